@@ -133,6 +133,8 @@ class ProcessEngine(ABC):
         self._num_workers = workers
         self._workers = [WorkerHandle(index) for index in range(workers)]
         self._idle = self._workers[::-1]
+        self._sources: dict[str, float] = {}
+        """Files of a person's own code that trials run, with the Unix seconds at which each was changed last."""
 
     # See `base.JobEngine` --------------------------------------------------------------------------
 
@@ -261,6 +263,21 @@ class ProcessEngine(ABC):
         """Note that the worker's process has closed its connection, most often because it ends."""
         self._check_at = min(self._check_at, time.monotonic() + _SOON)
 
+    def _tell(self, sentence: str) -> None:
+        """Tell people of what concerns no single trial."""
+        self._events.append(JobEvent("notice", -1, ("trials", sentence)))
+
+    def _tell_of_edits(self) -> None:
+        """Tell people of sources that were changed: a process that starts now runs them as they are now."""
+        for file, changed in self._sources.items():
+            now = changed_at(file)
+            if now != changed:
+                self._sources[file] = now
+                self._tell(
+                    f"{file} was changed while the search runs, and processes that start from now on run it as it is "
+                    "now: trials before and after it may not compare. A new search has all of them alike"
+                )
+
     def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
         """Pass one scalar of the worker's trial on."""
         _kind, _number, title, series, value, iteration = message
@@ -321,6 +338,7 @@ class ProcessEngine(ABC):
         pass_fds: Sequence[int],
     ) -> None:
         """Start the worker's process and watch it; `connection` is this side's end."""
+        self._tell_of_edits()
         try:
             worker.process = Process(
                 command, environment=environment, directory=self._directory, pass_fds=pass_fds,
@@ -501,6 +519,14 @@ class ProcessEngine(ABC):
         if self._dying:
             following = min(following, now + _SOON)
         self._check_at = following
+
+
+def changed_at(file: str) -> float:
+    """Unix seconds at which a file was changed last; 0.0 for one that is not there."""
+    try:
+        return Path(file).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _allow_files(workers: int) -> None:

@@ -47,7 +47,7 @@ import cloudpickle
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local import messages
-from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
+from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle, changed_at
 from hpo_widgets.engines.local.messages import (
     ABORT,
     LOAD,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.template import FunctionTemplate
 
 _LARGE = 50 * 1024 * 1024
+_MANY_SPENT = 3  # workers that were replaced after a trial, of which people are told
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
 _STARTING = 30.0  # seconds in which a worker that has loaded the callable begins a trial
 _CLOSING = 0.5  # seconds to the end of a process that has closed its connection
@@ -138,6 +139,7 @@ class FunctionPool(ProcessEngine):
         self._declared: dict[str, _DeclaredChoices] = {}
         self._payload_fd = _memory("payload")
         self._is_loaded = False
+        self._num_spent = 0
         self._given: dict[int, dict[str, str]] = {}
         """The variables of each process that waits, by its worker's index."""
         if is_loaded:
@@ -199,6 +201,7 @@ class FunctionPool(ProcessEngine):
         with os.fdopen(os.dup(self._payload_fd), "wb") as file:
             file.write(payload)
         self._is_loaded = True
+        self._sources = {file: changed_at(file) for file in template.own_files()}
         for worker in self._workers:
             if worker.process is not None and not self._ask_to_load(worker):
                 self._discard(worker)
@@ -388,12 +391,23 @@ class FunctionPool(ProcessEngine):
         launch_failed = bool(flags & messages.UNLOADABLE)
         outcome = Outcome(state, result, error, traceback, "", "", duration, worker.index, launch_failed)
         # After a trial that ran out of memory, what it still holds would be missing in the next one.
+        if flags & messages.SPENT and not flags & messages.ABORTED:
+            self._count_spent()
         if flags & messages.SPENT or self._is_out_of_memory(outcome):
             self._end_with_process(worker, outcome)
             return
         if flags & messages.PRINTED or process.is_cut:
             outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
         self._end(worker, outcome)
+
+    def _count_spent(self) -> None:
+        """Count a trial that costs its worker; people are told when it is no exception, once."""
+        self._num_spent += 1
+        if self._num_spent == _MANY_SPENT:
+            self._tell(
+                f"{_MANY_SPENT} trials have left processes or threads running, as a pool of n_jobs=2 does. Each costs "
+                "a worker, and the next one loads everything again: use n_jobs=1, or end in the function what it starts"
+            )
 
     def _judge_exit(self, worker: WorkerHandle, process: Process) -> None:
         number = worker.number

@@ -7,6 +7,7 @@ import dis
 import functools
 import io
 import linecache
+import os
 import site
 import sys
 import sysconfig
@@ -29,6 +30,11 @@ _PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib"
     [*site.getsitepackages(), site.getusersitepackages()]
 )
 """Where packages are installed."""
+_NOT_OWN = tuple(
+    f"{folder}{os.sep}"
+    for folder in [*_PACKAGES, *map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[2])]
+)
+"""Where no module of a person's own is."""
 _LARGE_PART = 1024 * 1024
 
 
@@ -118,6 +124,42 @@ def libraries_of(root: object) -> list[str]:
     list of str
         Sorted, so that a package comes before what is in it.
     """
+    names, imported, sets_first = _modules_of(root)
+    return sorted(filter(_is_installed, names if sets_first else names | imported))
+
+
+def own_files_of(root: object) -> list[str]:
+    """Files of a person's own modules that a callable needs and this process has loaded, also through each other.
+
+    Parameters
+    ----------
+    root
+        The callable.
+
+    Returns
+    -------
+    list of str
+        Sorted. Neither what is installed nor Python's own library is among them, nor a notebook, whose functions are
+        sent as they are.
+    """
+    names, imported, _ = _modules_of(root)
+    files: set[str] = set()
+    queue = deque(names | imported)
+    while queue:
+        name = queue.popleft()
+        module = sys.modules.get(name)
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or not isinstance(file, str) or file in files or file.startswith(_NOT_OWN):
+            continue
+        files.add(file)
+        for value in list(vars(module).values()):
+            with contextlib.suppress(Exception):  # whatever an object's attributes raise
+                queue.append(value.__name__ if isinstance(value, types.ModuleType) else str(value.__module__))
+    return sorted(files)
+
+
+def _modules_of(root: object) -> tuple[set[str], set[str], bool]:
+    """Names of modules that a callable uses, those that it may import when it runs, and whether it may change these."""
     names: set[str] = set()
     imported: set[str] = set()
     sets_first = False
@@ -133,15 +175,15 @@ def libraries_of(root: object) -> list[str]:
             continue
         owner = item if isinstance(item, (types.FunctionType, types.BuiltinFunctionType, type)) else type(item)
         home = owner.__module__ or ""
-        if _is_installed(home):
-            names.add(home)  # which imports what it needs itself
+        names.add(home)
+        if _is_installed(home):  # and imports what it needs itself
             continue
         if isinstance(item, types.FunctionType):
             imported |= _imported_names(item.__code__)
             sets_first |= _may_set(item.__code__)
         with contextlib.suppress(Exception):  # whatever an object's attributes raise
             queue += [part for _, part in _parts(item)]
-    return sorted(filter(_is_installed, names if sets_first else names | imported))
+    return names, imported, sets_first
 
 
 def _imported_names(code: types.CodeType) -> set[str]:

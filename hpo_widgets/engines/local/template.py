@@ -17,6 +17,7 @@ from hpo_widgets.engines.local.pickling import (
     find_largest,
     libraries_of,
     notebook_sources,
+    own_files_of,
     pickle_callable,
 )
 from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
@@ -176,6 +177,10 @@ class FunctionTemplate(_LocalTemplate):
     def libraries(self) -> list[str]:
         """Names of the installed modules that it needs, as far as this process has loaded them."""
         return libraries_of(self.function)
+
+    def own_files(self) -> list[str]:
+        """Files of a person's own modules that it needs, as far as this process has loaded them."""
+        return own_files_of(self.function)
 
     def largest_part(self) -> str:
         """A half sentence on what makes the pickle large; empty when nothing stands out."""

@@ -30,6 +30,7 @@ class Driver:
         self.scalars = {}
         self.told = []
         """Kind and number of all other events."""
+        self.notices = []
 
     def launch(self, number=0, **point):
         return self.engine.launch(number, point)
@@ -38,6 +39,8 @@ class Driver:
         for event in self.engine.wait(timeout):
             if event.kind == "scalar":
                 self.scalars.setdefault(event.number, []).append(event.data)
+            elif event.kind == "notice":
+                self.notices.append(event.data[1])
             elif event.kind != "ended":
                 self.told.append((event.kind, event.number))
             else:

@@ -334,10 +334,12 @@ def test_a_process_left_behind_is_killed_and_the_result_kept(drive, gone, read_p
         return x
 
     driver = drive(train)
-    for x in range(3):
+    for x in range(4):
         outcome = driver.run(x, x=x)
         assert (outcome.state, outcome.result) == (COMPLETED, x)
         gone(read_pid(f"pid{x}"))
+        assert len(driver.notices) == (x >= 2)  # once, when it is no exception
+    assert driver.notices[0].startswith("3 trials have left processes or threads running, as a pool of n_jobs=2 does.")
 
 
 def test_children_that_have_ended_cost_no_new_worker(drive):

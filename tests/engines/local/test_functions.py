@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import os
 import resource
@@ -661,3 +662,33 @@ def test_worker_env_may_set_the_path_of_modules_and_it_goes_first(drive, tmp_pat
     driver = drive(train, workers=2, worker_env={1: {"PYTHONPATH": "one"}})
     workers = {driver.launch(number): number for number in range(2)}
     assert [driver.ended(workers[index]).result for index in range(2)] == [1, 2]
+
+
+def test_an_edit_of_what_a_callable_imports_is_told_when_the_next_worker_starts(drive, tmp_path, monkeypatch):
+    inner, outer, unused = (tmp_path / f"{name}_{tmp_path.name}.py" for name in ("inner", "outer", "unused"))
+    inner.write_text("FACTOR = 2\n")
+    unused.write_text("")
+    outer.write_text(
+        "import os\n"
+        f"import inner_{tmp_path.name}\n\n"
+        "def train(x):\n"
+        "    if x == 3:\n"
+        "        os._exit(1)\n"
+        f"    return x * inner_{tmp_path.name}.FACTOR\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module(unused.stem)
+    driver = drive(importlib.import_module(outer.stem).train)
+    assert driver.run(0, x=1).result == 2
+    for path in (inner, unused):
+        path.write_text("FACTOR = 20\n")
+        os.utime(path, (1, 1))
+    assert driver.run(1, x=1).result == 2
+    assert driver.notices == []
+    assert driver.run(2, x=3).state is TrialState.FAILED
+    assert driver.run(3, x=1).result == 20
+    (notice,) = driver.notices
+    assert notice.startswith(f"{inner} was changed while the search runs")
+    assert driver.run(4, x=3).state is TrialState.FAILED
+    assert driver.run(5, x=1).result == 20
+    assert len(driver.notices) == 1

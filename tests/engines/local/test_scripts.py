@@ -223,3 +223,16 @@ def test_worker_env_may_set_the_path_of_modules_and_the_script_still_finds_this_
     )
     root = Path(hpo_widgets.__file__).parent.parent
     assert driver.run().stdout == f"{tmp_path / 'mine'}{os.pathsep}{root}\n"
+
+
+def test_an_edit_of_a_script_is_told_with_the_next_trial(drive_script):
+    driver = drive_script("print(1)")
+    script = driver.engine._template.path
+    assert driver.run(0).stdout == "1\n"
+    assert driver.notices == []
+    script.write_text("print(2)")
+    os.utime(script, (1, 1))
+    assert driver.run(1).stdout == "2\n"
+    assert driver.run(2).stdout == "2\n"
+    (notice,) = driver.notices
+    assert notice.startswith(f"{script} was changed while the search runs")
