@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.clearml_sdk.kept import KeptController
 from hpo_widgets.clearml_sdk.live import LiveController
 from hpo_widgets.search import check_command
-from hpo_widgets.search.readable import errors_of
+from hpo_widgets.search.readable import extras_of
 from hpo_widgets.trials.export import to_dataframe
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class SdkSearch:
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row per trial."""
         rows = self.snapshot()
-        return to_dataframe(rows, self.controller.declared, self.objectives, errors=errors_of(self, rows))
+        return to_dataframe(rows, self.controller.declared, self.objectives, extras=extras_of(self, rows))
 
     def as_code(self) -> str:
         """The controller as Python: imports and the constructor call with the ranges and limits of this moment."""

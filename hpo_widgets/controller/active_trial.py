@@ -112,7 +112,8 @@ class ActiveTrial:
         Parameters
         ----------
         result
-            A number, a dict of ``"title/series"`` to number, or None for a callable that reports by itself.
+            A number, a dict of names to numbers, or None for a callable that reports by itself. A name is
+            ``"title/series"``, or one word: the series of an objective, or title and series of any other scalar.
         objectives
             The search's.
 
@@ -127,8 +128,11 @@ class ActiveTrial:
         if isinstance(result, dict):
             for key, value in result.items():
                 title, series = split_key(str(key), objectives)
+                if not series:
+                    return f"returned a dict with key {key!r}; keys are names, such as {objectives[0].key!r}"
                 if not title:
-                    return _bad_key(str(key), objectives)
+                    named = [objective.title for objective in objectives if objective.series == series]
+                    title = named[0] if len(named) == 1 else series
                 if not isinstance(value, numbers.Real):
                     return f"returned {value!r} for {key!r}; return numbers"
                 number = _as_float(value)
@@ -137,10 +141,8 @@ class ActiveTrial:
                 self.report(title, series, number, iteration)
             return None
         if not isinstance(result, numbers.Real):
-            return (
-                f"returned a {type(result).__name__}; return a number, a dict of 'title/series' "
-                "to number, or report with trial.report_scalar"
-            )
+            how = "return a number, a dict of names to numbers, or report with trial.report_scalar"
+            return f"returned a {type(result).__name__}; {how}"
         if len(objectives) > 1:
             names = ", ".join(repr(objective.key) for objective in objectives)
             return f"returned one number for {len(objectives)} objectives; return a dict with {names}"
@@ -206,8 +208,3 @@ def _as_float(value: numbers.Real) -> float | None:
         return float(value)
     except OverflowError:
         return None
-
-
-def _bad_key(key: str, objectives: tuple[Objective, ...]) -> str:
-    wanted = objectives[0].key
-    return f"returned a dict with key {key!r}; keys are 'title/series', such as {wanted!r}"

@@ -29,6 +29,7 @@ from hpo_widgets.journal.rows import (
     LATEST,
     BulkColumns,
     decode_columns,
+    decode_extras,
     decode_row,
     decode_trials,
     join_columns,
@@ -39,11 +40,13 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from hpo_widgets.journal.lease import Owner
     from hpo_widgets.journal.rows import Record, StoredTrial
     from hpo_widgets.journal.state import Totals
     from hpo_widgets.trials import TrialRow
+    from hpo_widgets.trials.export import Extra
 
 POLL_SECONDS = 0.005
 """Seconds between two checks of `JournalReader.wait_for_change`; a check takes some 5 microseconds."""
@@ -187,11 +190,26 @@ class JournalReader:
             raise IndexError(f"there is no trial {number} in {self.path}")
         return found.row
 
-    def errors(self, numbers: Sequence[int]) -> dict[int, str]:
-        """Read what went wrong in these trials, by number; those without an error are left out."""
+    def extras(self, numbers: Sequence[int], objectives: AbstractSet[str]) -> dict[int, Extra]:
+        """Read what an export has of trials beside their columns.
+
+        Parameters
+        ----------
+        numbers
+            The trials' numbers; unknown ones are left out.
+        objectives
+            Names of the objectives.
+
+        Returns
+        -------
+        dict
+            As `trials.export.extras_of_trials`.
+        """
+        read: dict[int, Extra] = {}
         with self._reading() as connection:
-            found = find_trials(connection, numbers, self.path)
-        return {number: stored.row.error for number, stored in found.items() if stored.row.error}
+            for records in _find_records(connection, numbers):
+                read.update(decode_extras(records, objectives, self.path))
+        return read
 
     def jobs(self) -> dict[int, str]:
         """Read the ids of jobs by the number of their trial; empty for a search on one machine."""
@@ -537,12 +555,17 @@ def find_trials(connection: sqlite3.Connection, numbers: Sequence[int], path: Pa
         When a row is not as it was written.
     """
     found: dict[int, StoredTrial] = {}
+    for records in _find_records(connection, numbers):
+        found.update({stored.row.number: stored for stored in decode_trials(records, path)})
+    return found
+
+
+def _find_records(connection: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[list[Record]]:
+    """Read the rows of these trials that there are, some at a time."""
     for first in range(0, len(numbers), _MOST_VARIABLES):
         some = numbers[first : first + _MOST_VARIABLES]
         marks = ", ".join("?" * len(some))
-        records = connection.execute(f"SELECT * FROM trials WHERE number IN ({marks})", some).fetchall()  # noqa: S608
-        found.update({stored.row.number: stored for stored in decode_trials(records, path)})
-    return found
+        yield connection.execute(f"SELECT * FROM trials WHERE number IN ({marks})", some).fetchall()  # noqa: S608
 
 
 def read_running(connection: sqlite3.Connection, totals: Totals, path: Path) -> list[TrialRow]:

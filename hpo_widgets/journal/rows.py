@@ -19,10 +19,14 @@ from hpo_widgets._messages import printable
 from hpo_widgets.journal.errors import damaged
 from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum, checksum_seed
 from hpo_widgets.trials import NAN, TrialRow, TrialState
+from hpo_widgets.trials.export import extras_of_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
+
+    from hpo_widgets.trials.export import Extra
 
 LATEST = 1e11
 """The largest time that is accepted, in Unix seconds: some 3,000 years."""
@@ -191,6 +195,41 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
             _stored_trial(*record[:2], head, *rest)
             for record, head, rest in zip(records, heads.tolist(), more, strict=True)
         ]
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
+
+
+def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path: Path) -> dict[int, Extra]:
+    """Check rows of the table ``trials`` and decode what an export has of them beside their columns.
+
+    Parameters
+    ----------
+    records
+        Rows of the table.
+    objectives
+        Names of the objectives.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    dict
+        As `extras_of_trials`.
+
+    Raises
+    ------
+    JournalDamaged
+        When a row is not as it was written.
+    """
+    if not records:
+        return {}
+    _check_records(records, path)
+    more = _parse([record[2] for record in records], path)
+    try:
+        _check_more(list(zip(*more, strict=True)))
+        return extras_of_trials(
+            ((record[0], *rest[:2]) for record, rest in zip(records, more, strict=True)), objectives
+        )
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise damaged(path, f"a trial is not as a journal has it ({error})") from error
 

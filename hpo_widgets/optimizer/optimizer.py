@@ -20,7 +20,7 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.journal import JournalError, backup, opened_by
+from hpo_widgets.journal import backup, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import (
@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.columns import TrialStore
+    from hpo_widgets.trials.columns import Rows, TrialStore
+    from hpo_widgets.trials.export import Extra
 
 
 class HyperParameterOptimizer(ReadableSearch):
@@ -804,11 +805,8 @@ class HyperParameterOptimizer(ReadableSearch):
     def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         return self._definition.template.hyper_parameters(trials)
 
-    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        try:
-            return self._recorder.reader.errors(numbers) if numbers else {}
-        except JournalError as error:  # an export needs nothing else from the journal
-            return dict.fromkeys(numbers, f"not known: {error}")
+    def _extras_of(self, rows: Rows) -> Mapping[int, Extra]:
+        return self._recorder.reader.extras(rows)
 
     def trial(self, number: int) -> Trial:
         """One trial; ``IndexError`` when there is none of that number."""

@@ -19,7 +19,15 @@ from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.export import experiment_details, more_parameters, to_csv, to_dataframe, to_records
+from hpo_widgets.trials.export import (
+    Extra,
+    experiment_details,
+    extras_of_trials,
+    more_parameters,
+    to_csv,
+    to_dataframe,
+    to_records,
+)
 from hpo_widgets.trials.filter import TrialFilter
 
 if TYPE_CHECKING:
@@ -251,13 +259,14 @@ class ReadableSearch(ABC):
     def to_dataframe(self) -> pd.DataFrame:
         """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
 
-        Columns: ``state``; one per objective (``title/series``); one per parameter, empty where it does not apply;
+        Columns: ``state``; one per objective (``title/series``); one per other scalar that was reported or returned
+        (its last value, NaN where a trial has none); one per parameter, empty where it does not apply;
         ``epoch`` (version of the space, from 0); ``started`` (UTC); ``seconds`` (run time); ``worker``; ``enqueued``;
         ``archived``; ``note``; ``tags`` (with commas between); ``error`` (what went wrong, else empty). A parameter
         with the name of another column is ``General/<name>``.
         """
         rows = self.snapshot()
-        return to_dataframe(rows, self._declared_space, self.objectives, errors=errors_of(self, rows))
+        return to_dataframe(rows, self._declared_space, self.objectives, extras=extras_of(self, rows))
 
     def to_csv(
         self,
@@ -285,7 +294,7 @@ class ReadableSearch(ABC):
             For a filter that names what the search does not have, with a near match.
         """
         rows = self._passing(filter)
-        return _written(path, to_csv(rows, self._declared_space, self.objectives, errors=errors_of(self, rows)))
+        return _written(path, to_csv(rows, self._declared_space, self.objectives, extras=extras_of(self, rows)))
 
     def to_json(
         self,
@@ -313,7 +322,7 @@ class ReadableSearch(ABC):
             For a filter that names what the search does not have, with a near match.
         """
         rows = self._passing(filter)
-        records = to_records(rows, self._declared_space, self.objectives, errors=errors_of(self, rows))
+        records = to_records(rows, self._declared_space, self.objectives, extras=extras_of(self, rows))
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
 
     def _passing(self, chosen: TrialFilter | Mapping[str, Any] | None) -> Rows:
@@ -329,10 +338,10 @@ class ReadableSearch(ABC):
         """Trials as ``get_top_experiments`` returns them."""
         return trials
 
-    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        """What went wrong in some trials, by number; those without an error are left out."""
-        # A search with a journal reads them at once: one by one thousands of failed trials take seconds.
-        return _errors_singly(self, numbers)
+    def _extras_of(self, rows: Rows) -> Mapping[int, Extra]:
+        """What an export has of some trials beside their columns, by number."""
+        # A search with a journal reads them at once: one by one thousands of trials take seconds.
+        return _extras_singly(self, rows)
 
     def _parameters_of(self, trial: Trial) -> Mapping[str, str]:
         """A trial's parameters as text, by full name."""
@@ -343,8 +352,8 @@ class ReadableSearch(ABC):
         return [more_parameters(trial) for trial in trials]
 
 
-def errors_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, str]:
-    """Return what went wrong in trials, as an export has it.
+def extras_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, Extra]:
+    """Return what an export has of trials beside their columns: errors, and scalars that are no objectives.
 
     Parameters
     ----------
@@ -356,16 +365,17 @@ def errors_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, str]:
     Returns
     -------
     mapping
-        Number to error, of trials that have one.
+        By the trial's number.
     """
-    numbers = rows.numbers[rows.state > TrialState.COMPLETED].tolist()
     if isinstance(search, ReadableSearch):
-        return search._errors_of(numbers)  # noqa: SLF001 -- of this module's own class
-    return _errors_singly(search, numbers)
+        return search._extras_of(rows)  # noqa: SLF001 -- of this module's own class
+    return _extras_singly(search, rows)
 
 
-def _errors_singly(search: Search | ReadableSearch, numbers: Sequence[int]) -> dict[int, str]:
-    return {number: error for number in numbers if (error := search.trial(number).error)}
+def _extras_singly(search: Search | ReadableSearch, rows: Rows) -> dict[int, Extra]:
+    trials = map(search.trial, rows.numbers.tolist())
+    names = {objective.key for objective in search.objectives}
+    return extras_of_trials(((trial.number, trial.error, trial.summary) for trial in trials), names)
 
 
 def checked_filter(chosen: TrialFilter | Mapping[str, Any], search: Search) -> TrialFilter:

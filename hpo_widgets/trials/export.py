@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.trials.trial import TrialState, split_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     import pandas as pd
@@ -18,6 +18,46 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.trial import Trial
+
+
+class Extra(NamedTuple):
+    """What an export has of a trial beside the columns of a search.
+
+    Parameters
+    ----------
+    error
+        What went wrong; None when nothing did.
+    last_values
+        The last value of each scalar that is no objective, by ``title/series``.
+    """
+
+    error: str | None
+    last_values: Mapping[str, float]
+
+
+def extras_of_trials(
+    trials: Iterable[tuple[int, str | None, Mapping[str, Sequence[float]] | None]], objectives: AbstractSet[str]
+) -> dict[int, Extra]:
+    """Take what an export has of trials beside their columns.
+
+    Parameters
+    ----------
+    trials
+        Number, error and summary of each.
+    objectives
+        Names of the objectives.
+
+    Returns
+    -------
+    dict
+        By the trial's number; without those of which there is nothing to say.
+    """
+    extras = {}
+    for number, error, summary in trials:
+        if error is not None or not (summary is None or summary.keys() <= objectives):
+            last_values = {key: entries[0] for key, entries in (summary or {}).items() if key not in objectives}
+            extras[number] = Extra(error, last_values)
+    return extras
 
 
 def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metrics: bool) -> dict[str, Any]:
@@ -67,15 +107,15 @@ def to_dataframe(
     space: Space,
     objectives: Iterable[Objective],
     *,
-    errors: Mapping[int, str] | None = None,
+    extras: Mapping[int, Extra] | None = None,
     reserved: Iterable[str] = (),
 ) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
 
-    Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
-    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between),
-    ``error`` (empty for a trial without one). A parameter that is called like another column, such as ``epoch``, has
-    the column ``General/epoch``.
+    Columns: ``state``, one per objective (``title/series``), one per other scalar that was reported or returned (its
+    last value), one per parameter, ``epoch``, ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``,
+    ``note``, ``tags`` (with commas between), ``error`` (empty for a trial without one). A parameter that is called like
+    another column, such as ``epoch``, has the column ``General/epoch``.
 
     Parameters
     ----------
@@ -85,8 +125,8 @@ def to_dataframe(
         The declared space, for the types of parameters.
     objectives
         What is optimised.
-    errors
-        What went wrong in trials, by number. Default: not known, and there is no such column.
+    extras
+        What else is known of trials, by number. Default: nothing, and there are no such columns.
     reserved
         Further names that no parameter's column may have, as the caller adds columns of these names.
 
@@ -101,6 +141,9 @@ def to_dataframe(
     before: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
     for index, objective in enumerate(objectives):
         before[objective.key] = snapshot.values[:, index]
+    last_values = [extra.last_values for extra in _in_order(extras, snapshot.numbers.tolist())]
+    for key in dict.fromkeys(key for values in last_values for key in values):
+        before[key] = [values.get(key, math.nan) for values in last_values]
     remarks = snapshot.remarks
     after: dict[str, Any] = {
         "epoch": snapshot.epoch,
@@ -112,8 +155,8 @@ def to_dataframe(
         "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
         "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
-    if errors is not None:
-        after["error"] = [errors.get(number, "") for number in snapshot.numbers.tolist()]
+    if extras is not None:
+        after["error"] = [extra.error or "" for extra in _in_order(extras, snapshot.numbers.tolist())]
     titles = column_titles(snapshot.parameters, {"number", *before, *after, *reserved})
     kinds = {column.name: column.kind for column in space.columns}
     parameters: dict[str, Any] = {}
@@ -132,6 +175,12 @@ def to_dataframe(
         else:
             parameters[titles[name]] = values
     return pd.DataFrame({**before, **parameters, **after}, index=numbers)
+
+
+def _in_order(extras: Mapping[int, Extra] | None, numbers: Iterable[int]) -> list[Extra]:
+    """Return one entry for each trial, also for those of which nothing is known."""
+    nothing = Extra(None, {})
+    return [(extras or {}).get(number, nothing) for number in numbers]
 
 
 def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
@@ -161,7 +210,7 @@ def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, st
 
 
 def to_csv(
-    rows: Rows, space: Space, objectives: Iterable[Objective], *, errors: Mapping[int, str] | None = None
+    rows: Rows, space: Space, objectives: Iterable[Objective], *, extras: Mapping[int, Extra] | None = None
 ) -> str:
     """Trials as comma-separated values, the columns of `to_dataframe` with the trial's number first.
 
@@ -173,7 +222,7 @@ def to_csv(
         The declared space, for the types of parameters.
     objectives
         What is optimised.
-    errors
+    extras
         As of `to_dataframe`.
 
     Returns
@@ -181,11 +230,11 @@ def to_csv(
     str
         A heading and one line per trial, each ending in a line feed.
     """
-    return to_dataframe(rows, space, objectives, errors=errors).to_csv(lineterminator="\n")
+    return to_dataframe(rows, space, objectives, extras=extras).to_csv(lineterminator="\n")
 
 
 def to_records(
-    rows: Rows, space: Space, objectives: Iterable[Objective], *, errors: Mapping[int, str] | None = None
+    rows: Rows, space: Space, objectives: Iterable[Objective], *, extras: Mapping[int, Extra] | None = None
 ) -> list[dict[str, Any]]:
     """Trials as dictionaries of JSON values.
 
@@ -197,7 +246,7 @@ def to_records(
         The declared space, for the types of parameters.
     objectives
         What is optimised.
-    errors
+    extras
         As of `to_dataframe`.
 
     Returns
@@ -205,13 +254,15 @@ def to_records(
     list of dict
         ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
         ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
-        ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or
-        ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
+        ``scalars`` (the last value of each other scalar that was reported or returned), ``error``. An unknown number is
+        None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or ``"-Infinity"``. A choice that JSON cannot
+        hold is given by its label.
     """
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
     keys = [objective.key for objective in objectives]
     started, seconds = rows.started.tolist(), rows.seconds.tolist()
+    more = _in_order(extras, rows.numbers.tolist())
     records = []
     for place, number in enumerate(rows.numbers.tolist()):
         point = {name: _json_parameter(leaf, columns[name][place]) for name, leaf in leaves.items()}
@@ -231,13 +282,18 @@ def to_records(
                 "archived": bool(rows.archived[place]),
                 "note": rows.remarks[number].note if number in rows.remarks else "",
                 "tags": list(rows.remarks[number].tags) if number in rows.remarks else [],
-                **({} if errors is None else {"error": errors.get(number, "")}),
+                **({} if extras is None else _json_extra(more[place])),
             }
         )
     return records
 
 
 _ABSENT = object()
+
+
+def _json_extra(extra: Extra) -> dict[str, Any]:
+    scalars = {key: _json_number(value) for key, value in extra.last_values.items()}
+    return {"scalars": scalars, "error": extra.error or ""}
 
 
 def _json_parameter(leaf: Any, encoded: float) -> Any:

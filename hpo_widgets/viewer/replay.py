@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.trials.export import Extra
 
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.int64]
@@ -399,8 +401,9 @@ class SearchReplay(JournalSearch):
         self._notices = [Notice("command", f"{name} did nothing: {WHY_NOT}")]
         self._shown.notify()
 
-    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        return self._trials.errors(numbers)
+    def _extras_of(self, rows: Rows) -> Mapping[int, Extra]:
+        # What the journal has of a trial is how it was at its end.
+        return self._trials.extras(rows.where(rows.state > TrialState.RUNNING))
 
     def trial(self, number: int) -> Trial:
         """One trial as it was; one that had not begun is queued, without a value."""

@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal, JournalError, reported_as_damage
-from hpo_widgets.trials import Remark, Trial
+from hpo_widgets.trials import Remark, Trial, TrialState
+from hpo_widgets.trials.export import Extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from hpo_widgets.journal import JournalReader
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
+    from hpo_widgets.trials.columns import Rows
 
 
 class TrialReader:
@@ -47,6 +49,7 @@ class TrialReader:
         self._search_id = search_id
         self._space = space
         self._objectives = objectives
+        self._names = {objective.key for objective in objectives}
         self._lock = threading.Lock()
         self._reader: JournalReader | None = None
 
@@ -60,16 +63,18 @@ class TrialReader:
         remark = Remark() if self._remark is None else self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
 
-    def errors(self, numbers: Sequence[int]) -> dict[int, str]:
-        """What went wrong in these trials, by number; those without an error are left out.
+    def extras(self, rows: Rows) -> dict[int, Extra]:
+        """What an export has of these trials beside their columns, by number.
 
-        Where the journal cannot be read any more, that is said of each: an export needs nothing else from it.
+        Where the journal cannot be read any more, that is said of each that may have an error: an export needs nothing
+        else from it.
         """
         try:
             with self._lock:
-                return self._open().errors(numbers) if numbers else {}
+                return self._open().extras(rows.numbers.tolist(), self._names) if len(rows) else {}
         except JournalError as error:
-            return dict.fromkeys(numbers, f"not known: {error}")
+            not_known = Extra(f"not known: {error}", {})
+            return dict.fromkeys(rows.numbers[rows.state > TrialState.COMPLETED].tolist(), not_known)
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""

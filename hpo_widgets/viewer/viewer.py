@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Notice
     from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.trials.export import Extra
 
 _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"} - {"start"}
 """Methods of a search that change it, but for `SearchViewer.start`."""
@@ -303,8 +305,8 @@ class SearchViewer(JournalFollower, JournalSearch):
         """One trial."""
         return self._trials.trial(number)
 
-    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        return self._trials.errors(numbers)
+    def _extras_of(self, rows: Rows) -> Mapping[int, Extra]:
+        return self._trials.extras(rows)
 
     def top_by(self, title: Any, series: Any, sign: Any, k: int) -> list[Trial]:
         """The best trials by any reported scalars, for instance another sign than the search's.

@@ -85,12 +85,12 @@ def test_nothing_returned_adds_nothing(trial):
 @pytest.mark.parametrize(
     ("result", "objectives", "sentence"),
     [
-        ("0.5", LOSS, "returned a str; return a number, a dict of 'title/series' to number"),
+        ("0.5", LOSS, "returned a str; return a number, a dict of names to numbers, or report"),
         ([0.5], LOSS, "returned a list"),
         (1j, LOSS, "returned a complex"),
         (0.5, TWO, "returned one number for 2 objectives; return a dict with 'validation/loss', 'validation/accuracy'"),
-        ({"loss": 0.5}, LOSS, "returned a dict with key 'loss'; keys are 'title/series', such as 'validation/loss'"),
-        ({3: 0.5}, LOSS, "returned a dict with key '3'"),
+        ({"": 0.5}, LOSS, "returned a dict with key ''; keys are names, such as 'validation/loss'"),
+        ({"loss/": 0.5}, LOSS, "returned a dict with key 'loss/'"),
         ({"validation/loss": "0.5"}, LOSS, "returned '0.5' for 'validation/loss'; return numbers"),
         ({"validation/loss": None}, LOSS, "returned None for 'validation/loss'"),
         (10**400, LOSS, "returned a number too large for a float"),

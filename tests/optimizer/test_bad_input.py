@@ -316,9 +316,10 @@ def test_a_callable_that_returns_nan_only_ends_by_failures(search):
     )
 
 
-def test_a_dict_with_a_key_that_is_none_is_told_so(search):
-    made = finished(search(lambda x: {"loss": x}, total_max_jobs=1))
-    assert "returned a dict with key 'loss'; keys are 'title/series'" in made.trial(0).error
+def test_a_dict_without_the_objective_is_told_so(search):
+    made = finished(search(lambda x: {"los": x}, total_max_jobs=1, objective_metric_series="loss"))
+    assert "ended without reporting 'objective/loss', only other scalars" in made.trial(0).error
+    assert "'los/los'" in made.trial(0).error
 
 
 def test_one_number_for_two_objectives_is_told_so(search):

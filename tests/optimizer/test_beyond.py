@@ -843,6 +843,26 @@ def test_exports_have_what_went_wrong_in_a_view_and_a_replay_too(search):
             assert exported.to_csv().count("ValueError: no luck") == 2
 
 
+def test_exports_have_all_that_a_function_returns_and_reports(search):
+    def train(x, trial):
+        for epoch in range(3):
+            trial.report_scalar("train", "loss", x + epoch, epoch)
+        return {"loss": x, "accuracy": 1 - x}
+
+    chosen = [DiscreteParameterRange("x", [0.25, 0.75])]
+    made = finished(search(train, chosen, objective_metric_series="loss", optimizer_class=GridSearch))
+    with HyperParameterOptimizer.open(made.journal_path) as viewer, replay(made.journal_path) as played:
+        played.seek(played.duration)
+        for exported in (made, viewer, played):
+            frame = exported.to_dataframe().sort_values("x")
+            assert frame["accuracy/accuracy"].tolist() == [0.75, 0.25]
+            assert frame["train/loss"].tolist() == [2.25, 2.75]
+            heading = exported.to_csv().splitlines()[0]
+            assert heading.startswith("number,state,objective/loss,train/loss,accuracy/accuracy,x,")
+            scalars = [record["scalars"] for record in json.loads(exported.to_json())]
+            assert sorted(map(sorted, scalars)) == [["accuracy/accuracy", "train/loss"]] * 2
+
+
 def test_results_are_exported_though_the_journal_is_gone(search):
     def fail_below_half(x):
         assert x >= 0.5

@@ -22,7 +22,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.trials.export import experiment_details, to_csv, to_dataframe, to_records
+from hpo_widgets.trials.export import Extra, experiment_details, to_csv, to_dataframe, to_records
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
 SPACE = Space(
@@ -174,21 +174,39 @@ def test_records_are_json_with_the_values_that_a_trial_has(rows):
 
 
 def test_what_went_wrong_is_the_last_column(rows):
-    errors = {2: 'ValueError: "no",\nluck'}
-    frame = to_dataframe(rows, SPACE, OBJECTIVES, errors=errors)
+    error = 'ValueError: "no",\nluck'
+    extras = {2: Extra(error, {})}
+    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
     assert frame.columns[-1] == "error"
-    assert frame["error"].tolist() == ["", "", errors[2]]
-    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES, errors=errors))))
-    assert [line[-1] for line in lines] == ["error", "", "", errors[2]]
-    records = to_records(rows, SPACE, OBJECTIVES, errors=errors)
-    assert [record["error"] for record in records] == ["", "", errors[2]]
+    assert frame["error"].tolist() == ["", "", error]
+    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES, extras=extras))))
+    assert [line[-1] for line in lines] == ["error", "", "", error]
+    records = to_records(rows, SPACE, OBJECTIVES, extras=extras)
+    assert [record["error"] for record in records] == ["", "", error]
+
+
+def test_other_scalars_than_objectives_have_a_column_each_after_them(rows):
+    extras = {
+        0: Extra(None, {"train/loss": 0.25}),
+        1: Extra(None, {"train/loss": math.inf, "time/epoch": 3.0}),
+    }
+    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
+    assert frame.columns[:5].tolist() == ["state", "validation/loss", "a/b/c", "train/loss", "time/epoch"]
+    assert frame["train/loss"].tolist()[:2] == [0.25, math.inf]
+    assert frame["time/epoch"].isna().tolist() == [True, False, True]
+    records = to_records(rows, SPACE, OBJECTIVES, extras=extras)
+    assert [record["scalars"] for record in records] == [
+        {"train/loss": 0.25},
+        {"train/loss": "Infinity", "time/epoch": 3.0},
+        {},
+    ]
 
 
 def test_a_parameter_that_is_called_error_has_a_column_of_its_own(rows):
     space = Space([UniformIntegerParameterRange("error", 1, 99)])
     shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(0, 3, 0, space.encode({"error": 7}))])
-    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, errors={0: "no luck"})
+    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, extras={0: Extra("no luck", {})})
     assert (frame["General/error"].tolist(), frame["error"].tolist()) == ([7], ["no luck"])
 
 

@@ -52,7 +52,7 @@ MAX_NAME = 500
 """Characters of a title, a series or a key."""
 MAX_SENTENCE = 500
 MAX_TRACEBACK = 32 * 1024
-_HOW = "return a number, a dict of 'title/series' to number, or report with trial.report_scalar"
+_HOW = "return a number, a dict of names to numbers, or report with trial.report_scalar"
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().raw_decode
@@ -229,7 +229,7 @@ def plain_number(value: object) -> float | int | None:
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"returned a dict with the key {_short(key)}; keys are strings 'title/series'")
+        raise TypeError(f"returned a dict with the key {_short(key)}; keys are strings, such as 'title/series'")
     if len(key) > MAX_NAME:
         raise TypeError(f"returned a dict with a key of {len(key)} characters; keys have at most {MAX_NAME}")
     return _plain_text(key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from hpo_widgets.search.readable import errors_of
+from hpo_widgets.search.readable import extras_of
 from hpo_widgets.trials.export import to_csv, to_records
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
@@ -181,9 +181,9 @@ class ExportMenu(FileMenu):
         if not self.filter.is_empty:
             passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
             words = f"{len(passing)} of {len(everything)} trials, by the filter"
-        errors = errors_of(search, passing)
+        extras = extras_of(search, passing)
         if kind == "csv":
-            written = to_csv(passing, search.space, search.objectives, errors=errors)
+            written = to_csv(passing, search.space, search.objectives, extras=extras)
             return written.encode(errors="backslashreplace"), words
-        records = to_records(passing, search.space, search.objectives, errors=errors)
+        records = to_records(passing, search.space, search.objectives, extras=extras)
         return json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
