@@ -119,7 +119,10 @@ def show_search(chosen: argparse.Namespace) -> int:
 
 def export_search(chosen: argparse.Namespace) -> int:
     """Write all trials."""
-    kind = chosen.format or ("json" if chosen.out is not None and chosen.out.suffix == ".json" else "csv")
+    suffix = "" if chosen.out is None else chosen.out.suffix.lower()
+    kind = chosen.format or ("json" if suffix == ".json" else "csv")
+    if chosen.format is None and suffix not in {"", ".csv", ".json", ".txt"}:
+        raise UsageError(f"{chosen.out} is neither CSV nor JSON: name it *.csv or *.json, or choose by --format")
     with _opened(chosen) as search:
         text = search.to_csv() if kind == "csv" else f"{search.to_json()}\n"
         count = len(search.snapshot())

@@ -235,6 +235,15 @@ def test_all_trials_are_exported(kept, tmp_path, capsys):
     assert [row["number"] for row in json.loads(out.read_text())] == [0, 1, 2]
 
 
+def test_a_file_of_another_kind_is_written_only_when_its_format_is_chosen(kept, tmp_path, capsys):
+    out = tmp_path / "trials.XLSX"
+    assert main(["export", str(kept.journal_path), "--out", str(out)]) == 2
+    assert "is neither CSV nor JSON: name it *.csv or *.json, or choose by --format" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["export", str(kept.journal_path), "--out", str(out), "--format", "csv"]) == 0
+    assert out.read_text() == kept.to_csv()
+
+
 def test_a_search_is_played_to_its_end(kept, tmp_path, capsys):
     assert main(["replay", kept.id[:8], "--journal", str(tmp_path), "--speed", "1e6"]) == 0
     played = capsys.readouterr()
