@@ -187,6 +187,8 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     for place in (".hpo-controls", ".hpo-earlier", ".hpo-tab .hpo-select", ".hpo-tab .hpo-numbers button"):
         expect(panel.locator(place).first).to_have_css("pointer-events", "none")
     expect(race.get_by_role("alert").filter(has_text="the kernel of this race has ended")).to_be_visible()
+    for place in (".hpo-race-buttons", ".hpo-export", ".hpo-looks-head .widget-dropdown"):
+        expect(race.locator(place)).to_have_css("pointer-events", "none")
     # A tab that nobody had looked at is empty, and says why.
     panel.get_by_role("tab", name="Slices").click()
     expect(panel.locator(".hpo-tab:visible")).to_be_empty()

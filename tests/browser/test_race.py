@@ -186,3 +186,18 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
             assert faults(panel, dark=dark) == []
     notebook.kernel("challenge.close()")
     assert notebook.complaints() == []
+
+
+@pytest.mark.parametrize(("shown", "what"), [(COMPARED, "comparison"), (CHALLENGE, "challenge")])
+def test_what_is_shown_again_by_its_cell_says_that_its_kernel_has_ended(notebook, shown, what):
+    notebook.open(shown)
+    notebook.run_all()
+    panel = notebook.panel()
+    gone = panel.get_by_role("alert").filter(has_text=f"the kernel of this {what} has ended. Run its cell again.")
+    expect(gone).to_have_count(0)  # of what the tree of accessibility has
+    notebook.command("kernelmenu:shutdown")
+    expect(gone).to_be_visible()
+    for place in (".hpo-export", ".hpo-point", ".hpo-plot-host .widget-dropdown"):
+        for control in panel.locator(place).all():
+            expect(control).to_have_css("pointer-events", "none")
+    notebook.screenshots_in_both_themes(f"{what}-gone", panel)

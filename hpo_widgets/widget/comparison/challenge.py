@@ -175,7 +175,9 @@ class Challenge(WithPicture, ipywidgets.VBox):
                 own, num_left=lambda: self._num_left, on_proposed=self._on_proposed, refresher=self._own_refresher
             )
             self._own_refresher.flow.follow(self._form)
-            self._tables = ComparisonTable(both, make=self._make_tables, label="Challenge", refresher=self._refresher)
+            self._tables = ComparisonTable(
+                both, make=self._make_tables, label="Challenge", alone="challenge", refresher=self._refresher
+            )
             self._tables.add_class("hpo-comparison-host")
             self._plot = BestSoFarPlot(
                 both, self._names, self._traces, value_name=f"best so far, {text.axis(own.objectives[0])}",

@@ -100,7 +100,9 @@ class SearchComparison(WithPicture, ipywidgets.VBox):
                 value_name=f"best so far, {text.axis(first.objectives[0])}",
                 refresher=refresher,
             )
-            self._tables = ComparisonTable(search, make=self._make_tables, label="Searches", refresher=refresher)
+            self._tables = ComparisonTable(
+                search, make=self._make_tables, label="Searches", alone="comparison", refresher=refresher
+            )
             self._tables.add_class("hpo-comparison-host")
             self._export = FileMenu(
                 search, name="-".join(names), plot=self._pictured, panel=lambda: self,

@@ -95,12 +95,15 @@ class ComparisonTable(ViewPart):
         Gives the tables, and the verdict as a sentence and what it rests on; empty: none.
     label
         What the tables are about.
+    alone
+        What is shown, where no other view of it says that its kernel has ended. Default: one does.
     """
 
     _esm = asset("comparison.js")
     _css = asset("comparison.css")
 
     label = t.Unicode(help="What the tables are about.").tag(sync=True)
+    alone = t.Unicode(help="What is shown, where no other view says that its kernel has ended.").tag(sync=True)
     tables = t.List(t.Dict(), help="Title, columns, rows of cells and note of each table.").tag(sync=True)
     verdict = t.Tuple(t.Unicode(), t.Unicode(), default_value=("", ""), help="A sentence, and what it rests on.").tag(
         sync=True
@@ -112,10 +115,11 @@ class ComparisonTable(ViewPart):
         *,
         make: Callable[[], tuple[list[dict[str, Any]], tuple[str, str]]],
         label: str,
+        alone: str = "",
         refresher: Refresher,
     ) -> None:
         self._make = make
-        super().__init__(search, refresher=refresher, label=label)
+        super().__init__(search, refresher=refresher, label=label, alone=alone)
 
     def refresh(self, _update: Update) -> None:
         """Show the tables of now."""

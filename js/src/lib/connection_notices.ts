@@ -13,6 +13,11 @@ function awayWords(since: string): string {
   return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
 }
 
+/** What is said of something that is shown again by its cell, once its kernel has ended. */
+export function runAgainWords(what: string): string {
+  return `✕ Not connected any more: the kernel of this ${what} has ended. Run its cell again.`;
+}
+
 /**
  * Makes the places for words on the connection. One is shown, by the style sheet, when the kernel has ended: all its widgets
  * lose their connection then, as they do when JupyterLab restarts it. What it says is up to the caller. The other one says

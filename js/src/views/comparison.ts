@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { type Interval, intervalSign, lineSign } from "../controls/series";
 import { Announcer } from "../lib/announcer";
+import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
@@ -27,6 +28,8 @@ interface Table {
 
 type Model = {
   label: string;
+  /** What is shown, where no other view of it follows the connection; empty where one does. */
+  alone: string;
   tables: Table[];
   /** A sentence, and what it rests on; empty: none. */
   verdict: [string, string];
@@ -97,6 +100,11 @@ const render: Render<Model> = ({ model, el }) => {
   const grounds = element("span", "hpo-muted", { dir: "auto" });
   box.append(sentence, " ", grounds);
   const announcer = new Announcer(lifetime, () => model.get("verdict").join(" "));
+  if (model.get("alone") !== "") {
+    const { gone, away } = connectionNotices(model, lifetime);
+    setText(gone, runAgainWords(model.get("alone")));
+    root.append(gone, away);
+  }
   root.append(tables, box, announcer.root);
   keepKeys(root);
   const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");

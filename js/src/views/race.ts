@@ -3,7 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
 import { lineSign, seriesClass } from "../controls/series";
-import { connectionNotices } from "../lib/connection_notices";
+import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import {
   element,
   isDisabled,
@@ -103,7 +103,7 @@ const render: Render<Model> = ({ model, el }) => {
   strip.append(bars, progress);
   const reason = element("div", "hpo-race-reason hpo-bad", { role: "alert", dir: "auto" });
   const { gone, away } = connectionNotices(model, lifetime);
-  setText(gone, "✕ Not connected any more: the kernel of this race has ended. Run its cell again.");
+  setText(gone, runAgainWords("race"));
   root.append(gone, away, line, strip, reason);
   keepKeys(root);
   const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");

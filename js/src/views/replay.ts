@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
-import { connectionNotices } from "../lib/connection_notices";
+import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
@@ -45,10 +45,7 @@ const render: Render<Model> = ({ model, el }) => {
   const moment = element("span", "hpo-number hpo-muted");
   line.append(scrubber, words, moment);
   const { gone, away } = connectionNotices(model, lifetime);
-  setText(
-    gone,
-    "✕ Not connected any more: the kernel of this replay has ended. Run its cell again.",
-  );
+  setText(gone, runAgainWords("replay"));
   root.append(gone, away, group, line);
   keepKeys(root);
 
