@@ -189,6 +189,9 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     expect(race.get_by_role("alert").filter(has_text="the kernel of this race has ended")).to_be_visible()
     for place in (".hpo-race-buttons", ".hpo-export", ".hpo-looks-head .widget-dropdown"):
         expect(race.locator(place)).to_have_css("pointer-events", "none")
+    # The line of a strategy is no sign of a widget without its kernel.
+    signs = "node => { const { height, padding } = getComputedStyle(node, '::before'); return [height, padding]; }"
+    assert race.locator(".hpo-look-head .hpo-series").first.evaluate(signs) == ["3px", "0px"]
     # A tab that nobody had looked at is empty, and says why.
     panel.get_by_role("tab", name="Slices").click()
     expect(panel.locator(".hpo-tab:visible")).to_be_empty()
