@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=kept.typed_path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
     )
     demo.set_defaults(command=_demo)
-    run.add_parser(commands, _positive_int)
+    run.add_parsers(commands, _positive_int)
     kept.add_parsers(commands, _positive_int)
     lab.add_parser(commands)
     return parser

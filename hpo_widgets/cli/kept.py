@@ -59,17 +59,27 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="times as fast (default: 10)")
     replay.set_defaults(command=replay_search, top=10)
     for parser in (show, export, replay):
-        parser.add_argument(
-            "search", help="id of the search, the beginning of it, or its journal's path; `list` tells the ids"
-        )
+        add_search(parser)
     for parser in (listing, show, export, replay):
-        parser.add_argument(
-            "--journal",
-            type=journal_folder,
-            default=Path(DIRECTORY),
-            metavar="DIR",
-            help="folder of journals (%(default)s)",
-        )
+        add_folder(parser)
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told which search it is about."""
+    parser.add_argument(
+        "search", help="id of the search, the beginning of it, or its journal's path; `list` tells the ids"
+    )
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told where searches are kept."""
+    parser.add_argument(
+        "--journal",
+        type=journal_folder,
+        default=Path(DIRECTORY),
+        metavar="DIR",
+        help="folder of journals (%(default)s)",
+    )
 
 
 def typed_path(text: str) -> Path:
@@ -147,7 +157,7 @@ def replay_search(chosen: argparse.Namespace) -> int:
     if chosen.moments is not None:
         raise UsageError("--moments says how many a page holds: name it with --page")
     try:
-        with SearchReplay(_journal(chosen), speed=chosen.speed) as search:
+        with SearchReplay(chosen_journal(chosen), speed=chosen.speed) as search:
             search.play()
             search.wait(progress=True)
             print_best(search, chosen.top)
@@ -161,7 +171,9 @@ def _write_page(chosen: argparse.Namespace) -> int:
     from hpo_widgets.widget.replay_page import MOMENTS, save_replay_html
 
     try:
-        page = save_replay_html(_journal(chosen), chosen.page, moments=chosen.moments or MOMENTS, speed=chosen.speed)
+        page = save_replay_html(
+            chosen_journal(chosen), chosen.page, moments=chosen.moments or MOMENTS, speed=chosen.speed
+        )
     except (JournalError, ValueError) as error:
         raise UsageError(str(error)) from None
     except OSError as error:
@@ -218,12 +230,13 @@ def plain(text: str) -> str:
 
 def _opened(chosen: argparse.Namespace) -> SearchViewer:
     try:
-        return SearchViewer(_journal(chosen))
+        return SearchViewer(chosen_journal(chosen))
     except JournalError as error:
         raise UsageError(str(error)) from None
 
 
-def _journal(chosen: argparse.Namespace) -> Path:
+def chosen_journal(chosen: argparse.Namespace) -> Path:
+    """Return the journal of the search that the command line names; a JournalError when there is none."""
     path = Path(chosen.search).expanduser()
     return path if path.is_file() else find(chosen.search, chosen.journal)
 

@@ -1,4 +1,4 @@
-"""``hpo-widgets run``: search over the arguments of a script, from a terminal."""
+"""``hpo-widgets run`` and ``continue``: search over the arguments of a script, from a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.cli.kept import UsageError, journal_folder, print_best
+from hpo_widgets.cli.kept import UsageError, add_folder, add_search, chosen_journal, journal_folder, print_best
+from hpo_widgets.journal import JournalError, opened_by
 from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer import HyperParameterOptimizer
 from hpo_widgets.parameters import DiscreteParameterRange
@@ -38,8 +39,8 @@ The script gets each value as an argument (--lr 0.003) and reports its objective
 hpo_widgets.report_scalar("validation", "loss", value, iteration). Ctrl+C stops the search and its trials."""
 
 
-def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
-    """Add the command.
+def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
+    """Add the commands.
 
     Parameters
     ----------
@@ -89,6 +90,23 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
         "--journal", type=journal_folder, metavar="DIR", help="folder of journals (default: .hpo_widgets)"
     )
     parser.set_defaults(command=run)
+    going_on = commands.add_parser(
+        "continue",
+        help="go on with a search that was stopped, or whose process has ended",
+        description="Go on with a search of this machine, by its own strategy, with what is left of its budget or with "
+        "another one. What its trials have found is known; those that were cut off are not run again.",
+    )
+    add_search(going_on)
+    going_on.add_argument("script", type=Path, help="the Python script, as when the search was made")
+    going_on.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: as before)")
+    going_on.add_argument(
+        "--minutes", type=_minutes, metavar="M", help="minutes from now after which it ends (default: what is left)"
+    )
+    going_on.add_argument(
+        "--workers", type=positive_int, metavar="N", help="trials at the same time (default: as before)"
+    )
+    add_folder(going_on)
+    going_on.set_defaults(command=continue_search)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -118,9 +136,44 @@ def run(chosen: argparse.Namespace) -> int:
         )  # fmt: skip
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise UsageError(str(error)) from None
+    return _follow(search, chosen)
+
+
+def continue_search(chosen: argparse.Namespace) -> int:
+    """Go on with a search, show the progress, and print what was found.
+
+    Returns
+    -------
+    int
+        As `run`.
+
+    Raises
+    ------
+    UsageError
+        When there is no such search, another process runs it, its budget is used up, or the script does not fit.
+    """
+    try:
+        opened = HyperParameterOptimizer.open(chosen_journal(chosen), base_task_id=chosen.script)
+    except (JournalError, TypeError, ValueError, OSError, RuntimeError) as error:
+        raise UsageError(str(error)) from None
+    if not isinstance(opened, HyperParameterOptimizer):
+        with opened:
+            raise UsageError(f"{opened.id} cannot be continued: {opened.capabilities['start']}")
+    if chosen.trials is not None:
+        opened.set_total_max_jobs(chosen.trials)
+    if chosen.minutes is not None:
+        opened.set_time_limit(in_minutes=chosen.minutes)
+    if chosen.workers is not None:
+        opened.set_max_number_of_concurrent_tasks(chosen.workers)
+    return _follow(opened, chosen)
+
+
+def _follow(search: HyperParameterOptimizer, chosen: argparse.Namespace) -> int:
+    """Start a search, wait for its end, and print what was found."""
     is_interrupted = False
     try:
-        search.start()
+        if not search.start():
+            raise UsageError(f"nothing of the budget of {search.id} is left: give it more by --trials or --minutes")
         print(f"search {search.id}, kept in {search.journal_path}", file=sys.stderr)
         search.wait(progress=True)
     except KeyboardInterrupt:
@@ -133,6 +186,8 @@ def run(chosen: argparse.Namespace) -> int:
         raise
     print_best(search, 3)
     if is_interrupted:
+        words = ["hpo-widgets", "continue", opened_by(search.journal_path, search.id), str(chosen.script)]
+        print(f"to go on: {shlex.join(words)}", file=sys.stderr)
         return 130
     is_good = search.counts.get(TrialState.COMPLETED, 0) > 0 and search.status is not SearchStatus.FAILED
     return 0 if is_good else 1

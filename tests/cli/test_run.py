@@ -22,6 +22,7 @@ from hpo_widgets.parameters import (
     LogUniformParameterRange,
     UniformIntegerParameterRange,
 )
+from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.runs import identity
 
@@ -145,6 +146,48 @@ def test_ctrl_c_stops_the_search_and_its_trials_and_keeps_what_has_ended(tmp_pat
     assert "1 aborted" in stdout
     with SearchViewer(journal) as search:
         assert search.status == "stopped"
+    to_go_on = re.search(r"to go on: hpo-widgets (continue train-\S+ train.py)\n", stderr).group(1)
+    (tmp_path / "train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    words = [sys.executable, "-m", "hpo_widgets", *to_go_on.split(), "--trials", "3"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "3 trials: 2 completed, 1 aborted" in ended.stdout
+
+
+def test_a_search_goes_on_with_another_budget_and_number_of_workers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "1", "--strategy", "random"]
+    assert main(["run", "train.py", *words]) == 0
+    assert main(["continue", "train", "train.py"]) == 2
+    assert "is left: give it more by --trials or --minutes" in capsys.readouterr().err
+    assert main(["continue", "train", "train.py", "--trials", "3", "--workers", "1", "--minutes", "5"]) == 0
+    assert "3 trials: 3 completed" in capsys.readouterr().out
+    (journal,) = Path(".hpo_widgets").glob("train-*.sqlite")
+    with SearchViewer(journal) as search:
+        assert (search.total_max_jobs, search.max_number_of_concurrent_tasks) == (3, 1)
+        assert search.get_time_limit() is not None
+
+
+def test_what_cannot_go_on_is_said_before_anything_runs(kept, tmp_path, capsys, gate, held, until):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    here = ["--journal", str(tmp_path)]
+    assert main(["continue", "nobody", str(script), *here]) == 2
+    assert "There is no search 'nobody'" in capsys.readouterr().err
+    assert main(["continue", kept.id, str(tmp_path / "trian.py"), *here]) == 2
+    assert "Did you mean 'train.py'" in capsys.readouterr().err
+    assert main(["continue", kept.id, str(script), *here]) == 2
+    assert "'x'" in capsys.readouterr().err  # the script takes no such argument
+    gate.shut()
+    running = HyperParameterOptimizer(held, [UniformParameterRange("x", 0, 1)], name="held", journal=tmp_path)
+    running.start()
+    until(running, lambda: running.counts[TrialState.RUNNING] > 0)
+    try:
+        assert main(["continue", running.id, str(script), *here]) == 2
+        assert f"{running.id} cannot be continued: this very process runs this search" in capsys.readouterr().err
+    finally:
+        running.stop()
 
 
 @pytest.mark.slow
