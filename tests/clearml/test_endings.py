@@ -11,7 +11,7 @@ from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, send_events
+from tests.clearml.fake_worker import finished, print_lines, send_events
 from tests.runs import let_an_hour_go_by
 
 pytest_plugins = ["tests.clearml.fake_worker"]
@@ -57,6 +57,26 @@ def edit(worker, task, **values):
     worker.call("tasks.edit", task=task, hyperparams=found, force=True)
 
 
+def fail(worker, task, *lines):
+    """Have a Task fail as an agent does, after it has sent the console."""
+    print_lines(worker.session, task, *lines)
+    worker.call("tasks.failed", task=task, status_reason="worker execution exit code 1")
+
+
+RAISED = """\
+Traceback (most recent call last):
+  File "train.py", line 3, in <module>
+    load()
+KeyError: 'set'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "train.py", line 5, in <module>
+    raise ValueError("no data in 'set'")
+    ^^^^^^^^^^^^^^^^
+ValueError: no data in 'set'"""
+
 AT_THE_SERVER = {
     "failed": (
         lambda worker, task: worker.call(
@@ -64,6 +84,21 @@ AT_THE_SERVER = {
         ),
         TrialState.FAILED,
         "its Task failed: worker execution exit code 3 cuda out of memory",
+    ),
+    "failed with a traceback": (
+        lambda worker, task: fail(worker, task, f"lr is 1\n{RAISED}\nProcess failed, exit code 1"),
+        TrialState.FAILED,
+        "ValueError: no data in 'set' (its Task failed: worker execution exit code 1)",
+    ),
+    "failed before its script began": (
+        lambda worker, task: fail(worker, task, "ERROR: No matching distribution found for torhc", "clearml-agent"),
+        TrialState.FAILED,
+        "ERROR: No matching distribution found for torhc (its Task failed: worker execution exit code 1)",
+    ),
+    "failed, and its console says no why": (
+        lambda worker, task: fail(worker, task, "lr is 1", "Process failed, exit code 1"),
+        TrialState.FAILED,
+        "its Task failed: worker execution exit code 1",
     ),
     "failed without a word": (
         lambda worker, task: worker.call("tasks.failed", task=task),

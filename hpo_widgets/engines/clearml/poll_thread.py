@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.failure import cause_of_failure
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_iterations, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
 from hpo_widgets.engines.clearml.values import difference, fields_of
@@ -82,7 +83,7 @@ class _TaskNews:
         elif view.state is TrialState.ABORTED:
             self._take_stopped(job, view)
         elif view.state is TrialState.FAILED:
-            self._finish(job, view, TrialState.FAILED, f"its Task failed: {view.reason or 'the server has no reason'}")
+            self._finish(job, view, TrialState.FAILED, view.reason)
         elif view.state is TrialState.COMPLETED:
             self._take_completed(job, view)
         if view.state in {TrialState.QUEUED, TrialState.RUNNING} and job.stop_state is None:
@@ -430,6 +431,8 @@ class PollThread(threading.Thread):
             view = self._iterations.written_into(view)
             if view.state is TrialState.ABORTED:
                 self._write_reason(job, view)
+            elif view.state is TrialState.FAILED:
+                view = self._why_failed(view)
         with self._jobs.changed:
             if job.number not in self._jobs.by_number:
                 return False, False
@@ -472,6 +475,12 @@ class PollThread(threading.Thread):
             has_ended = job.number not in self._jobs.by_number
         if has_ended:
             local_jobs.kill(job.job)
+
+    def _why_failed(self, view: TaskView) -> TaskView:
+        """The same view, whose reason begins with what the Task's console ends with."""
+        reason = f"its Task failed: {view.reason or 'the server has no reason'}"
+        cause = cause_of_failure(self._server, view.id)
+        return replace(view, reason=f"{cause} ({reason})" if cause else reason)
 
     def _write_reason(self, job: ActiveJob, view: TaskView) -> None:
         """Write once more why a Task was stopped: an agent replaces the reason by words of its own."""

@@ -278,7 +278,7 @@ class TaskRecords:
             with self._lock:
                 self._kept.pop(("output", job), None)
         try:
-            return self._remembered("output", job, lambda: (self._console(job), "", ""))
+            return self._remembered("output", job, lambda: (read_console(self._server, job), "", ""))
         except ClearmlError as error:
             return f"The console of this trial cannot be read now: {error}", "", ""
 
@@ -332,13 +332,6 @@ class TaskRecords:
                 for x, y in zip(curve.get("x") or (), curve.get("y") or (), strict=False)
             ]
 
-    def _console(self, job: str) -> str:
-        answer = self._server.call("events.get_task_log", task=job, batch_size=_LOG_LINES, navigate_earlier=True)
-        with _reading(job):
-            events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
-            lines = (str(event.get("msg") or "").rstrip("\n") for event in events)
-            return printable("\n".join(lines))
-
     def _remembered(self, kind: str, job: str, ask: Callable[[], _Answer]) -> _Answer:
         now = time.monotonic()
         with self._lock:
@@ -351,6 +344,28 @@ class TaskRecords:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[kind, job] = (now, answer)
         return answer
+
+
+def read_console(server: Server, job: str) -> str:
+    """The last lines of a Task's console; raises ``ClearmlError`` when it cannot be read.
+
+    Parameters
+    ----------
+    server
+        The server to ask.
+    job
+        The Task's id.
+
+    Returns
+    -------
+    str
+        The lines, the newest last.
+    """
+    answer = server.call("events.get_task_log", task=job, batch_size=_LOG_LINES, navigate_earlier=True)
+    with _reading(job):
+        events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
+        lines = (str(event.get("msg") or "").rstrip("\n") for event in events)
+        return printable("\n".join(lines))
 
 
 def page_of(task_id: str) -> str | None:
