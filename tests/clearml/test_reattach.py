@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 
@@ -653,6 +655,41 @@ def test_a_limit_is_the_same_moment_in_another_zone_without_the_journal_too(
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     assert opened(own.id, journal=tmp_path / "elsewhere").get_time_limit().timestamp() == end
+
+
+@pytest.mark.parametrize(
+    ("steer", "kept"),
+    [
+        pytest.param(
+            lambda made: made.set_total_max_jobs(9), lambda s: s["settings"]["total_max_jobs"] == 9, id="limit"
+        ),
+        pytest.param(lambda made: made.set_range("x", (0.25, 0.5)), lambda s: "0.25" in str(s["space"]), id="range"),
+        pytest.param(lambda made: made.enqueue_trial({"x": 0.75}), lambda s: s["enqueued"] == [[0.75]], id="point"),
+        pytest.param(lambda made: made.pause(), lambda s: s["is_paused"], id="pause"),
+    ],
+)
+def test_what_somebody_changes_is_kept_at_once_and_once(running, project, monkeypatch, steer, kept):
+    told = []
+    keep = OptimizerTask.keep
+    monkeypatch.setattr(OptimizerTask, "keep", lambda self, state: (told.append(state), keep(self, state)))
+    # No sign of life and no report comes meanwhile.
+    for name in ("KEEP_SECONDS", "_FIRST_SECONDS"):
+        monkeypatch.setattr(reporting, name, math.inf)
+    looked = threading.Semaphore(0)
+    look = reporting.ReportThread._look
+    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(reporting.ReportThread, "_look", lambda *given: (look(*given), looked.release()))
+    own = Task.create(project_name=project, task_name="mine")
+    made = running(auto_connect_task=own)
+    wait_for(lambda: told, "nothing is kept", pause=0.02)
+    steer(made)
+    wait_for(lambda: kept(kept_state(own.id)), "the change is not kept", pause=0.02)
+    num_told = len(told)
+    while looked.acquire(blocking=False):
+        pass
+    for _ in range(3):
+        assert looked.acquire(timeout=60)
+    assert len(told) == num_told == 2
 
 
 def test_a_search_that_was_paused_is_so_without_the_journal_too(

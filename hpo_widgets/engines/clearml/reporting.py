@@ -24,7 +24,7 @@ from hpo_widgets.search.budget import Limit
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.engines.base import StartedSearch
     from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
@@ -260,6 +260,9 @@ LOOK_SECONDS = 1.0
 KEEP_SECONDS = 20.0
 """Seconds between two signs of life that the optimizer Task is sent: a third of a lease's `SILENCE`."""
 
+_NOT_STEERED = {"owner", "wall_minutes", "enqueued", "num_enqueued_launched"}
+"""What changes of a search's state while nobody steers it."""
+
 _LAST_TRIES = 5
 
 LAST_SECONDS = 60.0
@@ -290,6 +293,9 @@ class ReportThread:
         self._told: dict[str, str] = {}
         """What was told of a kind of work that has failed, until it succeeds."""
         self._thread: threading.Thread | None = None
+        self._steered: dict[str, Any] = {}
+        """What the optimizer Task was told of that people steer by."""
+        self._is_steered = False
 
     def begin(self, source: StartedSearch) -> None:
         """Follow a run that has just begun; its reports begin after the last one of the run before."""
@@ -331,7 +337,8 @@ class ReportThread:
             now = time.monotonic()
             # A period that was made shorter counts from now on.
             due = min(due, now + source.report_seconds())
-            if now >= min(due, keep_due):
+            self._guarded("look", self._look, source)
+            if now >= min(due, keep_due) or self._is_steered:
                 self._guarded("keep", self._keep, source)
                 keep_due = now + KEEP_SECONDS
             if now >= due:
@@ -371,9 +378,15 @@ class ReportThread:
             self._told[kind] = sentence
             source.tell(sentence)
 
+    def _look(self, source: StartedSearch) -> None:
+        """Note whether somebody has steered the search since the optimizer Task was told of it."""
+        self._is_steered = self._optimizer_task is not None and _steered(source.state()) != self._steered
+
     def _keep(self, source: StartedSearch) -> None:
         if self._optimizer_task is not None:
-            self._optimizer_task.keep(source.state())
+            state = source.state()
+            self._steered = _steered(state)  # before: where no answer comes, the next sign of life tries again
+            self._optimizer_task.keep(state)
 
     def _send(self, source: StartedSearch, *, is_last: bool = False) -> None:
         own = self._optimizer_task
@@ -397,3 +410,9 @@ class ReportThread:
             self._server.call("tasks.unarchive_many", ids=page, status_reason="back in the top of the search")
             self._archived.difference_update(page)
         self._version = changes.version
+
+
+def _steered(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a search's state changes only when somebody steers it."""
+    num_enqueued = len(state["enqueued"]) + state["num_enqueued_launched"]
+    return {"num_enqueued": num_enqueued, **{name: state[name] for name in state.keys() - _NOT_STEERED}}
