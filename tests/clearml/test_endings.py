@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import optuna
 import pytest
 from clearml import Task
 
 from hpo_widgets import OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.engines.clearml import poll_thread
+from hpo_widgets.engines.clearml import poll_thread, silence
+from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
@@ -399,6 +402,45 @@ def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits,
     assert made.wait(timeout=1.0)
     assert (made.trial(0).state, made.trial(0).error) == (TrialState.ABORTED, "stopped by hand")
     assert worker.status(made.trial(0).id) == "stopped"
+
+
+def test_a_running_trial_of_which_nothing_is_heard_any_more_is_told_of(one, monkeypatch, until, worker):
+    monkeypatch.setattr(silence, "SILENT_SECONDS", 0.1)
+    made = one()
+    until(made, lambda: made.errors)
+    assert made.errors[0].source == "ClearML"
+    assert "there was no sign of life of #0: an agent may have died" in made.errors[0].sentence
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
+
+
+def test_silent_trials_are_told_of_together_and_once_until_they_are_heard_of(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(silence, "time", SimpleNamespace(monotonic=lambda: now))
+    told = []
+    watch = silence.SilenceWatch(told.append)
+
+    def look_at(moment, *seconds, status="in_progress"):
+        nonlocal now
+        now = moment
+        began = {"started": "2026-01-01T00:00:00", "status": status}
+        views = [read_task({"id": "a", "last_update": f"2026-01-01T00:{at:02}:00", **began}) for at in seconds]
+        watch.look(dict(enumerate(views)))
+        return len(told)
+
+    assert look_at(0, 1, 1, 1) == look_at(299, 1, 1, 2) == 0
+    assert look_at(300, 1, 1, 2) == look_at(500, 1, 1, 3) == 1
+    assert told[0].startswith("for 5 minutes there was no sign of life of #0, #1: an agent may have died.")
+    # One that was heard of is told of again, for itself.
+    assert look_at(550, 2, 1, 4) == look_at(849, 2, 1, 5) == 1
+    assert look_at(850, 2, 1, 6) == 2
+    assert told[1].startswith("for 5 minutes there was no sign of life of #0: ")
+    # What waits gives none, and what could not be looked at neither.
+    assert look_at(5000, 7, 7, 7, status="queued") == look_at(9000, 7, 7, 7, status="queued") == 2
+    assert look_at(9001, 8) == 2
+    watch.forget()
+    assert look_at(9500, 8) == look_at(9799, 8) == 2
+    assert look_at(9800, 8) == 3
 
 
 def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_away(

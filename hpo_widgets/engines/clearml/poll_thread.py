@@ -13,6 +13,7 @@ from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.failure import cause_of_failure
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_iterations, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
+from hpo_widgets.engines.clearml.silence import SilenceWatch
 from hpo_widgets.engines.clearml.values import difference, fields_of
 from hpo_widgets.trials import TrialState
 
@@ -326,6 +327,7 @@ class PollThread(threading.Thread):
         self._availability = availability
         self._aborts = aborts
         self._queue = queue
+        self._silence = SilenceWatch(jobs.notice)
         self._iterations = iterations
         self._limit = IterationLimit(iterations, limit)
         self._news = _TaskNews(jobs, space, aborts.start)
@@ -362,6 +364,7 @@ class PollThread(threading.Thread):
                 self.look(followed)
                 self._availability.answered()
             except ClearmlError as error:
+                self._silence.forget()
                 seconds = self._availability.failed(error)
                 with jobs.changed:
                     pace.look_in(seconds)
@@ -422,6 +425,8 @@ class PollThread(threading.Thread):
             is_pressing |= presses
         self._tell_unreadable(unreadable)
         self._queue.look(views.values())
+        of_agents = {task: job for task, job in followed.items() if local_jobs.process_of(job.job) is None}
+        self._silence.look({job.number: views[task] for task, job in of_agents.items() if task in views})
         with self._jobs.changed:
             self._plan(views.values(), is_news=is_news, is_pressing=is_pressing)
 
