@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as t
 
+from hpo_widgets._messages import short
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.search import SearchStatus
@@ -16,6 +17,7 @@ from hpo_widgets.search.comparison import trace_of
 from hpo_widgets.search.limits import positive_int
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.registry import by_common_name, resolve
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Update
 
 YOU = "you"
+_MOST_ERROR = 200
 
 
 class AsProposed(SearchStrategy):
@@ -324,21 +327,32 @@ class Challenge(WithPicture, ipywidgets.VBox):
             for series, (name, trial) in enumerate(best.items())
         ]
         tables = [table("Score", ["player", ">points", ">best", ">at"], rows)]
-        if not self.is_over:
-            left = self._trials - self._num_ended
-            how = "Click an empty place of the map or change the values, then queue the point."
-            return tables, (f"{left} {'points are' if left != 1 else 'point is'} left.", how)
-        return tables, self._verdict(best)
+        said, why = self._verdict(best) if self.is_over else self._what_is_left()
+        return tables, (said, f"{self._failure()}{why}")
+
+    def _what_is_left(self) -> tuple[str, str]:
+        left = self._trials - self._num_ended
+        how = "Click an empty place of the map or change the values, then queue the point."
+        return f"{left} {'points are' if left != 1 else 'point is'} left.", how
 
     def _verdict(self, best: Mapping[str, Trial | None]) -> tuple[str, str]:
         sign = 1.0 if self._own.objectives[0].minimise else -1.0
         own, other = (_cost(one, sign) for one in best.values())
         rival = self._names[1]
-        said = "You were better." if own < other else f"{rival} was better." if other < own else "Nobody was better."
+        equal = "Nobody was better." if own < math.inf else "Nobody has a value."
+        said = "You were better." if own < other else f"{rival} was better." if other < own else equal
         return (
             said,
             "One game is one repeat, and says little: a StrategyRace has many. Run the cell again to play again.",
         )
+
+    def _failure(self) -> str:
+        """Say why the newest point has no value; empty where it has one, or may still get one."""
+        count = len(self._own.snapshot())
+        newest = self._own.trial(count - 1) if count else None
+        if newest is None or newest.state is not TrialState.FAILED:
+            return ""
+        return f"{newest.name} failed: {short(str(newest.error), _MOST_ERROR)}. "
 
 
 def _check(search: HyperParameterOptimizer) -> None:

@@ -117,6 +117,37 @@ def test_a_form_offers_the_middle_before_there_is_a_best(play):
     assert [field["value"] for field in play()._form.fields] == ["0", "0"]
 
 
+def fails_left_of_0(x, y):
+    if x < 0:
+        raise ValueError("x is below 0")
+    return x + y
+
+
+def test_a_point_that_fails_says_why(show):
+    challenge = show(Challenge, fails_left_of_0, SPACE, trials=3, rival="random", seed=0)
+
+    def play(x):
+        challenge.propose(x=x, y=0.0)
+        assert challenge.wait(DEADLINE)
+        challenge._refresher.refresh()
+        return challenge._tables.verdict
+
+    said, why = play(-1.0)
+    assert said == "2 points are left."
+    assert why.startswith("#0 failed: ValueError: x is below 0. Click an empty place")
+    assert play(1.0)[1].startswith("Click an empty place")
+
+
+def test_a_game_without_any_value_says_so(show):
+    challenge = show(Challenge, fails_left_of_0, [UniformParameterRange("x", -5, -1), SPACE[1]], trials=1)
+    challenge.propose(x=-2.0, y=0.0)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
+    said, why = challenge._tables.verdict
+    assert said == "Nobody has a value."
+    assert why.startswith("#0 failed: ValueError: x is below 0")
+
+
 def test_points_in_quick_succession_are_all_run(play):
     challenge = play(trials=5)
     for x in range(5):
