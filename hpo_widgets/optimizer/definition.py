@@ -191,7 +191,7 @@ def split_keywords(
         For an unknown one, with the nearest known one.
     """
     for_strategy = strategy_class.keywords()
-    known = {*CONTROLLER_KEYWORDS, *for_strategy}
+    known = dict.fromkeys([*CONTROLLER_KEYWORDS, *for_strategy])
     controller: dict[str, Any] = {}
     strategy: dict[str, Any] = {}
     for keyword, value in optimizer_kwargs.items():

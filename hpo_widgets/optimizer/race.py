@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import tempfile
 import threading
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.objectives.landscape import landscape_of
-from hpo_widgets.optimizer.definition import names_a_task
+from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS, names_a_task
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+from hpo_widgets.parameters import as_parameters
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int, seconds_to_wait
@@ -35,15 +38,15 @@ if TYPE_CHECKING:
 
 LEAST_STRATEGIES, MOST_STRATEGIES = 2, 4
 
+OF_TASKS = dict.fromkeys(
+    ["execution_queue", "auto_connect_task", "always_create_task", "spawn_project", "save_top_k_tasks_only"]
+)
+"""Arguments of a search of Tasks, which searches on this machine do not take."""
 _OF_THE_RACE = {
     "optimizer_class": "strategies",
     "total_max_jobs": "trials",
     "max_number_of_concurrent_tasks": "workers",
-    "execution_queue": None,
-    "auto_connect_task": None,
-    "always_create_task": None,
-    "spawn_project": None,
-    "save_top_k_tasks_only": None,
+    **OF_TASKS,
 }
 """Arguments of a search that the race sets itself, each with the race's own argument for it."""
 
@@ -195,13 +198,10 @@ class Race:
         if names_a_task(base_task_id):
             msg = "a race runs on this machine: base_task_id is a callable or the pathlib.Path of a script, not a Task"
             raise ValueError(msg)
-        for given, own in _OF_THE_RACE.items():
-            if given in arguments:
-                instead = f"; use {own}" if own else ""
-                msg = f"a race takes no {given}: it gives its searches their own{instead}"
-                raise TypeError(msg)
-        self._base_task_id, self._hyper_parameters, self._arguments = base_task_id, list(hyper_parameters), arguments
         self._strategies = _named_strategies(strategies, self.trials, arguments)
+        check_passed_on(Race, "a race", arguments, _OF_THE_RACE, *(one for one, _ in self._strategies.values()))
+        self._base_task_id, self._arguments = base_task_id, arguments
+        self._hyper_parameters = as_parameters(hyper_parameters)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._journal = journal
         self._lock = threading.RLock()
@@ -648,6 +648,43 @@ class Race:
 
 class _StrategyError(Exception):
     """A search of the race has failed; its message says which and why."""
+
+
+def check_passed_on(
+    kind: type,
+    what: str,
+    arguments: Mapping[str, Any],
+    own: Mapping[str, str | None],
+    *strategies: type[SearchStrategy],
+) -> None:
+    """Refuse arguments that something which makes searches cannot pass on to them.
+
+    Parameters
+    ----------
+    kind
+        Its class, whose constructor says what it takes itself.
+    what
+        What it is called.
+    arguments
+        What it was given for its searches.
+    own
+        Arguments of a search that it sets itself, each with its own argument for that, if it has one.
+    *strategies
+        Those of its searches, which take keywords of theirs.
+
+    Raises
+    ------
+    TypeError
+        For the first of them, with what to give instead.
+    """
+    takers = [inspect.signature(one).parameters for one in (kind, HyperParameterOptimizer)]
+    known = dict.fromkeys(itertools.chain(*takers, CONTROLLER_KEYWORDS, *(one.keywords() for one in strategies)))
+    for given in arguments:
+        if given in own:
+            instead = f"; use {own[given]}" if own[given] else ""
+            raise TypeError(f"{what} takes no {given}: it gives its searches their own{instead}")
+        if given not in known:
+            raise TypeError(f"{what} takes no {given}. {near_match(given, [one for one in known if one not in own])}")
 
 
 def _wait_for(ended: threading.Event, minutes: float | None) -> bool:

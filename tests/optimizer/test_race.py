@@ -351,6 +351,9 @@ def test_strategies_have_names_of_ones_own():
             "one objective",
         ),
         ({"max_failure": 2}, TypeError, "Did you mean 'max_failures'"),
+        ({"repeat": 2}, TypeError, "a race takes no repeat. Did you mean 'repeats'"),
+        ({"space": SPACE[0]}, TypeError, "put it in a list"),
+        ({"space": {"x": (0, 1)}}, TypeError, "got a dict; write"),
     ],
 )
 def test_bad_input_is_refused_before_anything_runs(race, keywords, error, said):

@@ -12,6 +12,7 @@ import traitlets as t
 from hpo_widgets._messages import short
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+from hpo_widgets.optimizer.race import OF_TASKS, check_passed_on
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import trace_of
 from hpo_widgets.search.limits import positive_int
@@ -39,6 +40,15 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Update
 
 YOU = "you"
+_OF_THE_CHALLENGE = {
+    "optimizer_class": "rival",
+    "total_max_jobs": "trials",
+    "optimization_time_limit": "trials",
+    "compute_time_limit": "trials",
+    "allow_duplicates": None,
+    **OF_TASKS,
+}
+"""Arguments of a search that a challenge sets itself, each with its own for it: with another budget no game ends."""
 _MOST_ERROR = 200
 
 
@@ -147,6 +157,7 @@ class Challenge(WithPicture, ipywidgets.VBox):
     ) -> None:
         self._trials = positive_int("trials", trials)
         strategy, keywords = by_common_name(rival, trials) if isinstance(rival, str) else (resolve(rival), {})
+        check_passed_on(Challenge, "a challenge", arguments, _OF_THE_CHALLENGE)
         self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_challenge_", ignore_cleanup_errors=True)
         shared = {
             "max_number_of_concurrent_tasks": 1,

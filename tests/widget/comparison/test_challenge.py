@@ -181,9 +181,14 @@ def test_closing_frees_the_folder_and_all_comms(wire):
         ((himmelblau, SPACE, "TPEE"), {}, "Did you mean 'TPE'"),
         ((himmelblau, SPACE), {"trials": 0}, "trials"),
         ((lambda x: x, SPACE[:1]), {}, "needs two parameters"),
+        # Before its budget is used up a game cannot end.
+        ((himmelblau, SPACE), {"total_max_jobs": 3}, "takes no total_max_jobs.* use trials"),
+        ((himmelblau, SPACE), {"optimization_time_limit": 1}, "takes no optimization_time_limit.* use trials"),
+        ((himmelblau, SPACE), {"optimizer_class": GridSearch}, "takes no optimizer_class.* use rival"),
+        ((himmelblau, SPACE), {"trial": 5}, "takes no trial. Did you mean 'trials'"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_opened(wire, arguments, keywords, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((TypeError, ValueError), match=said):
         Challenge(*arguments, **keywords)
     assert wire.num_open() == 0
