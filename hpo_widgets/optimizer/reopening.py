@@ -33,6 +33,7 @@ from hpo_widgets.optimizer.definition import (
     split_keywords,
 )
 from hpo_widgets.parameters.base import python_value
+from hpo_widgets.search import Search
 from hpo_widgets.search.as_code import Named, arguments_as_kept
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.template import Template
     from hpo_widgets.objectives import Objective
     from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
-    from hpo_widgets.search import Search
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
 
@@ -85,7 +85,10 @@ def find_journal(
         When there is no file at the path; when no journal, or more than one, has the id.
     ValueError
         When ``journal`` is another place than the one that is given besides, or the address of a database.
+    TypeError
+        When something else is given, with its id where it is a search.
     """
+    _check_names_a_search(journal_or_task_id)
     if journal is not None:
         return _find_in(journal_place(journal), journal_or_task_id, search)
     path = Path(journal_or_task_id).expanduser()
@@ -97,6 +100,13 @@ def find_journal(
         raise FileNotFoundError(f"there is no journal at {path}")
     known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
     return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
+
+
+def _check_names_a_search(given: object) -> None:
+    if not isinstance(given, (str, Path)):
+        search = getattr(given, "search", given)  # of a panel
+        its_id = f"; give its id, {search.id!r}" if isinstance(search, Search) else ""
+        raise TypeError(f"a search is named by its id or the path of its journal, got {given!r:.80}{its_id}")
 
 
 def _find_in(place: Path, named: str | Path, search: str | None) -> Path:

@@ -15,6 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ipywidgets import Widget
 
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots.png import few_colours_picture
@@ -22,8 +23,6 @@ from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from ipywidgets import Widget
 
 FORMATS = ("png", "svg")
 
@@ -66,8 +65,10 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     ValueError
         For another format, or a widget without a figure.
     TypeError
-        For a figure with a mark of a kind that cannot be drawn.
+        For a figure with a mark of a kind that cannot be drawn, and for what is no widget, such as a search.
     """
+    if not isinstance(shown, Widget):
+        raise TypeError(f"a picture is of a widget, such as HistoryPlot(optimizer), got {shown!r:.80}")
     if format not in FORMATS:
         raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
     file = io.BytesIO()

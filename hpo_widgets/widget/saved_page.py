@@ -16,12 +16,13 @@ import secrets
 import site
 import sys
 import sysconfig
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ipywidgets import Widget
 
@@ -138,12 +139,17 @@ def save_html(
     ------
     FileNotFoundError
         If the browser half of a widget library in use is not installed beside its Python half.
+    TypeError
+        For anything but widgets, such as a search without its panel.
     """
     # Deferred: reading an executed notebook needs no ipywidgets.
     from ipywidgets import Widget
     from ipywidgets.embed import dependency_state
 
-    shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
+    shown = list(widgets) if isinstance(widgets, Iterable) and not isinstance(widgets, str) else [widgets]
+    for one in shown:
+        if not isinstance(one, Widget):
+            raise TypeError(f"a page shows widgets, such as OptimizerWidget(optimizer), got {one!r:.80}")
     roots = [widget.model_id for widget in shown]
     with _at_one_moment(dependency_state(shown)):
         states = with_numbers(dependency_state(shown, drop_defaults=False))

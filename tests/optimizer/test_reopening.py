@@ -29,6 +29,7 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
     UniformParameterRange,
+    replay,
     report_scalar,
 )
 from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
@@ -311,6 +312,11 @@ def test_open_finds_a_search_by_path_folder_or_id(search, tmp_path):
         HyperParameterOptimizer.open(tmp_path / "nothing.sqlite")
     with pytest.raises(JournalError, match="nothing"):
         HyperParameterOptimizer.open("nothing")
+    for open_ in (HyperParameterOptimizer.open, replay):
+        with pytest.raises(TypeError, match=f"by its id or the path of its journal, got .*; give its id, '{made.id}'"):
+            open_(made)
+        with pytest.raises(TypeError, match="by its id or the path of its journal, got 3$"):
+            open_(3)
 
 
 def test_a_continued_search_checks_its_callable_before_it_changes_anything(search):

@@ -329,8 +329,15 @@ def test_what_follows_the_search_has_no_first_value_of_its_own(search, name):
 
 
 def test_something_that_is_no_search_is_refused():
-    with pytest.raises(TypeError, match="HyperParameterOptimizer or another Search, got a list"):
+    with pytest.raises(TypeError, match="HyperParameterOptimizer or another Search, got a list$"):
         OptimizerWidget([])
+
+
+def test_a_panel_in_the_place_of_its_search_is_refused_with_where_the_search_is(show, search):
+    with pytest.raises(TypeError, match="got a OptimizerWidget, whose search is its .search$"):
+        OptimizerWidget(show(OptimizerWidget, search))
+    with pytest.raises(TypeError, match="got a Label, which is shown as it is$"):
+        OptimizerWidget(ipywidgets.Label())
 
 
 def test_first_values_can_be_given(show, search):

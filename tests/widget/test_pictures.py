@@ -191,6 +191,8 @@ def test_what_cannot_be_drawn_is_said():
         picture(shown, "pdf")
     with pytest.raises(ValueError, match="a Label has no figure to draw"):
         picture(ipywidgets.Label("x"))
+    with pytest.raises(TypeError, match=r"a picture is of a widget, such as HistoryPlot\(optimizer\), got 3"):
+        picture(3)
 
 
 def test_axes_that_stand_at_values_of_another_have_lines_of_their_own():

@@ -235,6 +235,13 @@ def test_a_notebook_without_states_raises(tmp_path):
         save_notebook_html(notebook_with(figure(), states=False), tmp_path / "page.html")
 
 
+@pytest.mark.parametrize("given", [3, None, "page.html", ["x"]])
+def test_what_is_no_widget_is_refused_before_a_page_is_written(tmp_path, given):
+    with pytest.raises(TypeError, match=r"a page shows widgets, such as OptimizerWidget\(optimizer\), got"):
+        save_html(given, tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_widget_library_without_its_browser_half_raises(tmp_path):
     widget = ipywidgets.Text()
     widget._model_module = "no-such-library"

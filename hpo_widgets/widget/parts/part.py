@@ -238,9 +238,15 @@ def as_search(shown: object) -> Search:
         from hpo_widgets.clearml_sdk.search import adapt
 
         return adapt(shown)
+    kind = type(shown).__name__
+    hint = ""
+    if isinstance(getattr(shown, "search", None), Search):
+        hint = ", whose search is its .search"
+    elif isinstance(shown, Widget):
+        hint = ", which is shown as it is"
     raise TypeError(
-        "OptimizerWidget shows what hpo_widgets or clearml.automation searches with: a HyperParameterOptimizer or "
-        f"another Search, got a {type(shown).__name__}"
+        "what is shown is a search of hpo_widgets or clearml.automation, a HyperParameterOptimizer or another Search, "
+        f"got a {kind}{hint}"
     )
 
 
