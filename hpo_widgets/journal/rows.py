@@ -228,7 +228,7 @@ def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path:
     try:
         _check_more(list(zip(*more, strict=True)))
         return extras_of_trials(
-            ((record[0], *rest[:2]) for record, rest in zip(records, more, strict=True)), objectives
+            ((record[0], *rest[:2], rest[4]) for record, rest in zip(records, more, strict=True)), objectives
         )
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise damaged(path, f"a trial is not as a journal has it ({error})") from error

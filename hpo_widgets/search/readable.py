@@ -262,8 +262,8 @@ class ReadableSearch(ABC):
         Columns: ``state``; one per objective (``title/series``); one per other scalar that was reported or returned
         (its last value, NaN where a trial has none); one per parameter, empty where it does not apply;
         ``epoch`` (version of the space, from 0); ``started`` (UTC); ``seconds`` (run time); ``worker``; ``enqueued``;
-        ``archived``; ``note``; ``tags`` (with commas between); ``error`` (what went wrong, else empty). A parameter
-        with the name of another column is ``General/<name>``.
+        ``archived``; ``note``; ``tags`` (with commas between); ``task_id`` where trials are ClearML Tasks; ``error``
+        (what went wrong, else empty). A parameter with the name of another column is ``General/<name>``.
         """
         rows = self.snapshot()
         return to_dataframe(rows, self._declared_space, self.objectives, extras=extras_of(self, rows))
@@ -353,7 +353,7 @@ class ReadableSearch(ABC):
 
 
 def extras_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, Extra]:
-    """Return what an export has of trials beside their columns: errors, and scalars that are no objectives.
+    """Return what an export has of trials beside their columns: errors, Tasks, and scalars that are no objectives.
 
     Parameters
     ----------
@@ -375,7 +375,7 @@ def extras_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, Extra
 def _extras_singly(search: Search | ReadableSearch, rows: Rows) -> dict[int, Extra]:
     trials = map(search.trial, rows.numbers.tolist())
     names = {objective.key for objective in search.objectives}
-    return extras_of_trials(((trial.number, trial.error, trial.summary) for trial in trials), names)
+    return extras_of_trials(((trial.number, trial.error, trial.summary, None) for trial in trials), names)
 
 
 def checked_filter(chosen: TrialFilter | Mapping[str, Any], search: Search) -> TrialFilter:

@@ -29,21 +29,25 @@ class Extra(NamedTuple):
         What went wrong; None when nothing did.
     last_values
         The last value of each scalar that is no objective, by ``title/series``.
+    task_id
+        Its ClearML Task; None where it is none.
     """
 
     error: str | None
     last_values: Mapping[str, float]
+    task_id: str | None = None
 
 
 def extras_of_trials(
-    trials: Iterable[tuple[int, str | None, Mapping[str, Sequence[float]] | None]], objectives: AbstractSet[str]
+    trials: Iterable[tuple[int, str | None, Mapping[str, Sequence[float]] | None, str | None]],
+    objectives: AbstractSet[str],
 ) -> dict[int, Extra]:
     """Take what an export has of trials beside their columns.
 
     Parameters
     ----------
     trials
-        Number, error and summary of each.
+        Number, error, summary and Task of each.
     objectives
         Names of the objectives.
 
@@ -53,10 +57,10 @@ def extras_of_trials(
         By the trial's number; without those of which there is nothing to say.
     """
     extras = {}
-    for number, error, summary in trials:
-        if error is not None or not (summary is None or summary.keys() <= objectives):
+    for number, error, summary, task_id in trials:
+        if error is not None or task_id is not None or not (summary is None or summary.keys() <= objectives):
             last_values = {key: entries[0] for key, entries in (summary or {}).items() if key not in objectives}
-            extras[number] = Extra(error, last_values)
+            extras[number] = Extra(error, last_values, task_id)
     return extras
 
 
@@ -114,8 +118,8 @@ def to_dataframe(
 
     Columns: ``state``, one per objective (``title/series``), one per other scalar that was reported or returned (its
     last value), one per parameter, ``epoch``, ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``,
-    ``note``, ``tags`` (with commas between), ``error`` (empty for a trial without one). A parameter that is called like
-    another column, such as ``epoch``, has the column ``General/epoch``.
+    ``note``, ``tags`` (with commas between), ``task_id`` where trials are ClearML Tasks, ``error`` (empty for a trial
+    without one). A parameter that is called like another column, such as ``epoch``, has the column ``General/epoch``.
 
     Parameters
     ----------
@@ -141,9 +145,9 @@ def to_dataframe(
     before: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
     for index, objective in enumerate(objectives):
         before[objective.key] = snapshot.values[:, index]
-    last_values = [extra.last_values for extra in _in_order(extras, snapshot.numbers.tolist())]
-    for key in dict.fromkeys(key for values in last_values for key in values):
-        before[key] = [values.get(key, math.nan) for values in last_values]
+    more = _in_order(extras, snapshot.numbers.tolist())
+    for key in dict.fromkeys(key for extra in more for key in extra.last_values):
+        before[key] = [extra.last_values.get(key, math.nan) for extra in more]
     remarks = snapshot.remarks
     after: dict[str, Any] = {
         "epoch": snapshot.epoch,
@@ -155,8 +159,10 @@ def to_dataframe(
         "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
         "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
+    if any(extra.task_id is not None for extra in more):
+        after["task_id"] = [extra.task_id or "" for extra in more]
     if extras is not None:
-        after["error"] = [extra.error or "" for extra in _in_order(extras, snapshot.numbers.tolist())]
+        after["error"] = [extra.error or "" for extra in more]
     titles = column_titles(snapshot.parameters, {"number", *before, *after, *reserved})
     kinds = {column.name: column.kind for column in space.columns}
     parameters: dict[str, Any] = {}
@@ -254,9 +260,9 @@ def to_records(
     list of dict
         ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
         ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
-        ``scalars`` (the last value of each other scalar that was reported or returned), ``error``. An unknown number is
-        None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or ``"-Infinity"``. A choice that JSON cannot
-        hold is given by its label.
+        ``scalars`` (the last value of each other scalar that was reported or returned), ``task_id`` of a trial that is
+        a ClearML Task, ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"``
+        or ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
     """
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
@@ -293,7 +299,8 @@ _ABSENT = object()
 
 def _json_extra(extra: Extra) -> dict[str, Any]:
     scalars = {key: _json_number(value) for key, value in extra.last_values.items()}
-    return {"scalars": scalars, "error": extra.error or ""}
+    task = {} if extra.task_id is None else {"task_id": extra.task_id}
+    return {"scalars": scalars, **task, "error": extra.error or ""}
 
 
 def _json_parameter(leaf: Any, encoded: float) -> Any:

@@ -5,6 +5,7 @@ What Tasks are is asked of the SDK.
 
 from __future__ import annotations
 
+import json
 import os
 from types import SimpleNamespace
 
@@ -308,6 +309,15 @@ def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):
     finished(again)
     assert again.id == made.id
     assert again.counts[TrialState.COMPLETED] == 4
+
+
+def test_exports_name_the_tasks_of_trials(optimizer):
+    made = finished(optimizer())
+    tasks = [made.trial(number).id for number in range(3)]
+    for search in (made, HyperParameterOptimizer.open(made.journal_path)):
+        assert search.to_dataframe()["task_id"].tolist() == tasks
+        assert [record["task_id"] for record in json.loads(search.to_json())] == tasks
+        assert all(task in line for task, line in zip(tasks, search.to_csv().splitlines()[1:], strict=True))
 
 
 def test_a_note_and_tags_are_kept_at_the_task_beside_its_own(optimizer):

@@ -185,6 +185,18 @@ def test_what_went_wrong_is_the_last_column(rows):
     assert [record["error"] for record in records] == ["", "", error]
 
 
+def test_tasks_have_a_column_where_trials_are_tasks(rows):
+    extras = {0: Extra(None, {}, "a1"), 2: Extra("no luck", {})}
+    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
+    assert frame.columns[-2:].tolist() == ["task_id", "error"]
+    assert frame["task_id"].tolist() == ["a1", "", ""]
+    assert [record.get("task_id") for record in to_records(rows, SPACE, OBJECTIVES, extras=extras)] == [
+        "a1",
+        None,
+        None,
+    ]
+
+
 def test_other_scalars_than_objectives_have_a_column_each_after_them(rows):
     extras = {
         0: Extra(None, {"train/loss": 0.25}),
