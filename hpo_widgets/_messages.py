@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 NO_VALUE = "–"
+
+PRUNED = "pruned: behind the others at the same iteration"
+"""Why a pruned trial has ended; where its job is a server's, what the server is told."""
+
 _LEAST_PLAIN = 1e-3
 _MOST_PLAIN = 1e6
 

@@ -8,6 +8,7 @@ import time
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import PRUNED
 from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
 from hpo_widgets.clearml_sdk.patches import StrategyPatches, end_reporter
@@ -332,7 +333,7 @@ class LiveController:
         """State and reason of a stopped Task: pruned, or aborted at a limit of iterations or time, or without one."""
         strategy = self.patches.strategy
         if trial.row.values is not None and self._was_pruned(trial):
-            return TrialState.PRUNED, "pruned: behind the others at the same iteration"
+            return TrialState.PRUNED, PRUNED
         limits = strategy.max_iteration_per_job, strategy.time_limit_per_job
         return TrialState.ABORTED, self.trials.why_stopped(trial, view, *limits)
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from hpo_widgets._messages import PRUNED
 from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.engines.base import QueueEngine
 from hpo_widgets.search import SearchStatus, StopReason
@@ -300,7 +301,7 @@ class TrialLifecycle:
         for number in numbers:
             trial = self._state.active.get(number)
             if trial is not None and not trial.asked_to_stop:
-                trial.end_reason = "pruned: behind the others at the same iteration"
+                trial.end_reason = PRUNED
                 self.ask_stop(number, TrialState.PRUNED, trial.end_reason)
 
     def has_sent_all(self) -> bool:

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from clearml import Task
 
-from hpo_widgets import OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.engines.clearml import poll_thread, silence
 from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.search import SearchStatus
@@ -307,15 +307,20 @@ class Impatient(optuna.pruners.BasePruner):
         return True
 
 
-def test_a_trial_that_is_pruned_has_its_task_stopped(task_search, worker):
+def test_a_trial_that_is_pruned_has_its_task_stopped_and_is_so_without_the_journal(
+    task_search, worker, project, tmp_path
+):
     worker.gate.clear()
+    own = Task.create(project_name=project, task_name="mine")
     strategy = {"optimizer_class": OptimizerOptuna, "optuna_pruner": Impatient()}
-    made = finished(task_search(total_max_jobs=1, **strategy))
+    made = finished(task_search(total_max_jobs=1, auto_connect_task=own, **strategy))
     trial = made.trial(0)
     assert (trial.state, trial.value) == (TrialState.PRUNED, trial.parameters["x"])
     assert trial.error == "pruned: behind the others at the same iteration"
     assert Task.get_task(task_id=trial.id).data.status_reason == f"User aborted: {trial.error}"
     assert worker.status(trial.id) == "stopped"
+    again = HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere", **strategy).trial(0)
+    assert (again.state, again.value, again.error) == (TrialState.PRUNED, trial.value, trial.error)
 
 
 @pytest.mark.parametrize("values", [(1, 1, 1), (3, 2, 1)], ids=["all are equal", "the last is the least"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
+from hpo_widgets._messages import PRUNED
 from hpo_widgets.engines.base import Recovered
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.launching import SECTION
@@ -145,7 +146,8 @@ def recover(
         Trials whose state in the journal is out of date, and trials that it does not know. A trial that the journal
         has as aborted, but whose Task completed, counts as completed. Of several Tasks of a trial that it does not
         know, the oldest that is no draft is taken, else the oldest draft. One that ran on this machine, and whose
-        process is gone, counts as aborted, and one that completed with other values than the trial's as failed.
+        process is gone, counts as aborted, and one that completed with other values than the trial's as failed. One
+        that was stopped as pruned, by its reason, is pruned.
     """
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
@@ -186,6 +188,8 @@ def recover(
         # A draft was made, but not sent to a queue any more.
         state = TrialState.QUEUED if view.state is None else view.state
         reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"
+        if state is TrialState.ABORTED and PRUNED in view.reason:
+            state, reason = TrialState.PRUNED, PRUNED
         edited = _edited(view, row, space) if state is TrialState.COMPLETED else None
         if edited is not None:
             state, reason = TrialState.FAILED, edited
