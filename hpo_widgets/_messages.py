@@ -110,14 +110,13 @@ def near_match(word: str, known: Iterable[str]) -> str:
 
 
 def _nearest(word: str, names: list[str]) -> list[str]:
-    """The nearest name, or none: by its last part first, as sections are what people leave out or mistake."""
+    """The nearest name, or none: by its last part, as sections are what people leave out or mistake."""
 
     def last(name: str) -> str:
         return name.rpartition("/")[2]
 
     alike = set(difflib.get_close_matches(last(word), map(last, names), n=len(names) or 1, cutoff=0.6))
-    candidates = [name for name in names if last(name) in alike]
-    return difflib.get_close_matches(word, candidates or names, n=1, cutoff=0.0 if candidates else 0.6)
+    return difflib.get_close_matches(word, [name for name in names if last(name) in alike], n=1, cutoff=0.0)
 
 
 def run_in_thread(name: str, ask: Callable[[], _Answer], then: Callable[[], None]) -> Future[_Answer]:

@@ -16,6 +16,7 @@ from hpo_widgets._messages import near_match, number
         ("lrr", ["Args/layers", "Args/lr"], "Did you mean 'Args/lr'?"),
         ("General/depth", ["General/kind", "Args/depth"], "Did you mean 'Args/depth'?"),
         ("validaton/loss", ["validation/loss", "train/loss"], "Did you mean 'validation/loss'?"),
+        ("General/learning_rate", ["General/lr", "General/units"], "Known: 'General/lr', 'General/units'."),
         ("zebra", ["lr", "layers"], "Known: 'lr', 'layers'."),
         ("lr", [], "None is known."),
     ],

@@ -59,8 +59,12 @@ def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(asked, api_cl
 
 def test_the_queue_is_looked_for_before_anything_is_launched(way, task_search, queue):
     made = task_search(execution_queue=queue[:-1])
-    with pytest.raises(ValueError, match=f"there is no queue '{queue[:-1]}' on the ClearML server. Did you mean"):
+    missing = (
+        f"there is no queue '{queue[:-1]}' on the ClearML server. Did you mean '{queue}'.* make it .* its first agent"
+    )
+    with pytest.raises(ValueError, match=missing) as raised:
         made.start()
+    assert f"`clearml-agent daemon --create-queue --queue {queue[:-1]}`" in str(raised.value)
     assert made.status is SearchStatus.IDLE
     assert way.count("tasks.clone") == 0
 
