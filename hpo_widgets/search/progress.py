@@ -40,6 +40,7 @@ class ProgressBar:
             dynamic_ncols=self._is_live,
         )
         self._last_line = ""
+        self._has_drawn = False
         self._write_line()
 
     def say(self, title: str) -> None:
@@ -50,6 +51,9 @@ class ProgressBar:
         """Draw how far a search is."""
         self._bar.total = search.total_max_jobs
         self._bar.n = sum(count for state, count in search.counts.items() if state.has_ended)
+        if not self._has_drawn:
+            # What ended before tells nothing of how long the rest takes.
+            self._has_drawn, self._bar.initial = True, self._bar.n
         best = search.best_trial
         if best is not None:
             values = " ".join(number(value) for value in best.values if value is not None)

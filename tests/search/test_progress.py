@@ -69,3 +69,13 @@ def test_wait_with_a_bar_times_out_too(two_running, gate, capsys):
     assert "0/2" in capsys.readouterr().err
     gate.open()
     assert made.wait()
+
+
+def test_what_had_ended_before_counts_for_the_share_and_not_for_the_rate():
+    search, file = ScriptedSearch(jobs=20), io.StringIO()
+    for _ in range(10):
+        search.add_trial(0.5)
+    with closing(ProgressBar(file=file)) as bar:
+        bar.draw(search)
+    assert "10/20" in file.getvalue()
+    assert "? trials/s" in file.getvalue().splitlines()[-1]
