@@ -74,6 +74,8 @@ class ProposalForm(PointForm):
         The person's search.
     num_left
         Returns how many points may still be proposed.
+    was_proposed
+        Returns whether a point was proposed before: pressed twice, the button would waste a point.
     on_proposed
         Called after a point was queued.
     refresher
@@ -85,10 +87,11 @@ class ProposalForm(PointForm):
         search: HyperParameterOptimizer,
         *,
         num_left: Callable[[], int],
-        on_proposed: Callable[[], None],
+        was_proposed: Callable[[Mapping[str, Any]], bool],
+        on_proposed: Callable[[Mapping[str, Any]], None],
         refresher: Refresher,
     ) -> None:
-        self._num_left, self._on_proposed = num_left, on_proposed
+        self._num_left, self._was_proposed, self._on_proposed = num_left, was_proposed, on_proposed
         super().__init__(search, refresher=refresher)
 
     @t.validate("point")
@@ -103,8 +106,14 @@ class ProposalForm(PointForm):
             return
         super()._on_queue(content)
         if not self.point:
-            self._on_proposed()
             self.offer()
+
+    def _queue(self, point: Mapping[str, Any]) -> str:
+        if self._was_proposed(point):
+            return "This point was proposed before: change a value."
+        super()._queue(point)
+        self._on_proposed(point)
+        return ""
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.offer()
@@ -179,14 +188,19 @@ class Challenge(WithPicture, ipywidgets.VBox):
         self._function = base_task_id
         title = self._rival.strategy_title
         self._names = (YOU, title if title != YOU else "the sampler")
-        self._num_proposed = 0
+        self._proposed: list[tuple[float | None, ...]] = []
+        """The key of every point that was proposed."""
         self._looks: list[LookMap] = []
         both = Followed("a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe]).as_search()
         self._own_refresher, self._refresher = Refresher(own), Refresher(both)
         try:
             self._map = MapPlot(own, refresher=self._own_refresher)
             self._form = ProposalForm(
-                own, num_left=lambda: self._num_left, on_proposed=self._on_proposed, refresher=self._own_refresher
+                own,
+                num_left=lambda: self._num_left,
+                was_proposed=lambda point: own.space.key(point) in self._proposed,
+                on_proposed=self._on_proposed,
+                refresher=self._own_refresher,
             )
             self._own_refresher.flow.follow(self._form)
             self._tables = ComparisonTable(
@@ -237,17 +251,17 @@ class Challenge(WithPicture, ipywidgets.VBox):
         if not self._num_left:
             raise ValueError(f"all {self._trials} points are proposed")
         self._own.enqueue_trial(point)
-        self._on_proposed()
+        self._on_proposed(self._own.space.normalise(point))
         if not self._num_left:
             self._form.point = {}  # there is no further one to be offered
 
     @property
     def _num_left(self) -> int:
         """How many points may still be proposed."""
-        return self._trials - self._num_proposed
+        return self._trials - len(self._proposed)
 
-    def _on_proposed(self) -> None:
-        self._num_proposed += 1
+    def _on_proposed(self, point: Mapping[str, Any]) -> None:
+        self._proposed.append(self._own.space.key(point))
         self._rival.start()
         self._own.start()
 
@@ -295,7 +309,7 @@ class Challenge(WithPicture, ipywidgets.VBox):
 
     def refresh(self, _update: Update) -> None:
         """Show the end when it has come."""
-        if self._num_ended < self._num_proposed and not self._own.status.is_alive:
+        if self._num_ended < len(self._proposed) and not self._own.status.is_alive:
             self._own.start()  # a point that was proposed while the run of the one before was ending
         if self.is_over and not self._looks:
             self._looks = self._make_looks()

@@ -97,9 +97,14 @@ class PointForm(ViewPart):
             except ValueError as error:
                 problem = str(error)
         if not problems and not problem:
-            self.search.command("enqueue_trial", point)
-            self.point = {}
+            problem = self._queue(point)
         self.answer = {"id": request[:_LONGEST_ID], "fields": problems, "problem": problem}
+
+    def _queue(self, point: Mapping[str, Any]) -> str:
+        """Queue a point that the space has; returns what is wrong with it all the same, empty where it was queued."""
+        self.search.command("enqueue_trial", point)
+        self.point = {}
+        return ""
 
 
 def completed_point(point: Mapping[str, Any], search: Search) -> dict[str, Any]:

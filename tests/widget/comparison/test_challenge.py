@@ -88,6 +88,18 @@ def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
     assert challenge._form.fields == []  # that was the last one
 
 
+def test_a_point_that_was_proposed_costs_nothing_when_the_button_is_pressed_again(play, wire):
+    challenge = play()
+    for request in ("a", "b"):
+        wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "2"}, id=request)
+    assert challenge._form.answer["id"] == "b"
+    assert challenge._form.answer["problem"] == "This point was proposed before: change a value."
+    assert challenge._num_left == 1
+    wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "2.5"}, id="c")
+    assert challenge._form.answer["problem"] == ""
+    assert challenge._num_left == 0
+
+
 def test_the_form_offers_nothing_after_the_last_point_that_code_proposes(play):
     challenge = play(trials=2)
     challenge.propose(x=3.0, y=2.0)
@@ -108,7 +120,7 @@ def test_nothing_is_taken_after_the_last_point(play, wire):
         wire.browser_says(challenge._form, kind="cancel")
         assert challenge._form.fields == []
         wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "3"}, id="a")
-        assert challenge._num_proposed == 1
+        assert len(challenge._proposed) == 1
         challenge._map.point = {}
     assert len(challenge._own.snapshot()) == 1
 
@@ -161,7 +173,7 @@ def test_a_point_outside_of_the_space_costs_nothing(play):
     challenge = play()
     with pytest.raises(ValueError, match="z"):
         challenge.propose(x=1.0, y=2.0, z=3.0)
-    assert challenge._num_proposed == 0
+    assert challenge._proposed == []
 
 
 def test_closing_frees_the_folder_and_all_comms(wire):
