@@ -32,6 +32,7 @@ from hpo_widgets.optimizer.definition import (
     make_template,
     split_keywords,
 )
+from hpo_widgets.optimizer.task_viewer import TaskViewer
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search import Search
 from hpo_widgets.search.as_code import Named, arguments_as_kept
@@ -44,7 +45,7 @@ from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.replay import SPEED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.engines.base import Recovered
     from hpo_widgets.engines.template import Template
@@ -202,14 +203,14 @@ def reopen(
         if keywords:
             msg = f"{', '.join(keywords)}: arguments need base_task_id=, without it there is a view only"
             raise TypeError(msg)
-        return SearchViewer(path)
+        return _view(path)
     _refuse_kept(keywords)
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             if keywords:
                 _refuse_unknown(keywords, reader.header)
-            return SearchViewer(path, reopen=lambda: reopen(cls, path, base_task_id, dict(keywords)))
+            return _view(path, lambda: reopen(cls, path, base_task_id, dict(keywords)))
         state = JournalState.of(reader)
         if owner is not None:
             state.follow(reader.events())
@@ -244,6 +245,13 @@ def reopen(
     if definition.header["strategy"] != header["strategy"]:
         _record_strategy(definition)
     return cls(cast("Any", definition), definition.space.parameters)  # what it takes, though not from users
+
+
+def _view(path: Path, again: Callable[[], HyperParameterOptimizer | SearchViewer] | None = None) -> SearchViewer:
+    """View a search, with what a ClearML server keeps of its trials where they are Tasks."""
+    with closing(Journal.view(path)) as reader:
+        engine = reader.header.get("engine")
+    return (TaskViewer if engine == "clearml" else SearchViewer)(path, reopen=again)
 
 
 def running_here(path: Path) -> HyperParameterOptimizer | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hpo_widgets.journal import Owner
+    from hpo_widgets.search import RemoteSource
     from hpo_widgets.trials import TrialRow
 
 logger = logging.getLogger("hpo_widgets")
@@ -36,9 +37,17 @@ class JournalFollower:
     The first `subscribe` starts a thread that follows the journal; `close` ends it and closes the file. Until then
     whoever reads brings it up to date (`_catch_up`). One lock guards what is shown, so that one thread at a time writes
     it.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    remote
+        As of `TrialReader`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, remote: RemoteSource | None = None) -> None:
+        self._remote = remote
         self.path = path.absolute()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -61,7 +70,7 @@ class JournalFollower:
         self._read_state = JournalState.of(self._reader)
         space, objectives = self._read_state.declared_space, self._read_state.objectives
         self._shown = TrialStore(space, objectives)
-        self._trials = TrialReader(self.path, self.id, space, objectives, remark=self._shown.columns.remark)
+        self._trials = TrialReader(self.path, self.id, space, objectives, self._remote, self._shown.columns.remark)
         # The trials are read as columns later; events up to this sequence number only, so that none comes twice.
         self._sequence = self._reader.sequence
         self._read_state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from hpo_widgets.search import Notice
+    from hpo_widgets.search import Notice, RemoteSource
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.export import Extra
@@ -84,16 +84,24 @@ class SearchViewer(JournalFollower, JournalSearch):
     reopen
         Opens the search to continue it, or returns a view when another process has taken it over first. Default: what
         the search runs is not known here, so it can only be viewed.
+    remote
+        As of `TrialReader`.
     """
 
     engine_name = "journal"
 
-    def __init__(self, path: Path, *, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reopen: Callable[[], RunnableSearch | SearchViewer] | None = None,
+        remote: RemoteSource | None = None,
+    ) -> None:
         self._reopen = reopen
         self._lock_of_run = threading.Lock()
         self._taken_over: RunnableSearch | None = None
         self._is_starting = False
-        super().__init__(path)
+        super().__init__(path, remote)
 
     def __repr__(self) -> str:
         return f"<SearchViewer {self.id} {self.status}>"

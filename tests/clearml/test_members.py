@@ -15,8 +15,10 @@ from clearml.automation import ClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import poll_thread
+from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.parts.details import TrialDetails
 from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import close_current_task, print_lines
 from tests.member_rows.arguments import RowsOfArguments
@@ -299,6 +301,38 @@ def test_log_so_far_is_the_console_that_the_server_keeps(running, worker):
     worker.gate.set()
     assert made.wait()
     print_lines(worker.session, task, "done")
+
+
+@pytest.mark.parametrize("while_it_runs", [False, True])
+def test_a_view_has_what_the_server_keeps_of_trials(running, worker, while_it_runs):
+    made = running()
+    if not while_it_runs:
+        worker.gate.set()
+        assert made.wait()
+    task = made.trial(0).id
+    print_lines(worker.session, task, "epoch 1")
+    search = HyperParameterOptimizer.open(made.journal_path)
+    trial = search.trial(0)
+    assert trial.get_reported_scalars()["validation"]["loss"]["x"] == [0, 1, 2]
+    assert (trial.get_output(), trial.get_page()) == (("epoch 1", "", ""), made.trial(0).get_page())
+    assert search.log_so_far(0).result(60) == "epoch 1"
+    details = TrialDetails(search, selected=[0])
+    wait_for(lambda: details.log == "epoch 1", "the console is not shown", pause=0.02)
+    details.close()
+    search.close()
+    worker.gate.set()
+    assert made.wait()
+
+
+def test_a_view_of_a_search_whose_server_cannot_be_asked_says_so(optimizer, monkeypatch):
+    made = finished(optimizer())
+    search = HyperParameterOptimizer.open(made.journal_path)
+    monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "another")
+    assert search.trial(0).value == made.trial(0).value
+    assert search.trial(0).get_output()[0].startswith("The console of this trial cannot be read now: ")
+    with pytest.raises(ClearmlError, match="did not accept the credentials"):
+        search.trial(0).get_reported_scalars()
+    search.close()
 
 
 def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):

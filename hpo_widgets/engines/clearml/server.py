@@ -211,6 +211,20 @@ class Server:
         return tasks
 
 
+class LazyServer(Server):
+    """The server that this process's configuration names, signed in with the first request.
+
+    Without credentials it is that request which raises `NoCredentialsError`.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    def call(self, action: str, /, **body: Any) -> dict[str, Any]:
+        """See `Server.call`."""
+        return server().call(action, **body)
+
+
 def pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """The same ids, no more than `PAGE` at a time."""
     return (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))

@@ -1,0 +1,66 @@
+"""A view of a search on ClearML: its journal, and what the server keeps of its trials."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.viewer import SearchViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hpo_widgets.search import RemoteSource
+    from hpo_widgets.trials import Remark
+    from hpo_widgets.viewer.viewer import RunnableSearch
+
+
+class LazyTaskRecords:
+    """See `RemoteSource`. ClearML is imported and its server asked when somebody first looks at a trial."""
+
+    @cached_property
+    def _records(self) -> RemoteSource:
+        from hpo_widgets.engines.clearml.reading import TaskRecords
+        from hpo_widgets.engines.clearml.server import LazyServer
+
+        return TaskRecords(LazyServer())
+
+    def scalars(self, job: str) -> Sequence[tuple[str, str, float, int]]:
+        """All reports of a Task."""
+        return self._records.scalars(job)
+
+    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
+        """What a Task printed."""
+        return self._records.output(job, fresh=fresh)
+
+    def page(self, job: str) -> str | None:
+        """Address of a Task's page."""
+        return self._records.page(job)
+
+    def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
+        """Keep a note and tags at a Task."""
+        return self._records.remark(job, before, newest)
+
+
+class TaskViewer(SearchViewer):
+    """See `SearchViewer`; curves, consoles and pages of its trials are the server's, where this kernel can ask it."""
+
+    def __init__(self, path: Path, *, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None) -> None:
+        self._tasks = LazyTaskRecords()
+        super().__init__(path, reopen=reopen, remote=self._tasks)
+
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask for the console of a trial's Task; None for a trial that was none."""
+        trial = self.trial(number)
+        if not trial.is_elsewhere:
+            nothing: Future[str | None] = Future()
+            nothing.set_result(None)
+            return nothing
+
+        def read() -> str | None:
+            return "\n".join(filter(None, self._tasks.output(trial.id, fresh=trial.state.has_ended)))
+
+        return run_in_thread("hpo_widgets console", read, self._shown.notify)
