@@ -109,6 +109,40 @@ def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_w
     assert page.kernel("len(_.search.snapshot())") == 12
 
 
+RACE = """
+from hpo_widgets import StrategyRace, UniformParameterRange
+from hpo_widgets.testing.objectives import branin
+
+space = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+race = StrategyRace(branin, space, ["grid", "random"], trials=4, repeats=1)
+race
+"""
+
+
+@pytest.mark.slow
+def test_a_race_is_live_again_in_a_page_that_is_loaded_again_and_without_its_kernel_says_to_run_its_cell(page):
+    page.open(RACE)
+    page.run_all()
+    pill = page.page.locator(".jp-OutputArea .hpo-race .hpo-pill")
+    line = page.page.get_by_text(
+        "Race on branin of grid, random. It is seen while its kernel runs: run its cell again."
+    )
+    expect(pill).to_be_visible()
+    expect(line).not_to_be_visible()
+    page.load_again()
+    expect(pill).to_be_visible()
+    expect(line).not_to_be_visible()
+    name = page.save()
+    page.command("kernelmenu:shutdown")
+    page.page.goto("about:blank")
+    page.open_file(name)
+    expect(line).to_be_visible()
+    expect(page.page.get_by_text("Error displaying widget").filter(visible=True)).to_have_count(0)
+    page.screenshot(f"reopened-race-{page.lab.opens.partition('/')[0]}")
+    page.run_cell(0)
+    expect(pill).to_be_visible()
+
+
 # In JupyterLab tests of tests/browser do this.
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
@@ -182,5 +216,5 @@ def test_what_a_file_says_is_text_and_not_trusted(page):
     # Of a version to come: its plain text.
     of_later = page.page.locator(".hpo-snapshot").nth(1)
     expect(of_later).to_be_visible()
-    assert of_later.inner_text() == NASTY
+    expect(of_later).to_have_text(NASTY, use_inner_text=True)  # as soon as the kernel has answered
     assert page.page.evaluate("() => window.wasHit") is None

@@ -27,6 +27,7 @@ from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.parts.point_form import PointForm, completed_point
+from hpo_widgets.widget.parts.snapshot import KeptAsLine
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -123,7 +124,7 @@ class ProposalForm(PointForm):
         self.point = completed_point({}, self.search)
 
 
-class Challenge(WithPicture, ipywidgets.VBox):
+class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
     """Beat the sampler: you propose points by a click into the map or by typing, a strategy has the same budget unseen.
 
     Its trials run when you propose your first point, and nothing of them is sent to the page before your last
@@ -301,6 +302,9 @@ class Challenge(WithPicture, ipywidgets.VBox):
             search.stop()
             search.close_files()
         self._folder.cleanup()
+
+    def _described(self) -> str:
+        return f"Challenge against {self._names[1]}"
 
     def __repr__(self) -> str:
         return f"<Challenge of {self._names[1]}: {self._num_ended} of {self._trials} points>"

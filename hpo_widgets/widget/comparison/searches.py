@@ -20,6 +20,7 @@ from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import as_search, close_tree
+from hpo_widgets.widget.parts.snapshot import KeptAsLine
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -68,7 +69,7 @@ def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
     return SearchComparison(searches)
 
 
-class SearchComparison(WithPicture, ipywidgets.VBox):
+class SearchComparison(KeptAsLine, WithPicture, ipywidgets.VBox):
     """Two to four searches side by side; see `compare`.
 
     The searches go on when it is closed.
@@ -156,6 +157,9 @@ class SearchComparison(WithPicture, ipywidgets.VBox):
         if hasattr(self, "_refresher"):
             self._refresher.close()
         close_tree(self)
+
+    def _described(self) -> str:
+        return f"Comparison of {', '.join(self._searches)}"
 
     def __repr__(self) -> str:
         return f"<SearchComparison of {', '.join(self._searches)}>"

@@ -19,6 +19,7 @@ from hpo_widgets.widget.comparison.table import ComparisonTable, standings_table
 from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import ViewPart, close_tree
+from hpo_widgets.widget.parts.snapshot import KeptAsLine
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -105,7 +106,7 @@ def start_word(race: Race) -> str:
     return f"Start {race.repeats} more"
 
 
-class StrategyRace(WithPicture, ipywidgets.VBox):
+class StrategyRace(KeptAsLine, WithPicture, ipywidgets.VBox):
     """A race of two to four strategies on one space: the last line of a cell shows it, and its Start runs it.
 
     Best so far with the middle half over the repeats, wins with their 95 % intervals, a verdict that may be "not
@@ -266,6 +267,9 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             self.children = [self._inner, self._earlier_panel]
         if shown is not None:
             shown.close()
+
+    def _described(self) -> str:
+        return f"Race on {self._race.name} of {', '.join(self._race.names)}"
 
     def __repr__(self) -> str:
         return f"<StrategyRace of {', '.join(self._race.names)} {self._race!r}>"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 MIME = "application/vnd.hpo-widgets.snapshot+json"
 """The type of this package. A snapshot of another ``version`` is shown as its plain text."""
 
-VERSION = 1
+VERSION, WITHOUT_PICTURE = 1, 0
 _log = logging.getLogger(__name__)
 _publish: Any = publish_display_data  # IPython has no types for it
 # A notebook is mailed, diffed and kept: a snapshot stays small whatever a search is called and has.
@@ -181,6 +181,21 @@ class SnapshotPart(ViewPart):
             self._refuse("a page wants a picture without saying for what")
             return
         self.send({"kind": "snapshot", "id": request[:_MOST_LETTERS], "data": self.data()})
+
+
+class KeptAsLine:
+    """Mixin of widgets of which a notebook keeps no picture, but a line that says how they are seen again."""
+
+    def _described(self) -> str:
+        """Return what this is, in a few words."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:
+        """Return the live view and, for display without a kernel, a line of text in the place of "model not found"."""
+        parent: Any = super()
+        line = f"{self._described()}. It is seen while its kernel runs: run its cell again."
+        data: dict[str, Any] = parent._repr_mimebundle_(**keywords) or {}
+        return data | {"text/plain": line, MIME: {"version": WITHOUT_PICTURE}}
 
 
 class StoredOutput:

@@ -24,6 +24,10 @@ const RANK = -20;
  */
 const PATIENCE_MS = 10_000;
 
+/** In the place of a line that says how to go on without the kernel. */
+const AWAITED =
+  "The kernel has not answered yet: what it has is seen when the running cell has ended.";
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** What is needed of the outputs of a cell. */
@@ -135,10 +139,12 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     const snapshot = readSnapshot(model.data);
     if (snapshot) {
       this.tellAwaited = drawSnapshot(this.picture.node, snapshot);
-      this.tellAwaited(this.awaited !== null);
     } else {
-      this.picture.node.textContent = String(model.data["text/plain"] ?? "");
+      const line = String(model.data["text/plain"] ?? "");
+      this.tellAwaited = (isKernelAwaited) =>
+        setText(this.picture.node, isKernelAwaited ? AWAITED : line);
     }
+    this.tellAwaited(this.awaited !== null);
     const modelId = modelOf(model.data);
     // Voilà hands over plain data, which says nothing of trust. A picture that was renewed leaves the live view alone.
     if (model.trusted === false || modelId === this.modelId) {
