@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 from clearml import Task
 
@@ -19,7 +20,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.testing.clearml_server._api import documents
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget import OptimizerWidget, TimelinePlot
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.plots import curve_reading
@@ -83,6 +84,15 @@ def test_trials_beyond_one_answer_are_followed_stopped_and_taken_up_again(
     assert asked.counts()["tasks.stop_many"] == 3
     again = HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere")
     assert again.counts[TrialState.ABORTED] == 5
+
+
+def test_the_timeline_has_the_rows_of_trials_that_ran_at_once_and_claims_to_know_no_workers(task_search, worker):
+    made = finished(task_search(max_number_of_concurrent_tasks=1))
+    plot = TimelinePlot(made)
+    assert (plot._axis_y.label, plot._y.max) == ("at once", 0.6)
+    assert np.isfinite(plot._lines[TrialState.COMPLETED].x).sum() >= 2
+    assert {row[1] for row in plot.numbers().rows} == {"–"}
+    plot.close()
 
 
 def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_look(

@@ -1,8 +1,12 @@
-"""The timeline: which worker ran which trial when, so that idle time and stragglers are seen."""
+"""The timeline: which worker ran which trial when, so that idle time and stragglers are seen.
+
+A search on a server does not number its workers: there each trial has the lowest row that is free when it begins.
+"""
 
 from __future__ import annotations
 
 import time
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
@@ -44,6 +48,9 @@ _DRAWN = (
 )
 """State, colour and opacity of its bars."""
 
+_LATE_SECONDS, _LATE_SHARE = 15.0, 0.2
+"""By so much at most, and by so much of its time, the end of a server's trial may be drawn too late."""
+
 _PAUSE_SECONDS = 1.0
 _HEIGHT, _THICKEST, _THINNEST = 260, 22, 2
 _GROWTH = 1.5
@@ -60,7 +67,7 @@ class Bars(NamedTuple):
     start, end : ndarray, shape (n,)
         Minutes from the start of the search.
     lane : ndarray, shape (n,)
-        The worker.
+        The worker, or the row of a trial whose worker has no number.
     """
 
     start: Floats
@@ -69,13 +76,13 @@ class Bars(NamedTuple):
 
 
 def _has_run(rows: Rows) -> Mask:
-    """Which trials a worker has begun."""
-    has_run: Mask = np.isfinite(rows.started) & (rows.worker >= 0)
+    """Which trials have begun."""
+    has_run: Mask = np.isfinite(rows.started)
     return has_run
 
 
 def first_start(rows: Rows) -> float:
-    """Return when the first of the trials that a worker has begun began, in Unix seconds; infinity where none has."""
+    """Return when the first of the trials that have begun began, in Unix seconds; infinity where none has."""
     return float(rows.started[_has_run(rows)].min(initial=np.inf))
 
 
@@ -100,13 +107,31 @@ def bars(rows: Rows, now: float, first: float | None = None) -> dict[TrialState,
     dict
         One entry for each state that is drawn.
     """
-    has_run = _has_run(rows) & (rows.worker < MOST_LANES)
+    has_run = _has_run(rows)
     started, state, worker = rows.started[has_run], rows.state[has_run], rows.worker[has_run]
     ended = np.maximum(np.where(np.isfinite(rows.ended[has_run]), rows.ended[has_run], now), started)
     first = first_start(rows) if first is None else first
     begin, end = (started - first) / SECONDS_A_MINUTE, (ended - first) / SECONDS_A_MINUTE
     least_gap = end.max(initial=0.0) / MOST_BARS
-    return {one: _joined(begin, end, worker, state == one, least_gap) for one, *_ in _DRAWN}
+    lane = _lanes(started, ended, worker, state)
+    return {one: _joined(begin, end, lane, (state == one) & (lane < MOST_LANES), least_gap) for one, *_ in _DRAWN}
+
+
+def _lanes(started: Floats, ended: Floats, worker: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Return the row of each trial: its worker's, or where that has no number the lowest one that is free."""
+    lanes = worker.copy()
+    late = np.minimum(_LATE_SECONDS, _LATE_SHARE * (ended - started))
+    until = ended - np.where(state == TrialState.RUNNING, 0.0, late)
+    order = np.flatnonzero(worker < 0)
+    order = order[np.argsort(started[order], kind="stable")]
+    busy: list[tuple[float, int]] = []
+    free: list[int] = []
+    for at, begins, ends in zip(order.tolist(), started[order].tolist(), until[order].tolist(), strict=True):
+        while busy and busy[0][0] <= begins:
+            heappush(free, heappop(busy)[1])
+        lanes[at] = heappop(free) if free else len(busy)
+        heappush(busy, (ends, lanes[at]))
+    return lanes
 
 
 def _joined(begin: Floats, end: Floats, worker: np.ndarray, chosen: np.ndarray, least_gap: float) -> Bars:
@@ -138,7 +163,8 @@ class TimelinePlot(Plot):
     """Draws each trial as a bar from its start to its end, on the row of its worker, live.
 
     Completed trials are solid, pruned ones fainter, failed ones red, aborted ones grey; running ones grow. A gap is a
-    worker without work. Drawn at most once a second.
+    worker without work. Agents of a ClearML server have no rows of their own: there are as many as trials ran at once.
+    Drawn at most once a second.
 
     Parameters
     ----------
@@ -195,6 +221,7 @@ class TimelinePlot(Plot):
         rows = search.snapshot()
         first = first_start(rows)
         drawn = bars(update.all_rows(self.filter), self._end_of_running(search, rows, first), first)
+        self._axis_y.label = "worker" if np.any(rows.worker >= 0) or first == np.inf else "at once"
         self._fit(drawn)
         for state, some in drawn.items():
             x, y = path(some)
@@ -218,7 +245,7 @@ class TimelinePlot(Plot):
             "trials that ran, the newest first",
             objectives=(),
             more={
-                "worker": lambda trial: trial.worker,
+                "worker": lambda trial: trial.worker if trial.worker >= 0 else text.NO_VALUE,
                 "start after": lambda trial: text.seconds(trial.started - first),
                 "end after": lambda trial: text.seconds(trial.ended - first),
                 "ran for": lambda trial: text.seconds(trial.duration),

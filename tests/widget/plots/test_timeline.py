@@ -43,12 +43,35 @@ def test_the_bar_of_a_running_trial_goes_up_to_now():
 
 @pytest.mark.parametrize(
     "odd",
-    [(0, math.nan, math.nan, TrialState.QUEUED), (-1, 600, 660, DONE), (MOST_LANES, 600, 660, DONE)],
-    ids=["queued", "without a worker", "of a worker beyond the last row"],
+    [(0, math.nan, math.nan, TrialState.QUEUED), (-1, math.nan, 660, DONE), (MOST_LANES, 600, 660, DONE)],
+    ids=["queued", "ended before it began", "of a worker beyond the last row"],
 )
 def test_what_did_not_run_on_a_row_has_no_bar(odd):
     drawn = bars(trials(odd, (0, 600, 660, DONE)), now=900)
     assert sum(len(some.start) for some in drawn.values()) == 1
+
+
+def test_trials_whose_workers_have_no_numbers_take_the_lowest_row_that_is_free():
+    drawn = bars(
+        trials(
+            (-1, 0, 60, DONE),
+            (-1, 30, 300, DONE),
+            (-1, 61, math.nan, RUNNING),
+            (-1, 170, 180, FAILED),
+            # It began before the end of what it follows was noticed, and the one after it while another one runs.
+            (-1, 290, 400, DONE),
+            (-1, 595, math.nan, RUNNING),
+        ),
+        now=600,
+    )
+    assert as_lists(drawn[DONE]) == [[0, 0.5], [1, 400 / 60], [0, 1]]
+    assert as_lists(drawn[FAILED])[2] == [2]
+    assert as_lists(drawn[RUNNING])[2] == [0, 1]
+
+
+def test_a_row_for_each_of_more_trials_at_once_than_are_drawn_is_left_out():
+    drawn = bars(trials(*((-1, 0, 60, DONE) for _ in range(MOST_LANES + 3))), now=60)
+    assert as_lists(drawn[DONE])[2] == list(range(MOST_LANES))
 
 
 def test_a_clock_that_was_set_back_gives_no_bar_to_the_left():
