@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from clearml import Task
 
-from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange, replay
 from hpo_widgets.engines.clearml import children, poll_thread, reading, server
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
@@ -20,7 +20,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.testing.clearml_server._api import documents
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget, TimelinePlot
+from hpo_widgets.widget import CurvesPlot, OptimizerWidget, TimelinePlot
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.plots import curve_reading
@@ -84,6 +84,21 @@ def test_trials_beyond_one_answer_are_followed_stopped_and_taken_up_again(
     assert asked.counts()["tasks.stop_many"] == 3
     again = HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere")
     assert again.counts[TrialState.ABORTED] == 5
+
+
+def test_a_plot_without_curves_says_how_a_script_reports_and_what_a_replay_cannot_have(task_search, worker):
+    worker.work = lambda *_: None
+    made = task_search(total_max_jobs=1)
+    made.start()
+    assert made.wait(timeout=1.0)
+    played = replay(made.journal_path)
+    played.seek(played.duration)
+    for search, words in ((made, "Logger.current_logger().report_scalar"), (played, "are at the ClearML server")):
+        plot = CurvesPlot(search)
+        wait_for(lambda plot=plot: plot._said.value, "it says nothing", pause=0.02)
+        assert words in plot._said.value
+        plot.close()
+    played.close()
 
 
 def test_the_timeline_has_the_rows_of_trials_that_ran_at_once_and_claims_to_know_no_workers(task_search, worker):

@@ -11,6 +11,7 @@ import traitlets as t
 from bqplot import Label, LinearScale, Lines, Scatter
 
 from hpo_widgets._messages import run_in_thread
+from hpo_widgets.search import Replays
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import clicked
@@ -58,6 +59,11 @@ _MOST_NAME = 60
 _HOW = (
     'No trial has reported a scalar so far. In a trial: trial.report_scalar("title", "series", value, iteration=epoch)'
 )
+_HOW_IN_A_TASK = (
+    "No trial has reported a scalar so far. In the script: "
+    'Logger.current_logger().report_scalar("title", "series", value, iteration=epoch)'
+)
+_AT_A_SERVER = "The curves of these trials are at the ClearML server, and cannot be played back."
 _LINES: dict[str, dict[str, Any]] = {
     "running": {"colors": [style.DOT], "opacities": [0.8], "stroke_width": 1},
     "top": {"colors": [style.DOT], "stroke_width": 2},
@@ -427,7 +433,9 @@ class CurvesPlot(Plot):
         if not self._num_trials or self._missing() or self._answer is not None:
             return ""
         if not self._has_reports:
-            return _HOW
+            if not self.search.trial(self._shown[0]).is_elsewhere:
+                return _HOW
+            return _AT_A_SERVER if isinstance(self.search, Replays) else _HOW_IN_A_TASK
         return f"No trial that is shown has reported {text.short(self.scalar, _MOST_NAME)}."
 
     def _offer(self) -> None:
