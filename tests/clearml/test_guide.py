@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from clearml import Task
 from clearml.utilities.pyhocon import ConfigFactory
+from clearml_agent.interface import get_parser
 
 from tests.clearml.fake_worker import make_base_task
 
@@ -83,6 +84,8 @@ def test_commands_exist():
 
     for module in re.findall(r"python -m ([\w.]+)", commands):
         assert importlib.util.find_spec(module) is not None, module
+    [agent] = re.findall(r"clearml-agent (.*)", commands)
+    assert get_parser().parse_args(agent.split()).create_queue
     assert (ROOT / "tests" / "clearml").is_dir()
     assert re.findall(r"pytest (\S+)", commands) == ["tests/clearml"]
 
