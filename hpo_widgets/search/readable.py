@@ -414,7 +414,9 @@ def _written(path: str | Path | None, text: str) -> str:
 
 
 def is_over(search: Search | ReadableSearch) -> bool:
-    """Whether there is no end to wait for: it has ended, was never started, or its process has gone in a pause."""
+    """Whether there is no end to wait for: it has ended or was never started, its process has gone, a replay stands."""
+    if isinstance(search, Replays):
+        return not search.is_playing
     return not search.status.is_alive or (isinstance(search, ViewedSearch) and search.owner_died)
 
 

@@ -254,6 +254,14 @@ def test_a_search_that_was_paused_when_its_process_died_plays_to_its_end(tmp_pat
         assert replayed.status is SearchStatus.STOPPED
 
 
+def test_nobody_waits_for_a_replay_that_stands_still(replayed):
+    replayed.seek(3.0)
+    assert replayed.status is SearchStatus.RUNNING
+    assert replayed.wait(DEADLINE / 60)
+    replayed.play()
+    assert not replayed.wait(0)
+
+
 def test_a_search_that_was_never_started_has_no_duration(tmp_path):
     path = tmp_path / "digits.sqlite"
     Journal.create(path, "digits-1", HEADER).close()
