@@ -76,7 +76,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class RaceSummary:
-    """What came out so far; printing it gives a table.
+    """What came out so far; printing it gives a table, once a repeat has ended.
 
     Attributes
     ----------
@@ -96,6 +96,8 @@ class RaceSummary:
     num_repeats: int
 
     def __str__(self) -> str:
+        if not self.num_repeats:
+            return self.verdict
         width = max(len(one.name) for one in self.standings)
         lines = [
             f"{'strategy':<{width}}  {'end':>9}  {'middle half':>21}  {'area':>8}  wins of {self.num_repeats}, 95 %"
