@@ -344,7 +344,7 @@ def test_every_command_is_possible_or_has_its_reason_and_none_does_nothing_in_si
 def test_bad_arguments_of_a_command_are_told(watched):
     search = watched()
     for name, arguments, words in [
-        ("set_ranges", [{"General/y": (0, 1)}], "Did you mean"),
+        ("set_ranges", [{"General/y": (0, 1)}], "Known: 'General/x', 'General/units'"),
         ("set_ranges", [{"General/x": (2, 1)}], "must rise"),
         ("set_total_max_jobs", [0], "at least 1"),
         ("set_max_number_of_concurrent_tasks", [1.5], "whole number"),
