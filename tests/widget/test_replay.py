@@ -221,7 +221,7 @@ def test_the_bar_plays_and_goes_where_a_page_says(show, wire, refresh, replay):
     search = replay(speed=5.0, clock=lambda: clock[0])
     panel = show(OptimizerWidget, search)
     bar = next(part for part in panel._parts.children if isinstance(part, ReplayBar))
-    assert (bar.duration, bar.speed, bar.speeds) == (DURATION, 5.0, [1.0, 2.0, 5.0, 10.0, 100.0])
+    assert (bar.duration, bar.speed, bar.speeds) == (DURATION, 5.0, [0.1, 1.0, 2.0, 5.0, 10.0, 100.0])
     assert bar.words == "1 of 40 trials, 0:00 of 7:00"
 
     wire.browser_says(bar, kind="seek", position=45.0, id=7)
