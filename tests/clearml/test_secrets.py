@@ -12,7 +12,8 @@ from clearml.backend_api import Session
 
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.saved_page import save_html, widget_states
-from tests.clearml.fake_worker import finished
+from tests.clearml.conftest import wait_for
+from tests.clearml.fake_worker import finished, print_lines
 from tests.widget.conftest import RecordingComm
 
 pytest_plugins = ["tests.clearml.fake_worker"]
@@ -54,12 +55,19 @@ def test_keys_are_nowhere_in_what_a_search_shows_keeps_and_logs(
     worker.end = lambda worker, task: worker.call(
         f"tasks.{'failed' if task == worker.taken[0] else 'completed'}", task=task
     )
+    settings = [
+        f"Using environment access key CLEARML_API_ACCESS_KEY={keys[0]}",
+        f"api.credentials.access_key = {keys[0]}\nsdk.aws.s3.key = {OF_A_WORKER}",
+        f"sdk.aws.s3.credentials.0.key = {OF_A_WORKER}\nlearning",
+    ]
+    worker.work = lambda worker, task, x: (worker.report(task, x), print_lines(worker.session, task, *settings))
     search = task_search(worker_env={0: {"TOKEN": OF_A_WORKER}})
     widget = OptimizerWidget(search)
     way.plan("tasks.clone", "lost")
     way.plan("tasks.get_all", (401, 30, "Invalid token"), times=4)
     finished(search)
     widget.selected = (0, 1)
+    wait_for(lambda: "s3.key = ****" in json.dumps(widget_states(), default=str), "no console is shown", pause=0.02)
     save_html(widget, tmp_path / "page.html")
     projects = api_client.projects.get_all(name=f"^{project}$", only_fields=["id"])
     tasks = api_client.tasks.get_all(project=[found.id for found in projects])

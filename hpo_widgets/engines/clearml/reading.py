@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -365,7 +366,11 @@ def read_console(server: Server, job: str) -> str:
     with _reading(job):
         events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
         lines = (str(event.get("msg") or "").rstrip("\n") for event in events)
-        return printable("\n".join(lines))
+        return _KEY.sub(r"\1****", printable("\n".join(lines)))
+
+
+_KEY = re.compile(r"((?:access_key|\bs3\.(?:\S+\.)?key) ?= ?)[^\s*]+", re.IGNORECASE)
+"""An agent begins the console of a Task with its settings, of which it hides passwords, tokens and secret keys only."""
 
 
 def page_of(task_id: str) -> str | None:
