@@ -360,7 +360,9 @@ class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
         return tables, (said, f"{self._failure()}{why}")
 
     def _what_is_left(self) -> tuple[str, str]:
-        left = self._trials - self._num_ended
+        left = self._num_left
+        if not left:
+            return "No point is left.", "The end is shown when all have run, the sampler's too."
         how = "Click an empty place of the map or change the values, then queue the point."
         return f"{left} {'points are' if left != 1 else 'point is'} left.", how
 

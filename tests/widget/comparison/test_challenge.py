@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,25 @@ def test_nothing_is_taken_after_the_last_point(play, wire):
 
 def test_a_form_offers_the_middle_before_there_is_a_best(play):
     assert [field["value"] for field in play()._form.fields] == ["0", "0"]
+
+
+def test_a_point_that_still_runs_is_none_that_is_left(show, tmp_path):
+    door = tmp_path / "door"
+    door.touch()
+
+    def held(x, y):
+        while door.exists():
+            time.sleep(0.01)
+        return x + y
+
+    challenge = show(Challenge, held, SPACE, trials=2)
+    for x, said in ((1.0, "1 point is left."), (2.0, "No point is left.")):
+        challenge.propose(x=x, y=0.0)
+        challenge._refresher.refresh()
+        assert challenge._tables.verdict[0] == said
+    assert challenge._tables.verdict[1] == "The end is shown when all have run, the sampler's too."
+    door.unlink()
+    until(challenge, lambda: challenge.is_over)
 
 
 def fails_left_of_0(x, y):
