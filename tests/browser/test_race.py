@@ -201,3 +201,29 @@ def test_what_is_shown_again_by_its_cell_says_that_its_kernel_has_ended(notebook
         for control in panel.locator(place).all():
             expect(control).to_have_css("pointer-events", "none")
     notebook.screenshots_in_both_themes(f"{what}-gone", panel)
+
+
+LONG_NAME = """
+from hpo_widgets import StrategyRace, UniformParameterRange
+from hpo_widgets.testing.objectives import branin
+
+space = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+strategies = {"random, of a name for two lines": "random", "TPE": "TPE", "grid": "grid"}
+StrategyRace(branin, space, strategies, trials=4, repeats=1)
+"""
+
+
+def test_maps_stand_in_one_line_whatever_the_strategies_are_called(notebook):
+    notebook.page.set_viewport_size({"width": 1100, "height": 1000})
+    notebook.open(LONG_NAME)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-look .bqplot svg").first).to_be_visible()
+    rest(panel)
+    names = [one.bounding_box()["height"] for one in panel.locator(".hpo-look-head .hpo-series").all()]
+    assert names[0] > 1.5 * names[1]
+    counts = [one.bounding_box()["height"] for one in panel.locator(".hpo-race-strategy .hpo-row > span").all()]
+    assert len(set(counts)) == 1
+    maps = [one.bounding_box() for one in panel.locator(".hpo-look .bqplot").all()]
+    assert len({round(one["y"]) for one in maps}) == 1
+    notebook.screenshot("race-long-name", panel)
