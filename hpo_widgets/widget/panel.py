@@ -556,6 +556,9 @@ def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> d
     if plots is None:
         has_two = {"Pareto": len(search.objectives) > 1, "Map": len(search.space.names) > 1}
         return {title: plot for title, plot in _PLOTS.items() if has_two.get(title, True)}
+    given: object = plots
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"plots is a list of plots, such as ['History', 'Map'], got {given!r:.80}")
     chosen: dict[str, type[Plot]] = {}
     for plot in plots:
         if isinstance(plot, str) and plot in _PLOTS:

@@ -333,6 +333,12 @@ def test_something_that_is_no_search_is_refused():
         OptimizerWidget([])
 
 
+@pytest.mark.parametrize("given", ["History", HistoryPlot])
+def test_one_plot_that_is_in_no_list_is_refused(search, given):
+    with pytest.raises(TypeError, match=r"plots is a list of plots, such as \['History', 'Map'\], got"):
+        OptimizerWidget(search, plots=given)
+
+
 def test_a_panel_in_the_place_of_its_search_is_refused_with_where_the_search_is(show, search):
     with pytest.raises(TypeError, match="got a OptimizerWidget, whose search is its .search$"):
         OptimizerWidget(show(OptimizerWidget, search))
