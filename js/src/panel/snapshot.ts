@@ -141,8 +141,9 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
       this.tellAwaited = drawSnapshot(this.picture.node, snapshot);
     } else {
       const line = String(model.data["text/plain"] ?? "");
+      // Before it is known whether the kernel has the widget, the line would seem to be said of one that is being made.
       this.tellAwaited = (isKernelAwaited) =>
-        setText(this.picture.node, isKernelAwaited ? AWAITED : line);
+        setText(this.picture.node, isKernelAwaited ? AWAITED : this.isLooking ? "" : line);
     }
     this.tellAwaited(this.awaited !== null);
     const modelId = modelOf(model.data);
@@ -203,6 +204,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
       return;
     }
     this.isLooking = true;
+    this.tellAwaited(this.awaited !== null);
     try {
       const registry = await this.widgetsOfNotebook();
       if (registry && !this.isDisposed) {
@@ -210,6 +212,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
       }
     } finally {
       this.isLooking = false;
+      this.tellAwaited(this.awaited !== null);
     }
   }
 
