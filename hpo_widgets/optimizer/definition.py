@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.engines.local.process import WorkerEnvironment
@@ -168,8 +169,22 @@ def make_template(base_task_id: object, arguments: str | Sequence[str] | None = 
     raise TypeError(msg)
 
 
+_CALLED_HERE = {
+    **dict.fromkeys(("n_trials", "num_trials", "trials", "max_trials", "max_evals", "num_samples"), "total_max_jobs"),
+    **dict.fromkeys(("n_jobs", "n_workers", "workers", "max_workers"), "max_number_of_concurrent_tasks"),
+    **dict.fromkeys(("metric", "monitor"), "objective_metric_title and objective_metric_series"),
+    **dict.fromkeys(("direction", "directions", "mode"), 'objective_metric_sign ("min" or "max")'),
+    **dict.fromkeys(("timeout", "time_budget_s"), "optimization_time_limit (minutes)"),
+    **dict.fromkeys(("storage", "study_name"), "journal (a folder) and name"),
+    "sampler": "optuna_sampler, with optimizer_class=OptimizerOptuna",
+    "pruner": "optuna_pruner, with optimizer_class=OptimizerOptuna",
+    "random_state": "seed",
+}
+"""What other tools (Optuna, hyperopt, Ray Tune, scikit-learn) call an argument, and what it is called here."""
+
+
 def split_keywords(
-    optimizer_kwargs: Mapping[str, Any], strategy_class: type[SearchStrategy]
+    optimizer_kwargs: Mapping[str, Any], strategy_class: type[SearchStrategy], also_known: Iterable[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Sort keywords into the controller's and the strategy's.
 
@@ -179,6 +194,8 @@ def split_keywords(
         All of them.
     strategy_class
         Says by its constructor which it takes.
+    also_known
+        Names of other arguments, one of which a misspelt keyword may mean.
 
     Returns
     -------
@@ -188,7 +205,7 @@ def split_keywords(
     Raises
     ------
     TypeError
-        For an unknown one, with the nearest known one.
+        For an unknown one, with the nearest known one, or what it is called here.
     """
     for_strategy = strategy_class.keywords()
     known = dict.fromkeys([*CONTROLLER_KEYWORDS, *for_strategy])
@@ -196,11 +213,10 @@ def split_keywords(
     strategy: dict[str, Any] = {}
     for keyword, value in optimizer_kwargs.items():
         if keyword not in known:
-            msg = (
-                f"HyperParameterOptimizer with {strategy_class.__name__} takes no keyword "
-                f"{keyword!r}. {near_match(keyword, known)}"
-            )
-            raise TypeError(msg)
+            own_name = _CALLED_HERE.get(keyword)
+            hint = f"Here it is {own_name}." if own_name else near_match(keyword, [*known, *also_known])
+            taker = f"HyperParameterOptimizer with {strategy_class.__name__}"
+            raise TypeError(f"{taker} takes no keyword {keyword!r}. {hint}")
         if keyword in CONTROLLER_KEYWORDS:
             controller[keyword] = value
         if keyword in for_strategy:
@@ -263,7 +279,8 @@ def _define(
 ) -> Definition:
     recorded = {**recorded, TOP_K: checked_top_k(recorded.get(TOP_K))}
     strategy_class = resolve(optimizer_class)
-    keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
+    named = [name for name in signature(_define).parameters if name not in {"recorded", "optimizer_kwargs"}]
+    keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class, [*named, *recorded])
     template = make_template(base_task_id, keywords.get("arguments"))
     template.configure({**recorded, **keywords})
     space = Space(hyper_parameters, keywords.get("limits"))

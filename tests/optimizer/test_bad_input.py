@@ -97,6 +97,10 @@ BAD_ARGUMENTS = {
         r"need a sign each: objective_metric_sign=, a list such as \['min'\]",
     ),
     "an unknown keyword": (lambda s: s(identity, total_max_job=3), "Did you mean 'total_max_jobs'"),
+    "a misspelt argument": (lambda s: s(identity, exec_queue="gpu"), "Did you mean 'execution_queue'"),
+    "a keyword of Optuna": (lambda s: s(identity, n_trials=3), r"'n_trials'. Here it is total_max_jobs\."),
+    "a time limit as in Optuna": (lambda s: s(identity, timeout=60), r"Here it is optimization_time_limit \(minutes\)"),
+    "a sampler as in Optuna": (lambda s: s(identity, sampler=1), "Here it is optuna_sampler, with optimizer_class="),
     "a keyword of another strategy": (
         lambda s: s(identity, optimizer_class=GridSearch, optuna_sampler=None),
         "GridSearch takes no keyword 'optuna_sampler'",
