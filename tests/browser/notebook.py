@@ -25,15 +25,9 @@ PATIENCE = 120.0
 a part of a minute on a machine that has other things to do."""
 _COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests to other machines, whose names it does not resolve.
-# Then what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs its
-# model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`). The last is what JupyterLab says of a
-# request of its own that a kernel had not answered when it was restarted.
-HARMLESS = (
-    "net::ERR_NAME_NOT_RESOLVED",
-    "Failed to load resource",
-    "[anywidget] Failed to initialize model.",
-    "Canceled future for create_subshell_request",
-)
+# The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
+# its model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`).
+HARMLESS = ("net::ERR_NAME_NOT_RESOLVED", "Failed to load resource", "[anywidget] Failed to initialize model.")
 
 
 @dataclass
