@@ -29,7 +29,7 @@ from hpo_widgets.engines.local.process import (
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.local.process import WorkerEnvironment
 
@@ -267,10 +267,14 @@ class ProcessEngine(ABC):
         """Tell people of what concerns no single trial."""
         self._events.append(JobEvent("notice", -1, ("trials", sentence)))
 
+    def _follow_edits(self, files: Iterable[str]) -> None:
+        """Tell people from now on when one of these files, which trials run, is changed."""
+        self._sources = {file: _changed_at(file) for file in files}
+
     def _tell_of_edits(self) -> None:
         """Tell people of sources that were changed: a process that starts now runs them as they are now."""
         for file, changed in self._sources.items():
-            now = changed_at(file)
+            now = _changed_at(file)
             if now != changed:
                 self._sources[file] = now
                 self._tell(
@@ -521,7 +525,7 @@ class ProcessEngine(ABC):
         self._check_at = following
 
 
-def changed_at(file: str) -> float:
+def _changed_at(file: str) -> float:
     """Unix seconds at which a file was changed last; 0.0 for one that is not there."""
     try:
         return Path(file).stat().st_mtime

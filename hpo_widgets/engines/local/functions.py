@@ -47,7 +47,7 @@ import cloudpickle
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local import messages
-from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle, changed_at
+from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
 from hpo_widgets.engines.local.messages import (
     ABORT,
     LOAD,
@@ -201,7 +201,7 @@ class FunctionPool(ProcessEngine):
         with os.fdopen(os.dup(self._payload_fd), "wb") as file:
             file.write(payload)
         self._is_loaded = True
-        self._sources = {file: changed_at(file) for file in template.own_files()}
+        self._follow_edits(template.own_files())
         for worker in self._workers:
             if worker.process is not None and not self._ask_to_load(worker):
                 self._discard(worker)
@@ -390,9 +390,9 @@ class FunctionPool(ProcessEngine):
             state = worker.stop_state or TrialState.ABORTED
         launch_failed = bool(flags & messages.UNLOADABLE)
         outcome = Outcome(state, result, error, traceback, "", "", duration, worker.index, launch_failed)
-        # After a trial that ran out of memory, what it still holds would be missing in the next one.
         if flags & messages.SPENT and not flags & messages.ABORTED:
             self._count_spent()
+        # After a trial that ran out of memory, what it still holds would be missing in the next one.
         if flags & messages.SPENT or self._is_out_of_memory(outcome):
             self._end_with_process(worker, outcome)
             return

@@ -19,21 +19,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import cloudpickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _DEPTH = 6
 _MOST_PARTS = 200
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
 _SETTINGS = frozenset({("os", "environ"), ("sys", "path")})
 _READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
-_PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
-    [*site.getsitepackages(), site.getusersitepackages()]
-)
+
+
+def _beginnings(names: Iterable[str], *folders: str) -> tuple[str, ...]:
+    """How the paths of files in folders begin, some of which Python knows by name."""
+    return tuple({f"{folder}{os.sep}" for folder in [*map(sysconfig.get_path, names), *folders]})
+
+
+_PACKAGES = _beginnings(["purelib", "platlib"], *site.getsitepackages(), site.getusersitepackages())
 """Where packages are installed."""
-_NOT_OWN = tuple(
-    f"{folder}{os.sep}"
-    for folder in [*_PACKAGES, *map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[2])]
-)
+_NOT_OWN = (*_PACKAGES, *_beginnings(["stdlib", "platstdlib"], str(Path(__file__).parents[2])))
 """Where no module of a person's own is."""
 _LARGE_PART = 1024 * 1024
 
@@ -147,12 +149,11 @@ def own_files_of(root: object) -> list[str]:
     queue = deque(names | imported)
     while queue:
         name = queue.popleft()
-        module = sys.modules.get(name)
-        file = getattr(module, "__file__", None)
-        if name == "__main__" or not isinstance(file, str) or file in files or file.startswith(_NOT_OWN):
+        file = _file_of(name)
+        if not file or file in files or file.startswith(_NOT_OWN):
             continue
         files.add(file)
-        for value in list(vars(module).values()):
+        for value in list(vars(sys.modules[name]).values()):
             with contextlib.suppress(Exception):  # whatever an object's attributes raise
                 queue.append(value.__name__ if isinstance(value, types.ModuleType) else str(value.__module__))
     return sorted(files)
@@ -246,8 +247,13 @@ def _is_read(following: dis.Instruction, second: dis.Instruction) -> bool:
 
 def _is_installed(name: str) -> bool:
     """Whether a module is loaded here from where packages are installed."""
+    return _file_of(name).startswith(_PACKAGES)
+
+
+def _file_of(name: str) -> str:
+    """The file of a module that is loaded here, but not of the program; empty where there is none."""
     file = None if name == "__main__" else getattr(sys.modules.get(name), "__file__", None)
-    return isinstance(file, str) and any(Path(file).is_relative_to(folder) for folder in _PACKAGES)
+    return file if isinstance(file, str) else ""
 
 
 def _size(part: object) -> int | None:

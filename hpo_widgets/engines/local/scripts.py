@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import short
 from hpo_widgets.engines.base import Outcome
-from hpo_widgets.engines.local.engine import ProcessEngine, changed_at
+from hpo_widgets.engines.local.engine import ProcessEngine
 from hpo_widgets.engines.local.messages import SCALAR, BadMessageError
 from hpo_widgets.engines.local.reporting import VARIABLE
 from hpo_widgets.trials import TrialState
@@ -66,7 +66,7 @@ class ScriptEngine(ProcessEngine):
     ) -> None:
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._template = template
-        self._sources = {str(template.path): changed_at(str(template.path))}
+        self._follow_edits([str(template.path)])
         # What it prints is to be read while it runs.
         self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
         self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
