@@ -188,15 +188,10 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
     if not records:
         return []
     heads = _check_records(records, path)
-    more = _parse([record[2] for record in records], path)
-    try:
-        _check_more(list(zip(*more, strict=True)))
-        return [
-            _stored_trial(*record[:2], head, *rest)
-            for record, head, rest in zip(records, heads.tolist(), more, strict=True)
-        ]
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
+    return [
+        _stored_trial(*record[:2], head, *rest)
+        for record, head, rest in zip(records, heads.tolist(), _read_more(records, path), strict=True)
+    ]
 
 
 def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path: Path) -> dict[int, Extra]:
@@ -224,14 +219,8 @@ def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path:
     if not records:
         return {}
     _check_records(records, path)
-    more = _parse([record[2] for record in records], path)
-    try:
-        _check_more(list(zip(*more, strict=True)))
-        return extras_of_trials(
-            ((record[0], *rest[:2], rest[4]) for record, rest in zip(records, more, strict=True)), objectives
-        )
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
+    more = zip(records, _read_more(records, path), strict=True)
+    return extras_of_trials(((record[0], *rest[:2], rest[4]) for record, rest in more), objectives)
 
 
 def _stored_trial(
@@ -466,6 +455,16 @@ def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
     if len(decoded) != len(texts):
         raise damaged(path, "a trial holds several texts in one")
     return decoded  # type: ignore[no-any-return]
+
+
+def _read_more(records: Sequence[Record], path: Path) -> list[Any]:
+    """Read and check the fields of ``more`` of each row, of which there is at least one."""
+    more = _parse([record[2] for record in records], path)
+    try:
+        _check_more(list(zip(*more, strict=True)))
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
+    return more
 
 
 def _check_more(columns: Sequence[Sequence[Any]]) -> None:

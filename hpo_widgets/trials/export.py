@@ -58,8 +58,8 @@ def extras_of_trials(
     """
     extras = {}
     for number, error, summary, task_id in trials:
-        if error is not None or task_id is not None or not (summary is None or summary.keys() <= objectives):
-            last_values = {key: entries[0] for key, entries in (summary or {}).items() if key not in objectives}
+        last_values = {key: entries[0] for key, entries in (summary or {}).items() if key not in objectives}
+        if error is not None or task_id is not None or last_values:
             extras[number] = Extra(error, last_values, task_id)
     return extras
 
