@@ -279,8 +279,7 @@ def _define(
 ) -> Definition:
     recorded = {**recorded, TOP_K: checked_top_k(recorded.get(TOP_K))}
     strategy_class = resolve(optimizer_class)
-    named = [name for name in signature(_define).parameters if name not in {"recorded", "optimizer_kwargs"}]
-    keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class, [*named, *recorded])
+    keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class, [*_NAMED, *recorded])
     template = make_template(base_task_id, keywords.get("arguments"))
     template.configure({**recorded, **keywords})
     space = Space(hyper_parameters, keywords.get("limits"))
@@ -349,6 +348,9 @@ def _define(
         given={"base_task_id": template.base_task_id, **recorded, **optimizer_kwargs},
     )
 
+
+_NAMED = tuple(name for name in signature(_define).parameters if name not in {"recorded", "optimizer_kwargs"})
+"""Arguments of the constructor, besides those that the journal's header keeps by name."""
 
 _KIND_IN_WORDS = {"script": "script", "clearml": "ClearML Task", "callable": "callable"}
 

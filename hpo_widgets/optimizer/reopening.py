@@ -203,14 +203,15 @@ def reopen(
         if keywords:
             msg = f"{', '.join(keywords)}: arguments need base_task_id=, without it there is a view only"
             raise TypeError(msg)
-        return _view(path)
+        with closing(Journal.view(path)) as reader:
+            return _view(path, reader.header)
     _refuse_kept(keywords)
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             if keywords:
                 _refuse_unknown(keywords, reader.header)
-            return _view(path, lambda: reopen(cls, path, base_task_id, dict(keywords)))
+            return _view(path, reader.header, lambda: reopen(cls, path, base_task_id, dict(keywords)))
         state = JournalState.of(reader)
         if owner is not None:
             state.follow(reader.events())
@@ -247,11 +248,13 @@ def reopen(
     return cls(cast("Any", definition), definition.space.parameters)  # what it takes, though not from users
 
 
-def _view(path: Path, again: Callable[[], HyperParameterOptimizer | SearchViewer] | None = None) -> SearchViewer:
+def _view(
+    path: Path,
+    header: Mapping[str, Any],
+    again: Callable[[], HyperParameterOptimizer | SearchViewer] | None = None,
+) -> SearchViewer:
     """View a search, with what a ClearML server keeps of its trials where they are Tasks."""
-    with closing(Journal.view(path)) as reader:
-        engine = reader.header.get("engine")
-    return (TaskViewer if engine == "clearml" else SearchViewer)(path, reopen=again)
+    return (TaskViewer if header.get("engine") == "clearml" else SearchViewer)(path, reopen=again)
 
 
 def running_here(path: Path) -> HyperParameterOptimizer | None:
