@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.failure import cause_of_failure
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_iterations, read_task
+from hpo_widgets.engines.clearml.reading import (
+    POLL_FIELDS,
+    TaskView,
+    UnreadableTaskError,
+    cause_of_failure,
+    read_iterations,
+    read_task,
+)
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
 from hpo_widgets.engines.clearml.silence import SilenceWatch
 from hpo_widgets.engines.clearml.values import difference, fields_of

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hpo_widgets._messages import printable
+from hpo_widgets._messages import printable, short
 from hpo_widgets.engines.base import Summary
 from hpo_widgets.engines.clearml.server import UNKNOWN_TASK, ClearmlError, RequestFailedError, without_user
 from hpo_widgets.trials import TrialState
@@ -371,6 +371,42 @@ def read_console(server: Server, job: str) -> str:
 
 _KEY = re.compile(r"((?:access_key|\bs3\.(?:\S+\.)?key) ?= ?)[^\s*]+", re.IGNORECASE)
 """An agent begins the console of a Task with its settings, of which it hides passwords, tokens and secret keys only."""
+
+
+_TRACEBACK = "Traceback (most recent call last):"
+_ERROR = re.compile(r"(clearml_agent: )?ERROR\b", re.IGNORECASE)
+_MOST_OF_CAUSE = 300
+
+
+def cause_of_failure(server: Server, task: str) -> str:
+    """Ask for the console of a Task that has failed; empty where it tells nothing, or cannot be read.
+
+    Parameters
+    ----------
+    server
+        The server to ask.
+    task
+        The Task's id.
+
+    Returns
+    -------
+    str
+        What was raised last, or the last line that says ``ERROR``, as pip's and the agent's do.
+    """
+    try:
+        console = read_console(server, task)
+    except ClearmlError:
+        return ""
+    return short(_last_error(console), _MOST_OF_CAUSE)
+
+
+def _last_error(console: str) -> str:
+    """Return the line of a console that says what went wrong, by the last traceback in it; empty for none."""
+    _, traceback, after = console.rpartition(_TRACEBACK)
+    if traceback:
+        raised = (line for line in after.splitlines() if line.strip() and not line[0].isspace())
+        return next(raised, "").strip()
+    return next((line.strip() for line in reversed(after.splitlines()) if _ERROR.match(line.strip())), "")
 
 
 def page_of(task_id: str) -> str | None:
