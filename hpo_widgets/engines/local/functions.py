@@ -35,6 +35,7 @@ import contextlib
 import os
 import pickle
 import select
+import signal
 import socket
 import sys
 import tempfile
@@ -72,7 +73,7 @@ _LARGE = 50 * 1024 * 1024
 _MANY_SPENT = 3  # workers that were replaced after a trial, of which people are told
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
 _STARTING = 30.0  # seconds in which a worker that has loaded the callable begins a trial
-_CLOSING = 0.5  # seconds to the end of a process that has closed its connection
+_CLOSING = 2.0  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
 _UNUSED_SECONDS = 600.0  # after which a process that was started ahead of its search ends, unless it was asked
 _BOOT = """
@@ -426,7 +427,7 @@ class FunctionPool(ProcessEngine):
         if worker.abort_state is not None:
             state = worker.abort_state
             error = "did not end when it was told to, and was killed" if worker.killed_at < FOREVER else None
-        elif worker.has_closed and worker.killed_at < FOREVER:
+        elif worker.has_closed and worker.killed_at < FOREVER and process.returncode == -signal.SIGKILL:
             state, error = TrialState.FAILED, "the trial's process closed its connection to the search"
         elif worker.is_ready:
             state, error = TrialState.FAILED, f"the trial's process {process.ending()}"

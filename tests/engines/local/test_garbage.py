@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,19 @@ def test_a_trial_that_closes_the_connection_fails_soon(drive, how):
 
     driver = drive(train)
     assert driver.run(0, how=how).error == "the trial's process closed its connection to the search"
+    assert driver.run(1, how=None).state == COMPLETED
+
+
+def test_an_end_that_is_noticed_late_is_told_as_it_was(drive):
+    def train(how):
+        if how:
+            # Nothing waits for this process until the engine's patience with its closed connection is over.
+            os.kill(os.getppid(), signal.SIGSTOP)
+            os._exit(3)
+        return 1.0
+
+    driver = drive(train)
+    assert driver.run(0, how="exits").error == "the trial's process ended with exit code 3"
     assert driver.run(1, how=None).state == COMPLETED
 
 
