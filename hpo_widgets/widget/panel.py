@@ -375,9 +375,11 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self.selected = [number for number in self.selected if number < count]
 
     def close(self) -> None:
-        """Stop showing the search, which goes on, and free threads and comms."""
+        """Stop showing the search, which goes on, and free threads and comms; a notebook keeps a picture of the end."""
         # Garbage collection closes a widget, too, even one whose constructor failed before it had a refresher.
         if hasattr(self, "_refresher"):
+            if self.comm is not None:
+                self._keep_last_picture()
             self._refresher.close()
             if self._earlier is not None:
                 self._earlier.end()
@@ -385,14 +387,20 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 self._earlier_panel.close()
             if self._beacon is not None:
                 self._beacon.close()
-            if self._stored is not None:
-                self._stored.close()
             if self._has_prepared and isinstance(self._search, PreparesWorkers):
                 self._has_prepared = False  # garbage collection closes a panel once more
                 self._search.release_workers()
             if self._opened is not None:
                 release(self._opened)
         close_tree(self)
+
+    def _keep_last_picture(self) -> None:
+        try:
+            self._snapshot.send_last()
+        except Exception:  # noqa: BLE001 -- the panel is closed though it cannot be pictured
+            _log.exception("the notebook keeps no picture of the panel's end")
+        if self._stored is not None:
+            self._stored.close()
 
     def __repr__(self) -> str:
         if self.comm is None:

@@ -220,6 +220,10 @@ def test_two_panels_of_one_search_stay_in_step(notebook, door):
     expect(button(first, "Wait")).to_have_attribute("aria-pressed", "false")
     notebook.kernel("widget.close()")
     expect(panels).to_have_count(1)
+    # Where the other one was, the notebook keeps it as it was when it was closed.
+    kept = notebook.page.locator(".jp-OutputArea .hpo-snapshot").first
+    expect(kept).to_contain_text("was running")
+    expect(kept).to_contain_text(f'OptimizerWidget.open("{notebook.kernel("optimizer.id")}"')
     button(panels.last, "Stop").click()
     expect(panels.last.locator(".hpo-pill")).to_have_text("■stopped")
     expect(panels.last.locator(".hpo-wait").get_by_role("status")).to_contain_text("the search has ended: stopped")

@@ -29,15 +29,27 @@ panel = OptimizerWidget(
 )
 panel
 """
+CLOSED = """
+from IPython.display import display
+
+ended = HyperParameterOptimizer(
+    lambda x: x, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=2, name="ended"
+)
+closed = OptimizerWidget(ended)
+display(closed)
+ended.start()
+_ = ended.wait()
+closed.close()
+"""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """A notebook with a panel, and one of a search that stays idle, which runs the first search in its last cell."""
+    """A notebook with a panel, one of an idle search, a cell that runs the first search, and a panel that is closed."""
     from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 
-    cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()"
+    cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()", CLOSED
     notebook = new_notebook(cells=list(map(new_code_cell, cells)))
     folder = tmp_path_factory.mktemp("executed")
     package = str(Path(__file__).parents[2])
@@ -45,6 +57,13 @@ def executed(tmp_path_factory):
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
         NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
+
+
+def test_the_output_of_a_panel_that_was_closed_is_the_panel_as_it_was_then(executed):
+    (output,) = executed.cells[3].outputs
+    assert output.data[MIME]["did"] == "was complete"
+    assert "2 completed" in output.data["text/plain"]
+    assert output.data["image/png"]
 
 
 def test_the_output_is_the_panel_at_the_end_of_the_last_cell(executed):
@@ -63,7 +82,7 @@ def test_a_search_that_was_not_started_is_shown_and_saved_as_idle(executed):
     (output,) = executed.cells[1].outputs
     assert VIEW_MIME in output.data
     saved = [widget["state"] for widget in executed.metadata["widgets"][STATE_MIME]["state"].values()]
-    assert sorted(state["status"] for state in saved if "forecast" in state) == ["completed", "idle"]
+    assert sorted(state["status"] for state in saved if "forecast" in state) == ["completed", "completed", "idle"]
 
 
 def test_what_is_behind_the_other_tabs_is_saved_too(executed):

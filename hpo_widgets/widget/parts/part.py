@@ -141,6 +141,7 @@ class PageWidget(ModuleWidget):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what a page sets; what it may not set, or not to this, is refused and sent back as it is."""
+        self._notices.hear()
         taken = {name: value for name, value in sync_data.items() if self._may_be_set(name)}
         refused = [name for name in sync_data if name not in taken]
         if refused:
@@ -165,6 +166,7 @@ class PageWidget(ModuleWidget):
 
         A page can call every method of such a name, so what observes traits has other names (``_observe_<trait>``).
         """
+        self._notices.hear()
         if isinstance(content, dict) and isinstance(content.get("kind"), str):
             handler = getattr(self, f"_on_{content['kind']}", None)
             if handler is not None:

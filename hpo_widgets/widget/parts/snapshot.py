@@ -4,7 +4,7 @@ They are part of the panel's output, beside the live view: as HTML and PNG for G
 type of this package, which its JupyterLab extension draws in the place of "model not found" (``js/src/panel``).
 
 A page has them renewed: when it saves the notebook, and when the search has ended, it asks for new ones. Where there is
-no page, they are renewed at the end of each cell (`StoredOutput`).
+no page, they are renewed at the end of each cell (`StoredOutput`). A panel that is closed renews them a last time.
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ class SnapshotPart(ViewPart):
                 self._kept["image/png"] = png
         return self._kept
 
+    def send_last(self) -> None:
+        """Send every page what the panel's output is to have from now on, if the panel is an output."""
+        if self._kept:
+            self.send({"kind": "snapshot", "data": self.data()})
+
     def _words(self) -> dict[str, Any]:
         search, status = self.search, self._status
         columns, rows = self._table.shown_rows(_MOST_ROWS)
@@ -216,12 +221,17 @@ class StoredOutput:
     def __init__(self, display_id: str, fresh: Callable[[], Callable[[], dict[str, Any] | None] | None]) -> None:
         self._display_id, self._fresh = display_id, fresh
         self._stored: dict[str, Any] = {}
-        self.close = after_each_cell(self._renew)
+        self._forget = after_each_cell(self._renew)
 
     def show(self, data: dict[str, Any]) -> None:
         """Show the panel."""
         self._stored = data
         _publish(data, transient={"display_id": self._display_id})
+
+    def close(self) -> None:
+        """Renew the output a last time."""
+        self._forget()
+        self._renew()
 
     def _renew(self) -> None:
         give = self._fresh()

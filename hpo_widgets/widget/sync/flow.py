@@ -7,6 +7,7 @@ from its page answers nothing, so that a panel whose cell was run again costs ne
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,8 @@ _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0
 _NUM_BEFORE_PAUSES = 10
 _LONGEST_PAUSE = 60.0
-_LONGEST_LOAD = 60.0
-"""Seconds for which a silent browser may be loading the page again."""
+_LONGEST_SILENCE = 9.0
+"""Seconds after the last update that did not have to wait for an answer: then a page that was there counts as closed."""
 
 
 class _Cells:
@@ -160,7 +161,7 @@ class Flow:
         self.adds = False
         """Whether a key was held at the last click on a figure that adds to a selection: Shift, Ctrl or Command."""
         self._num_sent = 0
-        self._sent_at = self._due = self._heard_at = float("-inf")
+        self._sent_at = self._due = self._heard_at = self._silent_since = float("-inf")
         self._num_unattended = 0
         self._hears_beside_cells = False
         self._most_unseen = MOST_UNSEEN
@@ -212,7 +213,7 @@ class Flow:
 
     @property
     def may_be_loading(self) -> bool:
-        """True when a browser that has answered before is silent, for a minute at most, and could be heard.
+        """True when a browser that has answered before is silent, and could be heard.
 
         It may be loading the page again. A page that loads asks for all widgets at once, and knows none before it is
         answered. For each widget that is opened meanwhile JupyterLab handles no message for two seconds: ipywidgets
@@ -220,14 +221,39 @@ class Flow:
         """
         if not self.was_ever_seen or self._keeps_up or (cells.are_running and not self._hears_beside_cells):
             return False
-        return _PATIENCE <= self._clock() - self._heard_at < _LONGEST_LOAD
+        return self._clock() - self._heard_at >= _PATIENCE
+
+    @property
+    def is_forgotten(self) -> bool:
+        """True when a browser that has answered before has been silent for so long that its page counts as closed.
+
+        A page that shows the panel later begins by answering what was sent last, and one that loses its connection says
+        when it has it again. While a cell runs silence says nothing.
+        """
+        if not self.was_ever_seen or self._keeps_up or cells.are_running:
+            return False
+        return self._next_unanswered - self._silent_since >= _LONGEST_SILENCE
+
+    @property
+    def _next_unanswered(self) -> float:
+        """When the next update may go, if none is acknowledged until then."""
+        # The first silence lasts longer: a browser may be busy drawing.
+        patience = _PATIENCE
+        if self._num_unattended:
+            doubled = max(0, self._num_unattended - _NUM_BEFORE_PAUSES)
+            patience = min(_UNATTENDED_INTERVAL * 2.0 ** min(doubled, 32), _LONGEST_PAUSE)
+        return self._sent_at + patience
+
+    def hear(self) -> None:
+        """Take it that a page is there, as something has come from it."""
+        self._num_unattended, self._silent_since = 0, self._clock()
 
     def plot_size(self, name: str) -> tuple[int, int] | None:
         """Width and height in pixels of a figure as it is on the page; None as long as nobody has said."""
         return None if self.view is None else self.view.plot_sizes.get(name)
 
     def seconds_until_next(self) -> float:
-        """How long the next update has to wait.
+        """How long the next update has to wait; for ever, where the panel is forgotten.
 
         Without an acknowledgement (the page is closed, or was never there, or the cell was run again) there is still
         one update a second, then ever fewer down to one a minute. An acknowledgement ends that at once.
@@ -235,17 +261,17 @@ class Flow:
         now = self._clock()
         if self._keeps_up:
             return max(0.0, self._due - now)
-        # The first silence lasts longer: a browser may be busy drawing.
-        patience = _PATIENCE
-        if self._num_unattended:
-            doubled = max(0, self._num_unattended - _NUM_BEFORE_PAUSES)
-            patience = min(_UNATTENDED_INTERVAL * 2.0 ** min(doubled, 32), _LONGEST_PAUSE)
-        return max(0.0, self._sent_at + patience - now)
+        if self.is_forgotten:
+            return math.inf
+        return max(0.0, self._next_unanswered - now)
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
-        self._num_unattended = 0 if self._keeps_up else self._num_unattended + 1
         self._sent_at = now = self._clock()
+        if self._keeps_up:
+            self._num_unattended, self._silent_since = 0, now
+        else:
+            self._num_unattended += 1
         # Counted from when this one was due: from when it went out, every delay would slow the pace.
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
         self._num_sent += 1

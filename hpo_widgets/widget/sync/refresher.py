@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1
 _CLOCK_INTERVAL = 1.0
-# Now and then the thread looks whether anybody is left.
+# Now and then the thread looks whether anybody is left, and whether a cell runs.
 _LONGEST_WAIT = 60.0
 _MOST_NOTICES = 20
 _MOST_TRIES = 3
@@ -216,7 +216,7 @@ class _RefreshThread:
 
     def _seconds_to_wait(self) -> float:
         waits = [refresher.seconds_to_wait(self._is_dirty) for refresher in self._living()]
-        return min((wait for wait in waits if wait is not None), default=_LONGEST_WAIT)
+        return min([_LONGEST_WAIT, *(wait for wait in waits if wait is not None)])
 
 
 _threads: dict[int, _RefreshThread] = {}
@@ -488,6 +488,12 @@ class Refresher:
             self.notices = [*self.notices, Notice(source, sentence)][-_MOST_NOTICES:]
         self.poke()
 
+    def hear(self) -> None:
+        """Go on where the panel was forgotten, as a page has sent something."""
+        if self.flow.is_forgotten:
+            self.flow.hear()
+            self._wake()
+
     def poke(self) -> None:
         """Have the parts refreshed as soon as may be; costs nothing when that is due anyway."""
         if not self.is_dirty:
@@ -508,8 +514,9 @@ class Refresher:
         """
         status = self.search.status
         has_changed_status = status is not self._status
-        if has_changed_status and not status.is_alive:
-            # The end is shown at once, acknowledged or not: it may be what is saved.
+        if has_changed_status and (self.flow.is_forgotten or not status.is_alive):
+            # The end is shown at once, acknowledged or not: it may be what is saved. And a page may be there that has
+            # lost a message, which some hosts do not tell.
             return 0.0
         until_next = self.flow.seconds_until_next()
         is_behind = bool(self._behind) or (self._has_rest and self.flow.was_ever_seen)

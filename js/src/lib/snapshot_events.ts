@@ -14,6 +14,7 @@ export const ENDED = "hpo-widgets:ended";
 export const HOST = "hpo-snapshot-host";
 
 export type Renewed = {
+  /** That of the request; empty where the kernel has sent it unasked. */
   id: string;
   /** What an output has for hosts without the widget, by mime type; null where the kernel could not make it. */
   data: Record<string, unknown> | null;

@@ -28,3 +28,16 @@ test("a picture is handed on where it was asked for, whatever other pages call t
   assert.deepEqual(other.answered, [{ id: "0", data: null }]);
   assert.equal(one.answered.length, 1);
 });
+
+test("the last picture of a panel that is closed is handed on in every page", () => {
+  fakePage();
+  const model = fakeModel({ end: "" });
+  const [one, other] = [viewOf(model), viewOf(model)];
+  one.ask("0");
+  model.hear({ kind: "snapshot", data: { "text/plain": "a" } });
+  for (const { answered } of [one, other]) {
+    assert.deepEqual(answered, [{ id: "", data: { "text/plain": "a" } }]);
+  }
+  model.hear({ kind: "snapshot", id: model.sent[0].id, data: null });
+  assert.equal(one.answered.length, 2);
+});

@@ -34,9 +34,10 @@ const render: Render<Model> = ({ model, el }) => {
   );
   const receive = (message: unknown): void => {
     const { kind, id, data } = message as Partial<Renewed> & { kind?: string };
-    const request = kind === "snapshot" && id !== undefined ? asked.get(id) : undefined;
-    if (id !== undefined && request !== undefined) {
-      asked.delete(id);
+    // What nobody has asked for is the last picture, of a panel that is closed.
+    const request = id === undefined ? "" : asked.get(id);
+    if (kind === "snapshot" && request !== undefined) {
+      asked.delete(id ?? "");
       say(RENEWED, { id: request, data: data ?? null });
     }
   };

@@ -41,6 +41,36 @@ def test_an_output_has_the_live_view_and_what_hosts_without_it_show(panel, searc
     json.dumps(output, allow_nan=False)
 
 
+def test_a_panel_that_is_closed_sends_its_last_picture(panel, search):
+    comm = panel._snapshot.comm
+    panel._repr_mimebundle_()
+    search.command("start")
+    search.add_trials([0.5, 0.25])
+    panel.close()
+    *_, last, close = comm.sent
+    assert close["type"] == "comm_close"
+    assert last["content"]["kind"] == "snapshot"
+    assert last["content"]["data"][MIME]["did"] == "was running"
+    assert last["content"]["data"]["image/png"]
+
+
+def test_a_panel_that_no_output_has_sends_no_picture(panel, search, monkeypatch):
+    monkeypatch.setattr(snapshot, "small_picture", lambda _plot: pytest.fail("a picture for nobody"))
+    comm = panel._snapshot.comm
+    search.command("start")
+    search.add_trials([0.5, 0.25])
+    panel.close()
+    assert not any("content" in message for message in comm.sent)
+
+
+def test_a_panel_that_cannot_be_pictured_is_closed(panel, search, monkeypatch, caplog):
+    panel._repr_mimebundle_()
+    monkeypatch.setattr(panel._snapshot, "data", lambda: 1 / 0)
+    panel.close()
+    assert panel.comm is None
+    assert "keeps no picture" in caplog.text
+
+
 def test_a_search_without_a_trial_that_has_ended_needs_no_picture(panel, search, monkeypatch):
     monkeypatch.setattr(snapshot, "small_picture", lambda _plot: pytest.fail("a picture of nothing"))
     search.command("start")

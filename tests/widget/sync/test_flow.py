@@ -10,7 +10,7 @@ from ipykernel.comm.comm import BaseComm
 
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.sync import flow as flow_module
-from hpo_widgets.widget.sync.flow import Flow, FlowView, act_while_cell_runs
+from hpo_widgets.widget.sync.flow import Flow, FlowView, act_while_cell_runs, cells
 
 
 class Clock:
@@ -80,34 +80,60 @@ def test_nothing_goes_before_the_browser_has_acknowledged_one_of_two_for_two_sec
 
 @pytest.fixture
 def updates_of_an_hour(clock, flow):
-    """Number of updates that go out in an hour in which nobody acknowledges any."""
+    """The seconds at which updates go out in an hour in which nobody acknowledges any."""
 
     def count():
-        end, num_updates = clock.now + 3600, 0
-        while clock.now < end:
-            clock.now += flow.seconds_until_next()
+        start, sent = clock.now, []
+        while (now := clock.now + flow.seconds_until_next()) < start + 3600:
+            clock.now = now
             flow.mark_sent()
-            num_updates += 1
-        return num_updates
+            sent.append(now - start)
+        return sent
 
     return count
 
 
-def test_what_nobody_sees_is_updated_once_a_second_at_first_and_once_a_minute_later(send, updates_of_an_hour):
+def test_what_nobody_has_seen_is_updated_once_a_second_at_first_and_once_a_minute_later(updates_of_an_hour):
+    sent = updates_of_an_hour()
+    assert len([second for second in sent if second < 10]) > 8
+    assert 60 < len(sent) < 80
+
+
+def test_a_page_that_falls_silent_is_sent_nothing_after_ten_seconds(send, updates_of_an_hour, flow):
     send()
-    assert updates_of_an_hour() < 80
+    sent = updates_of_an_hour()
+    assert len(sent) > 8
+    assert sent[-1] < 10
+    assert flow.is_forgotten
 
 
-def test_an_acknowledgement_ends_a_long_pause_at_once(clock, flow, send, updates_of_an_hour, wire):
+def test_silence_counts_from_the_first_update_without_an_answer(clock, flow, send):
+    send()
+    clock.now += 3600.0  # in which nothing has changed
+    flow.mark_sent()
+    flow.mark_sent()
+    assert flow.seconds_until_next() == pytest.approx(2.0)
+
+
+def test_an_acknowledgement_ends_a_silence_at_once(clock, flow, send, updates_of_an_hour, wire):
     send()
     updates_of_an_hour()
-    clock.now += 1.0
-    assert flow.seconds_until_next() > 50
+    clock.now += 3600.0
     wire.browser_sets(flow.view, seen=flow.view.sent)
     assert flow.seconds_until_next() == 0.0
     flow.mark_sent()
     flow.mark_sent()
     assert flow.seconds_until_next() == pytest.approx(2.0)
+
+
+def test_updates_go_on_while_a_cell_runs_as_an_answer_may_wait_for_its_end(
+    monkeypatch, clock, flow, send, updates_of_an_hour
+):
+    send()
+    monkeypatch.setattr(cells, "are_running", True)
+    assert len(updates_of_an_hour()) > 60
+    monkeypatch.setattr(cells, "are_running", False)
+    assert flow.is_forgotten
 
 
 def test_the_kernels_routing_is_replaced_by_its_default():

@@ -204,16 +204,6 @@ def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part,
     drawn.wait_for(lambda: drawn.numbers == {0, 1})
 
 
-def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, drawn):
-    search.add_trial(0.5)
-    clock.now += 57.0
-    refresher.refresh()
-    assert drawn.numbers == set()
-    clock.now += 1.0
-    refresher._thread.wake()
-    drawn.wait_for(lambda: drawn.numbers == {0})
-
-
 def test_what_is_kept_waits_for_no_page(search, refresher, drawn):
     search.add_trial(0.5)
     refresher.refresh(is_kept=True)
@@ -306,6 +296,41 @@ def test_a_page_that_is_connected_again_gets_the_state_of_all_that_it_shows(sear
     (state,) = wire.updates(head)
     assert state["status"] == "running"  # which has not changed since
     assert {drawn.figure.comm, *(mark.comm for mark in drawn.figure.marks)} <= wire.touched()
+
+
+@pytest.fixture
+def forgotten(search, wire, show):
+    """A panel of a running search whose page has answered once, and then no more for ten seconds."""
+    search.command("start")
+    panel = show(OptimizerWidget, search)
+    refresher = panel._refresher
+    now = [refresher._clock()]
+    refresher._clock = refresher.flow._clock = lambda: now[0]
+    refresher.refresh()
+    wire.browser_sets(refresher.flow.view, seen=refresher.flow.view.sent)
+    while refresher.seconds_to_wait(has_changed=True) < 60:
+        now[0] += 1.0
+        refresher.refresh()
+    return panel
+
+
+def test_a_forgotten_panel_waits_for_ever_though_trials_end(forgotten, search):
+    search.add_trial(0.5)
+    assert forgotten._refresher.seconds_to_wait(has_changed=True) == float("inf")
+
+
+@pytest.mark.parametrize(
+    "reviving",
+    [
+        lambda panel, wire: wire.browser_says(panel._controls, kind="none"),
+        lambda panel, wire: wire.browser_sets(panel._table, page=1),
+        lambda panel, wire: panel.search.command("pause"),
+    ],
+    ids=["a message", "a trait", "another status"],
+)
+def test_a_forgotten_panel_goes_on_with_a_sign_of_somebody(forgotten, wire, reviving):
+    reviving(forgotten, wire)
+    assert forgotten._refresher.seconds_to_wait(has_changed=True) < float("inf")
 
 
 def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search, refresher, clock, wire, monkeypatch):
