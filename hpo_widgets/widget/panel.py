@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -28,10 +26,11 @@ from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
 from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
+from hpo_widgets.widget.parts.panel_snapshot import PanelSnapshot
 from hpo_widgets.widget.parts.part import as_search, close_half_made, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
-from hpo_widgets.widget.parts.snapshot import SnapshotPart, StoredOutput
+from hpo_widgets.widget.parts.snapshot import KeptInNotebook
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
@@ -48,18 +47,17 @@ from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
-from hpo_widgets.widget.sync.flow import act_while_cell_runs, is_run_by_page
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.widget.sync.refresher import Update
-
-_log = logging.getLogger(__name__)
 
 # Traits whose values come from the search, so that the constructor refuses them as keywords.
 _FOLLOWING = frozenset(
@@ -84,7 +82,7 @@ _FOLLOWING = frozenset(
 _STATUSES = [str(status) for status in SearchStatus]
 
 
-class OptimizerWidget(WithPicture, ipywidgets.VBox):
+class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     """The panel of a search: status, controls, space, plots; the last line of a cell shows it.
 
     Traits follow the search at most ten times a second. Those that say "two-way" steer it: assigning
@@ -178,7 +176,6 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self._earlier: EarlierRuns[Search] | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
-        self._stored: StoredOutput | None = None
         self._has_prepared = False
         self._refresher = Refresher(search)
         self._layout_of_parts = ipywidgets.Layout()
@@ -208,7 +205,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._table = TrialTable(search, **shared)
             self._details = TrialDetails(search, **shared)
             parts += [self._table, self._details]
-            self._snapshot = SnapshotPart(
+            self._snapshot = PanelSnapshot(
                 search,
                 status=self._status_panel,
                 table=self._table,
@@ -378,8 +375,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         """Stop showing the search, which goes on, and free threads and comms; a notebook keeps a picture of the end."""
         # Garbage collection closes a widget, too, even one whose constructor failed before it had a refresher.
         if hasattr(self, "_refresher"):
-            if self.comm is not None:
-                self._keep_last_picture()
+            self._keep_last_picture()
             self._refresher.close()
             if self._earlier is not None:
                 self._earlier.end()
@@ -394,40 +390,11 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 release(self._opened)
         close_tree(self)
 
-    def _keep_last_picture(self) -> None:
-        try:
-            self._snapshot.send_last()
-        except Exception:  # noqa: BLE001 -- the panel is closed though it cannot be pictured
-            _log.exception("the notebook keeps no picture of the panel's end")
-        if self._stored is not None:
-            self._stored.close()
-
     def __repr__(self) -> str:
         if self.comm is None:
             again = "OptimizerWidget(optimizer)" if self._opened is None else "OptimizerWidget.open(...)"
             return f"<OptimizerWidget {self._search.name!r}: closed; {again} shows the search again>"
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
-
-    def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:
-        """Return the live view and, for display without a kernel, a picture, a table and a line of text."""
-        data: dict[str, Any] = super()._repr_mimebundle_(**keywords) or {}
-        try:
-            return data | self._snapshot.data()
-        except Exception:  # noqa: BLE001 -- the panel is shown though it cannot be pictured
-            _log.exception("the notebook keeps no picture of the panel")
-            return data
-
-    def _ipython_display_(self, **_keywords: Any) -> None:
-        """Show the panel as an output that can be updated later, in a notebook that runs without a page."""
-        if is_run_by_page():
-            raise NotImplementedError  # IPython then shows what `_repr_mimebundle_` returns
-        if self._stored is None:
-            self._stored = StoredOutput(self.model_id, weakref.WeakMethod(self._unseen_output))
-        self._stored.show(self._repr_mimebundle_())
-
-    def _unseen_output(self) -> dict[str, Any] | None:
-        """Return the present output; None once a page has shown the live view, which a new output would restart."""
-        return None if self._refresher.flow.was_ever_seen else self._repr_mimebundle_()
 
     def _show_earlier(self, earlier: Search) -> None:
         """Show the panel of an earlier search below this one, once, in the place of one that was shown before."""

@@ -137,7 +137,9 @@ def small_picture(shown: Widget, most_bytes: int = _MOST_SMALL) -> bytes:
     ValueError, TypeError
         As in `picture`.
     """
-    drawn = _drawing(shown)
+    refresher = getattr(shown, "_refresher", None)
+    with refresher.lock if isinstance(refresher, Refresher) else contextlib.nullcontext():
+        drawn = _drawing(shown)
     drawn.set_dpi(_DPI * _DENSITY)
     with _quiet():
         drawn.canvas.draw()

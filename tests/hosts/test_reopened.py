@@ -110,12 +110,31 @@ def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_w
 
 
 RACE = """
-from hpo_widgets import StrategyRace, UniformParameterRange
+from hpo_widgets import HyperParameterOptimizer, RandomSearch, StrategyRace, UniformParameterRange, compare
 from hpo_widgets.testing.objectives import branin
+from hpo_widgets.widget import Challenge
 
 space = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
-race = StrategyRace(branin, space, ["grid", "random"], trials=4, repeats=1)
+race = StrategyRace(branin, space, ["grid", "random"], trials=9, repeats=3)
 race
+"""
+COMPARED = """
+searches = {
+    name: HyperParameterOptimizer(branin, space, optimizer_class=RandomSearch, total_max_jobs=12, seed=seed)
+    for seed, name in enumerate(["first", "second"])
+}
+compare(searches)
+"""
+CHALLENGE = """
+challenge = Challenge(branin, space, trials=3, seed=1)
+challenge
+"""
+RUN_ALL = """
+for search in searches.values():
+    search.start()
+challenge.propose(x=3, y=2)
+race.start()
+_ = race.wait(), challenge.wait(), [search.wait() for search in searches.values()]
 """
 
 
@@ -124,7 +143,7 @@ NOTE_EACH_LINE = """() => {
   window.lines = [];
   const look = () => {
     for (const { innerText } of document.querySelectorAll(".hpo-snapshot")) {
-      if (innerText.includes("run its cell again")) {
+      if (innerText.includes("Run its cell again")) {
         window.lines.push(innerText);
       }
     }
@@ -135,29 +154,47 @@ NOTE_EACH_LINE = """() => {
 
 
 @pytest.mark.slow
-def test_a_race_is_live_again_in_a_page_that_is_loaded_again_and_without_its_kernel_says_to_run_its_cell(page):
-    page.open(RACE)
+def test_a_race_a_comparison_and_a_challenge_are_live_again_in_a_page_that_is_loaded_again_and_else_pictures(page):
+    page.open(RACE, COMPARED, CHALLENGE, RUN_ALL)
     page.page.evaluate(NOTE_EACH_LINE)
     page.run_all()
-    pill = page.page.locator(".jp-OutputArea .hpo-race .hpo-pill")
-    line = page.page.get_by_text(
-        "Race on branin of grid, random. It is seen while its kernel runs: run its cell again."
+    panels = page.page.locator(".jp-OutputArea .hpo-race")
+    saved = page.page.locator(".hpo-saved")
+    expect(panels.locator(".hpo-race-layout:visible")).to_have_count(3)
+    expect(saved.filter(visible=True)).to_have_count(0)
+    # The end of a race is kept without a save.
+    page.page.wait_for_function(
+        """() => {
+          const { context } = window.jupyterapp.shell.currentWidget;
+          return JSON.stringify(context.model.toJSON()).includes('3 whole repeats');
+        }"""
     )
-    expect(pill).to_be_visible()
-    expect(line).not_to_be_visible()
     assert page.page.evaluate("() => window.lines") == []
     page.load_again()
-    expect(pill).to_be_visible()
-    expect(line).not_to_be_visible()
+    expect(panels.locator(".hpo-race-layout:visible")).to_have_count(3)
+    page.kernel("challenge.propose(x=-3, y=12)")
+    page.kernel("challenge.wait(1)")
     name = page.save()
+    assert (page.lab.root / name).stat().st_size < 450_000
+
     page.command("kernelmenu:shutdown")
     page.page.goto("about:blank")
     page.open_file(name)
-    expect(line).to_be_visible()
+    expect(saved.filter(visible=True)).to_have_count(3)
     expect(page.page.get_by_text("Error displaying widget").filter(visible=True)).to_have_count(0)
-    page.screenshot(f"reopened-race-{page.lab.opens.partition('/')[0]}")
+    of_race, of_searches, of_game = (saved.nth(place) for place in range(3))
+    expect(of_race).to_contain_text(re.compile(r"Saved picture from \d\d:\d\d. Run its cell again for another race."))
+    expect(of_race).to_contain_text("3 whole repeats")
+    expect(of_race.locator("caption")).to_have_text("Standings")
+    expect(of_searches).to_contain_text(re.compile(r"best [\d.]+ in (first|second) at #\d+"))
+    expect(of_game).to_contain_text("1 point is left.")  # of that very save
+    for one in (of_race, of_searches, of_game):
+        expect(one.get_by_role("img")).to_have_js_property("naturalWidth", 1520)
+    kind = page.lab.opens.partition("/")[0]
+    for name, one in {"race": of_race, "comparison": of_searches, "challenge": of_game}.items():
+        page.screenshots_in_both_themes(f"reopened-{name}-{kind}", one)
     page.run_cell(0)
-    expect(pill).to_be_visible()
+    expect(panels.first.locator(".hpo-pill")).to_be_visible()
 
 
 # In JupyterLab tests of tests/browser do this.

@@ -41,15 +41,24 @@ ended.start()
 _ = ended.wait()
 closed.close()
 """
+RACE = """
+from hpo_widgets import StrategyRace
+
+race = StrategyRace(
+    lambda x, y: x + y, [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)], ["grid", "random"],
+    trials=4, repeats=1, name="sums",
+)
+race
+"""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """A notebook with a panel, one of an idle search, a cell that runs the first search, and a panel that is closed."""
+    """A notebook with a panel, an idle one, a cell that runs the first search, a panel that is closed, and a race."""
     from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 
-    cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()", CLOSED
+    cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()", CLOSED, RACE, "race.start(); _ = race.wait()"
     notebook = new_notebook(cells=list(map(new_code_cell, cells)))
     folder = tmp_path_factory.mktemp("executed")
     package = str(Path(__file__).parents[2])
@@ -64,6 +73,14 @@ def test_the_output_of_a_panel_that_was_closed_is_the_panel_as_it_was_then(execu
     assert output.data[MIME]["did"] == "was complete"
     assert "2 completed" in output.data["text/plain"]
     assert output.data["image/png"]
+
+
+def test_the_output_of_a_race_is_the_race_at_the_end_of_the_last_cell(executed):
+    (output,) = executed.cells[4].outputs
+    assert executed.cells[5].outputs == []
+    assert output.data[MIME]["did"] == "was complete"
+    assert "1 whole repeat" in output.data["text/plain"]
+    assert output.data["image/png"] in output.data["text/html"]
 
 
 def test_the_output_is_the_panel_at_the_end_of_the_last_cell(executed):

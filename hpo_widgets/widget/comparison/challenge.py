@@ -23,11 +23,12 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.parts.point_form import PointForm, completed_point
-from hpo_widgets.widget.parts.snapshot import KeptAsLine
+from hpo_widgets.widget.parts.snapshot import KeptInNotebook
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -124,7 +125,7 @@ class ProposalForm(PointForm):
         self.point = completed_point({}, self.search)
 
 
-class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
+class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
     """Beat the sampler: you propose points by a click into the map or by typing, a strategy has the same budget unseen.
 
     Its trials run when you propose your first point, and nothing of them is sent to the page before your last
@@ -220,7 +221,11 @@ class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
             self._export = FileMenu(
                 both, name="challenge", plot=self._pictured, panel=lambda: self, refresher=self._refresher
             )
-            inner = ipywidgets.Box([self._export, self._map, aside, self._end])
+            # Refreshed last: when it says that the game is over, all other parts have shown it.
+            self._snapshot = ComparisonSnapshot(
+                both, say=self._say, tables=self._tables, pictured=self._pictured, refresher=self._refresher
+            )
+            inner = ipywidgets.Box([self._export, self._map, aside, self._end, self._snapshot])
             inner.add_class("hpo-race-layout")
             super().__init__([inner])
         except BaseException:
@@ -290,6 +295,7 @@ class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
         """Stop both searches, and free their folder, threads and comms."""
         # A widget whose construction failed is closed when it is collected, too.
         if hasattr(self, "_refresher"):
+            self._keep_last_picture()
             self._close_all()
             close_tree(self._plot)  # which is a part of this at the end only
         close_tree(self)
@@ -303,8 +309,22 @@ class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
             search.close_files()
         self._folder.cleanup()
 
-    def _described(self) -> str:
-        return f"Challenge against {self._names[1]}"
+    def _say(self) -> Said:
+        """Say for a notebook what is played and how far it is; nothing of the sampler before the end."""
+        num_ended, is_over = self._num_ended, self.is_over
+        said, why = self._tables.verdict
+        return Said(
+            name=f"Challenge against {self._names[1]}",
+            about=f"challenge against {self._names[1]}",
+            did="was over" if is_over else "was being played" if self._proposed else "had not begun",
+            again="Run its cell again for another game.",
+            plot="Best so far" if is_over else "Map",
+            counts=[f"{num_ended} of {text.counted(self._trials, 'point')}"],
+            has_values=num_ended > 0,
+            verdict=(said, why if is_over else ""),
+            facts=[text.objective(self._own.objectives[0])],
+            end="over" if is_over else "",
+        )
 
     def __repr__(self) -> str:
         return f"<Challenge of {self._names[1]}: {self._num_ended} of {self._trials} points>"
@@ -323,7 +343,10 @@ class Challenge(KeptAsLine, WithPicture, ipywidgets.VBox):
 
     def _pictured(self) -> ipywidgets.Widget:
         """Return the map as long as it is played, then the best so far of both."""
-        return self._plot if self._looks else self._map
+        if self.is_over:
+            return self._plot
+        self._own_refresher.catch_up()
+        return self._map
 
     def _traces(self) -> dict[str, list[Trace]]:
         minimise = self._own.objectives[0].minimise

@@ -17,10 +17,11 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
+from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import as_search, close_tree
-from hpo_widgets.widget.parts.snapshot import KeptAsLine
+from hpo_widgets.widget.parts.snapshot import DID, KeptInNotebook
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -69,7 +70,7 @@ def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
     return SearchComparison(searches)
 
 
-class SearchComparison(KeptAsLine, WithPicture, ipywidgets.VBox):
+class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
     """Two to four searches side by side; see `compare`.
 
     The searches go on when it is closed.
@@ -109,7 +110,11 @@ class SearchComparison(KeptAsLine, WithPicture, ipywidgets.VBox):
                 search, name="-".join(names), plot=self._pictured, panel=lambda: self,
                 table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()), refresher=refresher,
             )  # fmt: skip
-            inner = ipywidgets.Box([self._export, self._plot, self._tables])
+            # Refreshed last: when it says that the searches have ended, all other parts have shown it.
+            self._snapshot = ComparisonSnapshot(
+                search, say=self._say, tables=self._tables, pictured=self._pictured, refresher=refresher
+            )
+            inner = ipywidgets.Box([self._export, self._plot, self._tables, self._snapshot])
             inner.add_class("hpo-race-layout")
             super().__init__([inner])
         except BaseException:
@@ -155,11 +160,27 @@ class SearchComparison(KeptAsLine, WithPicture, ipywidgets.VBox):
     def close(self) -> None:
         """Stop showing the searches, which go on, and free threads and comms."""
         if hasattr(self, "_refresher"):
+            self._keep_last_picture()
             self._refresher.close()
         close_tree(self)
 
-    def _described(self) -> str:
-        return f"Comparison of {', '.join(self._searches)}"
+    def _say(self) -> Said:
+        """Say for a notebook what is compared, and which search has the best."""
+        searches = self._searches
+        status, num_ended = _status(searches.values()), [text.ended(one.counts) for one in searches.values()]
+        has_ended = status is SearchStatus.COMPLETED
+        return Said(
+            name=" · ".join(searches),
+            about=f"comparison of {', '.join(searches)}",
+            did="had ended" if has_ended else DID[str(status)],
+            again="Run its cell again to compare anew.",
+            plot="Best so far",
+            counts=[f"{name} {text.counted(count, 'trial')}" for name, count in zip(searches, num_ended, strict=True)],
+            has_values=any(num_ended),
+            verdict=self._tables.verdict,
+            best=_best_of_all(searches),
+            end=f"{status}, {num_ended}" if has_ended else "",
+        )
 
     def __repr__(self) -> str:
         return f"<SearchComparison of {', '.join(self._searches)}>"
@@ -308,6 +329,20 @@ def differences(searches: Mapping[str, Search]) -> list[str]:
     if any(len(search.objectives) > 1 for search in searches.values()):
         sentences.append("Of several objectives the first one is compared.")
     return sentences
+
+
+def _best_of_all(searches: Mapping[str, Search]) -> str:
+    """Say which search has the best value; empty where the values are not alike, or there is none."""
+    objectives = [one.objectives[0] for one in searches.values()]
+    if len({(one.minimise, one.key) for one in objectives}) > 1:
+        return ""
+    bests = [(name, one.best_trial) for name, one in searches.items()]
+    known = [(best.values[0], name, best) for name, best in bests if best is not None and best.values[0] is not None]
+    if not known:
+        return ""
+    choose = min if objectives[0].minimise else max
+    value, name, best = choose(known, key=lambda entry: entry[0])
+    return f"best {text.number(value)} in {name} at {best.name}"
 
 
 def _range(leaf: LeafParameter) -> tuple[object, ...]:

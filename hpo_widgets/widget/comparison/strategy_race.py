@@ -15,11 +15,12 @@ from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
 from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
 from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import ViewPart, close_tree
-from hpo_widgets.widget.parts.snapshot import KeptAsLine
+from hpo_widgets.widget.parts.snapshot import DID, KeptInNotebook
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -106,7 +107,7 @@ def start_word(race: Race) -> str:
     return f"Start {race.repeats} more"
 
 
-class StrategyRace(KeptAsLine, WithPicture, ipywidgets.VBox):
+class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
     """A race of two to four strategies on one space: the last line of a cell shows it, and its Start runs it.
 
     Best so far with the middle half over the repeats, wins with their 95 % intervals, a verdict that may be "not
@@ -186,6 +187,11 @@ class StrategyRace(KeptAsLine, WithPicture, ipywidgets.VBox):
                 self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, refresher=refresher)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.insert(2, self._earlier)
+            # Refreshed last: when it says that the race has ended, all other parts have shown it.
+            self._snapshot = ComparisonSnapshot(
+                search, say=self._say, tables=self._tables, pictured=self._pictured, refresher=refresher
+            )
+            parts.append(self._snapshot)
             self._inner = ipywidgets.Box(parts)
             self._inner.add_class("hpo-race-layout")
             super().__init__([self._inner])
@@ -250,6 +256,7 @@ class StrategyRace(KeptAsLine, WithPicture, ipywidgets.VBox):
         if hasattr(self, "_refresher"):
             if self._owns_race:
                 self._race.close()
+            self._keep_last_picture()
             self._refresher.close()
             if self._earlier is not None:
                 self._earlier.end()
@@ -268,8 +275,23 @@ class StrategyRace(KeptAsLine, WithPicture, ipywidgets.VBox):
         if shown is not None:
             shown.close()
 
-    def _described(self) -> str:
-        return f"Race on {self._race.name} of {', '.join(self._race.names)}"
+    def _say(self) -> Said:
+        """Say for a notebook what the race is and how far it is."""
+        race, head = self._race, self._head
+        status, num_whole = str(race.status), text.counted(len(race.finished), "whole repeat")
+        has_ended = race.status is not SearchStatus.IDLE and not race.status.is_alive
+        return Said(
+            name=head.title,
+            about=f"race on {race.name} of {', '.join(race.names)}",
+            did=DID[status],
+            again="Run its cell again for another race.",
+            plot="Best so far",
+            counts=[num_whole, *(f"{one['name']} {one['text']} trials" for one in head.strategies)],
+            has_values=any(one["fraction"] for one in head.strategies),
+            verdict=self._tables.verdict,
+            facts=[head.facts, head.reason] if head.reason else [head.facts],
+            end=f"{status}, {num_whole}" if has_ended else "",
+        )
 
     def __repr__(self) -> str:
         return f"<StrategyRace of {', '.join(self._race.names)} {self._race!r}>"

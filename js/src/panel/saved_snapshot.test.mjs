@@ -38,6 +38,47 @@ test("which trials are shown is read, and not there in what an earlier release h
   assert.deepEqual([earlier.shown, earlier.caption], ["", ""]);
 });
 
+test("what the picture is of is said, of a search too that an earlier release has kept", () => {
+  for (const [kept, about] of [
+    [{ name: "digits" }, "search digits"],
+    [
+      { name: "Race on branin", about: "race on branin of grid, TPE" },
+      "race on branin of grid, TPE",
+    ],
+  ]) {
+    const data = { [MIME]: { version: 1, plot: "History", ...kept }, "image/png": "aGk=" };
+    const node = fakePage();
+    drawSnapshot(node, readSnapshot(data));
+    const [root] = node.children;
+    assert.equal(root.getAttribute("aria-label"), `Saved picture of the ${about}`);
+    assert.equal(root.querySelector("img").getAttribute("alt"), `History of the ${about}`);
+  }
+});
+
+test("a verdict stands before what it rests on, and a reason alone without one", () => {
+  const said = (kept) => {
+    const node = fakePage();
+    drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept } }));
+    return node.querySelector(".hpo-saved-tally").children.at(-1).textContent;
+  };
+  assert.equal(said({ verdict: "TPE is ahead.", reason: "9 of 10." }), "TPE is ahead. 9 of 10.");
+  assert.equal(said({ reason: "All trials were run." }), "All trials were run.");
+});
+
+test("nothing says to run a cell again as long as its output may be live in a moment", () => {
+  const node = fakePage();
+  const kept = { version: 1, about: "race on branin", again: "Run its cell again." };
+  const tell = drawSnapshot(node, readSnapshot({ [MIME]: kept }));
+  const says = () => node.querySelector(".hpo-saved-banner").textContent;
+  const isSaid = [[], [false, true], [false, false]].map((args) => {
+    if (args.length) {
+      tell(...args);
+    }
+    return says().includes("Run its cell");
+  });
+  assert.deepEqual(isSaid, [false, false, true]);
+});
+
 test("a picture may be written in several lines", () => {
   assert.equal(readSnapshot({ [MIME]: { version: 1 }, "image/png": "aGk=\n" }).png, "aGk=");
 });
@@ -50,19 +91,22 @@ test("the date is said of another day only", () => {
 });
 
 test("beside a kernel that has not answered yet, the panel is said to come, and else how to go on", () => {
-  const awaited =
-    ". The kernel has not answered yet: if it runs this search, the panel is live when the running cell has ended.";
-  for (const [code, after] of [
-    ["open()", [". To go on:", `${awaited} If it does not, go on with:`]],
-    ["", [".", awaited]],
+  const awaited = (noun) =>
+    `. The kernel has not answered yet: if it runs this ${noun}, the panel is live when the running cell has ended.`;
+  const race = { about: "race on branin", again: "Run its cell again." };
+  for (const [kept, after] of [
+    [{ code: "open()" }, [". To go on:", `${awaited("search")} If it does not, go on with:`]],
+    [race, [". Run its cell again.", awaited("race")]],
+    [{}, [".", awaited("search")]],
   ]) {
     const node = fakePage();
-    const tell = drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, code } }));
+    const tell = drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept } }));
     const says = () => node.querySelector(".hpo-saved-banner").children[0].textContent;
+    tell(false, false);
     const drawn = says();
-    tell(true);
+    tell(true, false);
     const meanwhile = says();
-    tell(false);
+    tell(false, false);
     const start = `Saved picture from ${moment(0)}`;
     assert.deepEqual(
       [drawn, meanwhile, says()],

@@ -1,4 +1,4 @@
-// What a notebook keeps of a panel, read and drawn. It comes from a file, so that nothing of it is trusted: what does not
+// What a notebook keeps of a panel, a race and the like, read and drawn. It comes from a file, so that nothing of it is trusted: what does not
 // fit is left out, and all of it enters the page as text, or as the picture of an <img>.
 
 import { copyText, element, keepKeys, setText } from "../lib/dom";
@@ -17,13 +17,17 @@ type Snapshot = {
   /** When it was made, in Unix seconds. */
   at: number;
   name: string;
+  /** What it is a picture of, within a sentence; begins with its kind. */
+  about: string;
   /** What the search did, in the past tense, and under which conditions. */
   did: string;
   facts: string[];
   budgets: Budget[];
   counts: Count[];
   best: string;
-  /** Why it had ended. */
+  /** What could be said of several searches; empty of one. */
+  verdict: string;
+  /** Why it had ended, or what the verdict rests on. */
   reason: string;
   space: { name: string; range: string }[];
   /** Which trials picture and table have; empty where they have all. */
@@ -38,6 +42,8 @@ type Snapshot = {
   rows: Row[];
   /** What shows the search live; empty where nothing can. */
   code: string;
+  /** How it is seen again, where there is no such code. */
+  again: string;
 };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -61,10 +67,12 @@ export function readSnapshot(data: Json): Snapshot | null {
     return null;
   }
   const table = object(kept.table);
+  const name = string(kept.name);
   const png = string(data["image/png"]).replace(/\s/g, "");
   return {
     at: typeof kept.at === "number" ? kept.at : 0,
-    name: string(kept.name),
+    name,
+    about: string(kept.about) || `search ${name}`,
     did: string(kept.did),
     facts: list(kept.facts, string),
     budgets: list(kept.budgets, (item) => {
@@ -80,6 +88,7 @@ export function readSnapshot(data: Json): Snapshot | null {
       return { text: string(text), isBad: is_bad === true };
     }),
     best: string(kept.best),
+    verdict: string(kept.verdict),
     reason: string(kept.reason),
     space: list(kept.space, (item) => {
       const { name, range } = object(item);
@@ -98,6 +107,7 @@ export function readSnapshot(data: Json): Snapshot | null {
       return { mark: string(mark), cells: list(cells, string) };
     }),
     code: string(kept.code),
+    again: string(kept.again),
   };
 }
 
@@ -123,12 +133,16 @@ function words(
 }
 
 /** Says how the picture becomes a panel again. */
-function way(code: string, isKernelAwaited: boolean): string {
+function way(
+  { about, code, again }: Snapshot,
+  isKernelAwaited: boolean,
+  isLookedFor: boolean,
+): string {
   if (!isKernelAwaited) {
-    return code ? ". To go on:" : ".";
+    return code ? ". To go on:" : again && !isLookedFor ? `. ${again}` : ".";
   }
-  const awaited =
-    ". The kernel has not answered yet: if it runs this search, the panel is live when the running cell has ended.";
+  const [noun] = about.split(" ");
+  const awaited = `. The kernel has not answered yet: if it runs this ${noun}, the panel is live when the running cell has ended.`;
   return code ? `${awaited} If it does not, go on with:` : awaited;
 }
 
@@ -164,7 +178,7 @@ function budgetBar({ name, text, fraction }: Budget): HTMLElement {
   return box;
 }
 
-function summary({ budgets, counts, best, reason, shown }: Snapshot): HTMLElement {
+function summary({ budgets, counts, best, verdict, reason, shown }: Snapshot): HTMLElement {
   const box = element("div", "hpo-saved-summary");
   const tally = element("div", "hpo-saved-tally");
   const states = element("p");
@@ -177,8 +191,10 @@ function summary({ budgets, counts, best, reason, shown }: Snapshot): HTMLElemen
     line.append(triangle(), words("span", "", best));
     tally.append(line);
   }
-  if (reason) {
-    tally.append(words("p", "", reason));
+  if (verdict || reason) {
+    const line = element("p");
+    line.append(words("b", "", verdict), verdict && reason ? " " : "", reason);
+    tally.append(line);
   }
   if (shown) {
     tally.append(words("p", "", shown));
@@ -193,7 +209,7 @@ function triangle(): HTMLElement {
   return sign;
 }
 
-function main({ space, plot, png, name }: Snapshot): HTMLElement {
+function main({ space, plot, png, about }: Snapshot): HTMLElement {
   const box = element("div", "hpo-saved-main");
   if (space.length > 0) {
     const ranges = element("dl", "hpo-saved-space", { "aria-label": "Space" });
@@ -209,7 +225,7 @@ function main({ space, plot, png, name }: Snapshot): HTMLElement {
     const caption = element("figcaption");
     setText(caption, plot);
     const image = element("img", "", {
-      alt: `${plot} of the search ${name}`,
+      alt: `${plot} of the ${about}`,
       src: `data:image/png;base64,${png}`,
     });
     figure.append(caption, image);
@@ -257,14 +273,15 @@ function table({ caption, columns, rows }: Snapshot): HTMLElement {
 /**
  * Draws it in `node`, in the place of what was there.
  *
- * @returns says whether the kernel is still to answer, which may have the live panel
+ * @returns says whether the kernel is still to answer, which may have the live panel, and whether that is looked for: then
+ *   nothing says to run the cell again, as it would seem to be said of what has just been run
  */
 export function drawSnapshot(
   node: HTMLElement,
   snapshot: Snapshot,
-): (isKernelAwaited: boolean) => void {
+): (isKernelAwaited: boolean, isLookedFor: boolean) => void {
   const root = element("section", "hpo-part hpo-saved", {
-    "aria-label": `Saved picture of the search ${snapshot.name}`,
+    "aria-label": `Saved picture of the ${snapshot.about}`,
   });
   const body = element("div", "hpo-saved-body");
   const title = element("div", "hpo-saved-title");
@@ -275,9 +292,9 @@ export function drawSnapshot(
     body.append(table(snapshot));
   }
   const how = element("span");
-  const tell = (isKernelAwaited: boolean): void =>
-    setText(how, way(snapshot.code, isKernelAwaited));
-  tell(false);
+  const tell = (isKernelAwaited: boolean, isLookedFor: boolean): void =>
+    setText(how, way(snapshot, isKernelAwaited, isLookedFor));
+  tell(false, true);
   root.append(banner(snapshot, how), body);
   keepKeys(root);
   node.replaceChildren(root);

@@ -138,7 +138,8 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const snapshot = readSnapshot(model.data);
     if (snapshot) {
-      this.tellAwaited = drawSnapshot(this.picture.node, snapshot);
+      const tell = drawSnapshot(this.picture.node, snapshot);
+      this.tellAwaited = (isKernelAwaited) => tell(isKernelAwaited, this.isLooking);
     } else {
       const line = String(model.data["text/plain"] ?? "");
       // Before it is known whether the kernel has the widget, the line would seem to be said of one that is being made.

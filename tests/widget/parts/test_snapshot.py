@@ -10,18 +10,16 @@ import re
 import pytest
 from matplotlib.image import imread
 
-from hpo_widgets import DiscreteParameterRange, StrategyRace, UniformParameterRange, compare
+from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.testing.objectives import branin
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import Challenge, OptimizerWidget, Plot
+from hpo_widgets.widget import OptimizerWidget, Plot
 from hpo_widgets.widget.parts import snapshot
 from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import VIEW_MIME
 
 NASTY = "</p><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
-SPACE = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
 POINT = {"lr": 0.00856, "dropout": 0.195, "layers": 3, "activation": "relu"}
 
 
@@ -78,21 +76,6 @@ def test_a_search_without_a_trial_that_has_ended_needs_no_picture(panel, search,
     output = panel._repr_mimebundle_()
     assert set(output) == {VIEW_MIME, "text/plain", "text/html", MIME}
     assert "<img" not in output["text/html"]
-
-
-@pytest.mark.parametrize(
-    ("make", "line"),
-    [
-        (lambda: StrategyRace(branin, SPACE, ["grid", "TPE"], trials=2), "Race on branin of grid, TPE"),
-        (lambda: Challenge(branin, SPACE, rival="random", trials=2), "Challenge against random search"),
-        (lambda: compare({"a": ScriptedSearch(), "b": ScriptedSearch()}), "Comparison of a, b"),
-    ],
-)
-def test_of_what_shows_several_searches_an_output_has_a_line_that_says_how_it_is_seen_again(show, make, line):
-    shown = show(make)
-    output = shown._repr_mimebundle_()
-    assert set(output) == {VIEW_MIME, "text/plain", MIME}
-    assert output["text/plain"] == f"{line}. It is seen while its kernel runs: run its cell again."
 
 
 def test_words_are_in_the_past_tense(panel, search):

@@ -1,0 +1,122 @@
+"""What a notebook keeps of what shows several searches, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.snapshot import MOST_COLUMNS, MOST_IN_A_CELL, MOST_LETTERS, SnapshotPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ipywidgets import Widget
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.comparison.table import ComparisonTable
+    from hpo_widgets.widget.sync.refresher import Refresher
+
+
+class Said(NamedTuple):
+    """What is said of several searches.
+
+    Attributes
+    ----------
+    name, about : str
+        Their title, and the same within a sentence.
+    did : str
+        What they did, in the past tense.
+    again : str
+        How it is seen again.
+    plot : str
+        What is pictured.
+    counts : sequence of str
+        How many trials each has.
+    has_values : bool
+        Whether there is something to plot.
+    verdict : tuple of str
+        A sentence, and what it rests on; empty where there is none.
+    facts : sequence of str
+        Under which conditions; empty by default.
+    best : str
+        The best of all; empty where nothing is to be called so, as by default.
+    end : str
+        How all has ended, in other words for each end; empty before, as by default.
+    """
+
+    name: str
+    about: str
+    did: str
+    again: str
+    plot: str
+    counts: Sequence[str]
+    has_values: bool
+    verdict: tuple[str, str]
+    facts: Sequence[str] = ()
+    best: str = ""
+    end: str = ""
+
+
+class ComparisonSnapshot(SnapshotPart):
+    """What a notebook keeps of a race, a challenge or a comparison.
+
+    Parameters
+    ----------
+    search
+        What the refresher follows.
+    say
+        What is said of it now.
+    tables
+        Its tables, of which the first one is kept.
+    pictured
+        Gives the plot that is seen.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        say: Callable[[], Said],
+        tables: ComparisonTable,
+        pictured: Callable[[], Widget],
+        refresher: Refresher,
+    ) -> None:
+        self._say, self._tables = say, tables
+        super().__init__(search, pictured=pictured, refresher=refresher)
+
+    def said_of_end(self) -> str:
+        """Say how all has ended."""
+        return self._say().end
+
+    def has_values(self) -> bool:
+        """Whether there is something to plot."""
+        return self._say().has_values
+
+    def words(self) -> dict[str, Any]:
+        """Return the searches in words."""
+        said = self._say()
+        first: dict[str, Any] = self._tables.tables[0]
+        verdict, why = said.verdict
+        return {
+            "name": text.short(said.name, MOST_LETTERS),
+            "about": text.short(said.about, MOST_LETTERS),
+            "did": said.did,
+            "facts": [text.short(fact, MOST_LETTERS) for fact in said.facts],
+            "counts": [{"text": text.short(count, MOST_LETTERS), "is_bad": False} for count in said.counts],
+            "best": text.short(said.best, MOST_LETTERS),
+            "verdict": text.short(verdict, MOST_LETTERS),
+            "reason": text.short(why, MOST_LETTERS),
+            "plot": said.plot,
+            "table": {
+                "caption": first["title"],
+                "columns": [
+                    {**column, "label": text.short(column["label"], MOST_IN_A_CELL)}
+                    for column in first["columns"][:MOST_COLUMNS]
+                ],
+                "rows": [
+                    {"mark": "", "cells": [text.short(cell["text"], MOST_IN_A_CELL) for cell in row[:MOST_COLUMNS]]}
+                    for row in first["rows"]
+                ],
+            },
+            "again": said.again,
+        }
