@@ -222,6 +222,7 @@ class Race:
         self._target = self.repeats
         self._finished: list[Repeat] = []
         self._running: _Running | None = None
+        self._broken: Repeat | None = None
         self._pauses: list[tuple[float, float]] = []
         self._paused_at: float | None = None
         self._raced, self._began_at = 0.0, 0.0
@@ -449,7 +450,10 @@ class Race:
             if self._status is SearchStatus.RUNNING:
                 self._raced += time.monotonic() - self._began_at
             self._end_pause()
-            self._status, self._reason, self._running = status, reason, None
+            broken = self._current()
+            has_trials = broken is not None and any(len(one.levels) for one in broken.traces.values())
+            self._broken, self._running = broken if has_trials else None, None
+            self._status, self._reason = status, reason
             if self._starts_again:
                 self._begin()
             else:
@@ -472,7 +476,7 @@ class Race:
             for search in running.searches.values():
                 running.unsubscribe.append(search.subscribe(self._changed))
             with self._lock:
-                self._running = running
+                self._running, self._broken = running, None
             for search in running.searches.values():
                 search.start()
             asked = RUN
@@ -586,12 +590,24 @@ class Race:
     def current(self) -> Repeat | None:
         """The repeat that runs, as far as it is; None while none does."""
         with self._lock:
-            running = self._running
-            if running is None:
-                return None
-            rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
-            traces = {name: self._trace(one) for name, one in rows.items()}
-            return Repeat(running.number, self.seed + running.number, rows, traces)
+            return self._current()
+
+    @property
+    def broken(self) -> Repeat | None:
+        """The repeat that a stop or a failure broke off, as far as it was; None once another one runs.
+
+        It counts for nothing, and a start runs it again from its beginning.
+        """
+        with self._lock:
+            return self._broken
+
+    def _current(self) -> Repeat | None:
+        running = self._running
+        if running is None:
+            return None
+        rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
+        traces = {name: self._trace(one) for name, one in rows.items()}
+        return Repeat(running.number, self.seed + running.number, rows, traces)
 
     @property
     def num_ended(self) -> dict[str, int]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Update
 
 NEWEST = 0
-"""The repeat that runs, or the last one."""
+"""The repeat that runs or was broken off, or the last one."""
 COMMANDS = ("start", "pause", "resume", "stop")
 """What buttons ask of a race."""
 
@@ -85,7 +85,8 @@ class RaceHead(ViewPart):
             self.status = str(race.status)
             repeats = text.counted(target, "repeat")
             self.facts = f"{text.counted(race.trials, 'trial')} × {repeats} · same budget, same seeds"
-            self.progress = f"{done} of {repeats} · {text.duration(race.elapsed_minutes)}"
+            broken = "" if race.broken is None else ", one broken off"
+            self.progress = f"{done} of {repeats}{broken} · {text.duration(race.elapsed_minutes)}"
             self.reason = race.reason
             self.start_word = start_word(race)
             self.commands = dict(race.capabilities)
@@ -287,7 +288,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
             again="Run its cell again for another race.",
             plot="Best so far",
             counts=[num_whole, *(f"{one['name']} {one['text']} trials" for one in head.strategies)],
-            has_values=any(one["fraction"] for one in head.strategies),
+            has_values=race.broken is not None or any(one["fraction"] for one in head.strategies),
             verdict=self._tables.verdict,
             facts=[head.facts, head.reason] if head.reason else [head.facts],
             end=f"{status}, {num_whole}" if has_ended else "",
@@ -299,9 +300,9 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
     # What is shown --------------------------------------------------------------------------------
 
     def _traces(self) -> Mapping[str, Sequence[Trace]]:
-        """Those of the whole repeats; as long as there is none, of the one that runs."""
+        """Those of the whole repeats; as long as there is none, of the one that runs or was broken off."""
         race = self._race
-        if race.finished or (current := race.current) is None:
+        if race.finished or (current := race.current or race.broken) is None:
             return race.traces()
         return {name: [race.compared(current.traces[name])] for name in race.names}
 
@@ -361,7 +362,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
             value = self._chooser.value
             self._chooser.options = options
             self._chooser.value = value
-        chosen: Repeat | None = current or (finished[-1] if finished else None)
+        chosen: Repeat | None = current or race.broken or (finished[-1] if finished else None)
         if 0 < self.repeat <= len(finished):
             chosen = finished[self.repeat - 1]
         for name, one in zip(race.names, self._maps, strict=bool(self._maps)):

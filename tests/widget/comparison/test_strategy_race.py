@@ -117,6 +117,28 @@ def test_what_runs_is_drawn_before_a_repeat_has_ended(show):
     panel.stop()
 
 
+def test_what_a_stop_breaks_off_stays_to_be_seen_until_the_next_repeat_runs(show):
+    panel = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=3000, repeats=1)
+    begun = threading.Event()
+    panel.race.subscribe(lambda: begun.set() if min(panel.race.num_ended.values()) > 20 else None)
+    panel.start()
+    assert begun.wait(60)
+    assert panel.stop(1)
+    panel._refresher.refresh()
+    assert panel._head.progress.startswith("0 of 1 repeat, one broken off · ")
+    assert all(len(line.band.at) > 20 for line in panel._plot._drawn)
+    assert all(len(one._trials.x) > 20 for one in panel._maps)
+    assert panel._tables.verdict[0] == "No repeat has ended yet."
+    assert panel.race.num_ended == {"grid": 0, "random": 0}
+    assert panel._repr_mimebundle_()["image/png"]
+
+    again = threading.Event()
+    panel.race.subscribe(lambda: again.set() if panel.race.current else None)
+    panel.start()
+    assert again.wait(60)
+    assert panel.race.broken is None
+
+
 def test_an_earlier_race_of_the_cell_that_still_runs_is_told_of_shown_and_stopped(show, wire):
     first = show(StrategyRace, lambda x, y: time.sleep(600), SPACE, ["grid", "random"], name="slow")
     assert first.start()
