@@ -172,6 +172,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
         expect(field).to_be_focused()
         notebook.page.keyboard.press("Control+a")
         notebook.page.keyboard.type(value)
+        notebook.wait_kernel(f"challenge._map.figures[0]._offered.x.tolist() == [{value}]")  # which marks what is typed
         notebook.page.keyboard.press("Enter")
         expect(panel.locator(".hpo-verdict")).to_contain_text(left)
     expect(score.get_by_role("row")).to_have_count(3)

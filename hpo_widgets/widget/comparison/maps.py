@@ -116,7 +116,7 @@ class LookMap:
             **points, colors=[style.BEST], marker="triangle-up", stroke=style.SURFACE, stroke_width=1,
             default_size=110, tooltip=tip,
         )  # fmt: skip
-        places = np.array([(_place(space, pair[0], x), _place(space, pair[1], y)) for x, y in optima], dtype=float)
+        places = np.array([(across.place_of(x), up.place_of(y)) for x, y in optima], dtype=float)
         places = places.reshape(-1, 2)
         self._optima = Scatter(
             x=places[:, 0], y=places[:, 1], **shared, colors=[style.STRONG_TEXT], marker="cross", stroke=style.SURFACE,
@@ -165,15 +165,6 @@ class LookMap:
         style.put_named(self._trials, x, y, names)
         style.put_named(self._best, x[chosen], y[chosen], names[chosen])
         self._value.value = value
-
-
-def _place(space: Space, name: str, value: Any) -> float:
-    """Return where a value lies along the axis of a parameter; NaN where it has no place."""
-    leaf: Any = space.leaf(name)
-    if leaf.kind != "choice":
-        return float(value)
-    index = leaf.table.index_of(value)
-    return np.nan if index is None else float(index)
 
 
 def best_of(rows: Rows, *, minimise: bool) -> int | None:

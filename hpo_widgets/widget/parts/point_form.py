@@ -58,6 +58,8 @@ class PointForm(ViewPart):
     )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._is_typed = False
+        """Whether the fields have the point already, as it comes from them."""
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_point, "point")
         if self.point:
@@ -70,6 +72,8 @@ class PointForm(ViewPart):
     def _observe_point(self, _change: object) -> None:
         with self._refresher.lock, self.hold_sync():
             search = self.search
+            if self._is_typed:
+                return
             if not self.point:
                 self.fields, self.sentence = [], ""
                 return
@@ -82,6 +86,22 @@ class PointForm(ViewPart):
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.point = {}
+
+    def _on_edit(self, content: dict[str, object]) -> None:
+        """Take the point as it is typed, so that plots mark it; half of a number changes nothing."""
+        typed = content.get("values")
+        if not isinstance(typed, Mapping):
+            self._refuse("a point was edited that has no values")
+            return
+        point, problems = _read(typed, self.search.space)
+        with self._refresher.lock:
+            if problems or not self.point:
+                return
+            self._is_typed = True
+            try:
+                self.point = point
+            finally:
+                self._is_typed = False
 
     def _on_queue(self, content: dict[str, object]) -> None:
         """Queue the point next; what is wrong with it is told at its fields."""

@@ -508,6 +508,13 @@ class ParameterAxis:
         low, high = max(low, self._ends[0]), min(high, self._ends[1])
         return {parameter.name: (low, high)} if low < high or (low == high and self._is_whole) else {}
 
+    def place_of(self, value: Any) -> float:
+        """Return where a value lies, in values of the axis: a choice at its index; NaN for none of the choices."""
+        if self.choices is None:
+            return float(value)
+        index = self._parameter.table.index_of(value)
+        return math.nan if index is None else float(index)
+
     def value_at(self, place: float) -> Any:
         """Return the value at a place, given in values of the axis: a choice there, a number with few digits."""
         if self.choices is not None:

@@ -144,6 +144,7 @@ class MapPlot(TrialPlot):
         self._toggle.observe(lambda change: self.set_trait("background", change["new"]), "value")
         self.observe(self._on_axis, ["x", "y"])
         self.observe(self._on_background, "background")
+        self.observe(self._on_point, "point")
         chosen = [*self._choosers.values(), self._swap]
         if self._colours is not None:
             act_while_cell_runs(self._colours)
@@ -243,6 +244,7 @@ class MapPlot(TrialPlot):
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("▲", style.BEST, 1, "best", is_known),
             ("□", style.TEXT, 1, "enqueued", len(series.enqueued())),
+            ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(self.point)),
             ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
         )
         self._key.value = style.legend(entry[:4] for entry in drawn if entry[4])
@@ -363,6 +365,11 @@ class MapPlot(TrialPlot):
         with self._refresher.lock:
             self._toggle.value = self.background
             self._background_at, self._is_background_stale = -np.inf, True
+            if self._figure is not None:
+                self._draw_what_changes()
+
+    def _on_point(self, _change: object) -> None:
+        with self._refresher.lock:
             if self._figure is not None:
                 self._draw_what_changes()
 

@@ -21,7 +21,7 @@ from hpo_widgets.widget.plots.trial_series import leaf
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bqplot import Mark, Tooltip
+    from bqplot import Mark, Scatter, Tooltip
 
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
@@ -103,6 +103,8 @@ class MapFigure(TrialFigure):
         )
         self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
+        self._offered: Scatter | None = None
+        """Made with the first point that it marks."""
         self.catcher = self._make_catcher()
         self._show_marks()
         self.y.set_domain(self.up.domain, self.figure)
@@ -112,7 +114,7 @@ class MapFigure(TrialFigure):
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        over = [self._running, self._best, self._selected]
+        over = [mark for mark in (self._running, self._best, self._selected, self._offered) if mark is not None]
         return [self._background, *self._catching, self._strip, self._ranges, *clouds, *over]
 
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
@@ -156,6 +158,29 @@ class MapFigure(TrialFigure):
             Numbers of the trials that run.
         """
         self._mark(self._running, series, numbers)
+
+    def draw_offered(self, point: Mapping[str, Any]) -> bool:
+        """Mark a point that may be tried.
+
+        Parameters
+        ----------
+        point
+            Its values by parameter name; where it lacks one of both, nothing is marked.
+
+        Returns
+        -------
+        bool
+            Whether it is marked.
+        """
+        is_drawn = set(self.pair) <= set(point)
+        if is_drawn and self._offered is None:
+            self._offered = self._over(**style.OFFERED, default_size=3 * _LOOK.dot)
+            self._show_marks()
+        if self._offered is not None:
+            places = zip((self.across, self.up), self.pair, strict=True)
+            at = [np.array([axis.place_of(point[name])]) for axis, name in places] if is_drawn else [style.NONE] * 2
+            style.put_changed(self._offered, *at)
+        return is_drawn
 
     def draw_ranges(self, space: Space) -> bool:
         """Draw the present ranges as a rectangle where they are narrower than the axes; returns whether they are."""

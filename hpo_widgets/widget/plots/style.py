@@ -75,6 +75,9 @@ ENQUEUED = {
 }
 """How a trial that a person has enqueued is marked."""
 
+OFFERED = {**ENQUEUED, "colors": [ACCENT], "stroke": ACCENT, "stroke_width": 2}
+"""How a point is marked that may be enqueued: as the trial that it becomes."""
+
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
 """How a completed trial is drawn; ``rgb`` is that colour in a picture; the style sheet changes it for a dark theme."""
 

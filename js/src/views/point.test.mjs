@@ -82,3 +82,12 @@ test("Cancel and Escape bring back what was offered, though the same is offered 
     );
   }
 });
+
+test("what is typed is told to the kernel, before it is queued", async () => {
+  const { model, panels } = rendered();
+  await model.change({ fields: ["x", "y"].map((name) => ({ ...FIELD, name })) });
+  const [form] = panels[0].querySelectorAll("form");
+  form.querySelectorAll("input")[1].value = "2.5";
+  form.tell("input");
+  assert.deepEqual(model.sent, [{ kind: "edit", values: { x: "1", y: "2.5" } }]);
+});

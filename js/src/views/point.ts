@@ -171,18 +171,19 @@ const render: Render<Model> = ({ model, el }) => {
     model.send({ kind: "cancel" });
   };
 
+  const values = (): Record<string, string> =>
+    Object.fromEntries([...inputs].map(([name, { input }]) => [name, input.value]));
+
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     if (asked === null && !isDisabled(queue)) {
       asked = newId();
-      const values = Object.fromEntries(
-        [...inputs].map(([name, { input }]) => [name, input.value]),
-      );
-      model.send({ kind: "queue", id: asked, values });
+      model.send({ kind: "queue", id: asked, values: values() });
     }
   });
   root.addEventListener("input", () => {
     asked = null;
+    model.send({ kind: "edit", values: values() });
   });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

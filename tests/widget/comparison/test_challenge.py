@@ -89,6 +89,25 @@ def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
     assert challenge._form.fields == []  # that was the last one
 
 
+def test_the_map_marks_the_point_that_is_to_be_proposed_next(play, wire):
+    challenge = play()
+    (figure,) = challenge._map.figures
+
+    def marked():
+        return figure._offered.x.tolist(), figure._offered.y.tolist()
+
+    assert marked() == ([0.0], [0.0])  # the middle, which the form offers
+    challenge._map._on_click({"empty_place": {"click_x": 1.5, "click_y": 0.5}}, figure)
+    assert marked() == ([1.5], [0.5])
+    wire.browser_says(challenge._form, kind="edit", values={"x": "1.5", "y": "-4"})
+    assert marked() == ([1.5], [-4.0])
+    wire.browser_says(challenge._form, kind="cancel")
+    assert marked() == ([0.0], [0.0])
+    challenge.propose(x=1.0, y=1.0)
+    challenge.propose(x=2.0, y=1.0)
+    assert marked() == ([], [])  # that was the last one
+
+
 def test_a_point_that_was_proposed_costs_nothing_when_the_button_is_pressed_again(play, wire):
     challenge = play()
     for request in ("a", "b"):

@@ -116,6 +116,23 @@ def test_parameters_of_other_combinations_may_be_empty_and_what_does_not_fit_tog
     assert len(search.commands) == 1
 
 
+def test_what_is_typed_is_the_point_of_the_panel_and_the_fields_stay_as_they_are(show, filled, wire):
+    panel = show(OptimizerWidget, filled, point={"lr": 0.01})
+    form = panel._point_form
+    offered = values(form)
+    wire.clear()
+    wire.browser_says(form, kind="edit", values=offered | {"dropout": "0.3"})
+    assert panel.point == {"lr": 0.01, "dropout": 0.3, "layers": 3, "activation": "tanh"}
+    assert wire.updates(form) == []
+    for typed in ("0.3e", "-", "high", ""):  # half of a number, and none
+        wire.browser_says(form, kind="edit", values=offered | {"dropout": typed})
+    assert panel.point["dropout"] == 0.3
+    wire.browser_says(form, kind="cancel")
+    assert (panel.point, form.fields) == ({}, [])
+    wire.browser_says(form, kind="edit", values=offered)
+    assert panel.point == {}
+
+
 def test_cancel_closes_the_form(show, filled, wire):
     panel = show(OptimizerWidget, filled, point={"lr": 0.01})
     wire.browser_says(panel._point_form, kind="cancel")
@@ -125,8 +142,10 @@ def test_cancel_closes_the_form(show, filled, wire):
 @pytest.mark.parametrize("content", [{}, {"values": 3, "id": "1"}, {"values": {"lr": 1}, "id": 2}], ids=str)
 def test_nonsense_of_a_page_queues_nothing(show, filled, wire, content):
     form = show(PointForm, filled, point={"lr": 0.01})
-    wire.browser_says(form, kind="queue", **content)
+    for kind in ("queue", "edit"):
+        wire.browser_says(form, kind=kind, **content)
     assert filled.commands == []
+    assert form.point == {"lr": 0.01}
 
 
 def test_a_search_that_takes_no_points_says_why(show, filled, refresh):

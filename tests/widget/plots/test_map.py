@@ -401,6 +401,26 @@ def test_a_filter_leaves_trials_out_and_stretches_the_ramp(show, search, refresh
     assert seen(plot) == {0: BEST, 1: 0}
 
 
+def test_the_point_that_may_be_tried_is_marked_where_both_parameters_are_known(show, search):
+    plot = show(MapPlot, search, x="lr", y="activation", point={"lr": 0.01, "activation": "tanh"})
+    (figure,) = plot.figures
+
+    def marked():
+        return figure._offered.x.tolist(), figure._offered.y.tolist()
+
+    assert marked() == ([0.01], [1.0])
+    assert figure._offered in figure.figure.marks
+    assert "to be tried" in plot._key.value
+    plot.point = {"lr": 0.02, "activation": "relu"}
+    assert marked() == ([0.02], [0.0])
+    plot.y = "layers"
+    assert plot.figures[0]._offered is None
+    plot.point = {"lr": 0.02, "layers": 3}
+    plot.point = {}
+    assert plot.figures[0]._offered.x.tolist() == []
+    assert "to be tried" not in plot._key.value
+
+
 def test_a_click_selects(show, search):
     search.add_trials([0.5, 0.4])
     plot = show(MapPlot, search)
