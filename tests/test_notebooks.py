@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import os
 import re
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -103,6 +105,25 @@ def test_the_challenge_can_be_played_by_hand_without_the_cell_that_plays_by_code
 
     assert {"step", "best"} < defined_by_code
     assert used_elsewhere & defined_by_code - defined_elsewhere == set()
+
+
+def test_the_challenge_says_that_it_is_not_played_yet_where_nobody_has_proposed_a_point(capsys):
+    import nbformat
+    import pandas as pd
+
+    notebook = nbformat.read(FOLDER / "10_classroom_challenge.ipynb", as_version=4)
+    sources = {cell.id: cell.source for cell in notebook.cells}
+    frame = pd.DataFrame({"strategy": ["TPE"], "repeat": [1], "objective/objective": [0.5]})
+    names = {"race": SimpleNamespace(to_dataframe=lambda: frame)}
+    with contextlib.ExitStack() as at_the_end:
+        for cell in ("classroom-02", "classroom-04", "classroom-08", "classroom-12"):
+            exec(sources[cell], names)
+            if cell == "classroom-04":
+                at_the_end.callback(names["challenge"].close)
+    assert capsys.readouterr().out.splitlines() == [
+        "The game is not over yet: <Challenge of TPE: 0 of 20 points>. Run this cell again when it is.",
+        "The class has not played yet.",
+    ]
 
 
 @pytest.mark.slow
