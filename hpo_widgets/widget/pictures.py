@@ -481,6 +481,7 @@ def _draw_label(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: 
             text, (across, up), (mark.x_offset * 72 / _DPI, -mark.y_offset * 72 / _DPI), textcoords="offset points",
             ha=_ALIGN.get(mark.align, "left"), va="center", color=_colour(colours[index], "#202124"),
             fontsize=float(mark.default_size) * 72 / _DPI, fontweight=mark.font_weight, zorder=order, parse_math=False,
+            annotation_clip=bool(mark.apply_clip),
         )  # fmt: skip
 
 

@@ -147,6 +147,12 @@ def test_an_image_fills_its_corners_on_a_logarithmic_axis():
     assert share_of(shown, (255, 0, 0)) == pytest.approx(share_of(whole, (255, 0, 0)) / 2, rel=0.05)
 
 
+def test_a_label_beside_the_plot_is_written_unless_marks_are_cut_there():
+    label = {"x": [1.1], "y": [0.5], "text": ["beside"]}
+    assert "beside" in texts(figure((bqplot.Label, {**label, "apply_clip": False})))
+    assert "beside" not in texts(figure((bqplot.Label, {**label, "apply_clip": True})))
+
+
 def test_ticks_are_written_in_the_format_of_the_axis():
     line = (bqplot.Lines, {"x": [0.0, 1.0], "y": [0.0, 1.0]})
     assert "50%" in texts(figure(line, tick_values=[0.5], tick_format=".0%"))

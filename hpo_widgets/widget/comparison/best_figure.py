@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MOST_COMPETITORS = len(style.SERIES)
 _NUM_TICKS = 6
 _MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 136}
-# The dash of a line beside its label, in pixels from the plot, and how wide the plot is as long as nobody has said.
-_SAMPLE, _WIDTH = (4, 26), 800.0
+# The dash of a line and its label, in pixels from the plot, and how wide the plot is as long as nobody has said.
+_SAMPLE, _LABEL, _WIDTH = (4, 26), 32, 800.0
 # Labels are kept so far apart, as a share of the height.
 _LEAST_GAP = 0.075
 _MOST_NAME = 14
@@ -83,7 +83,7 @@ class BestFigure:
         ]
         self._labels = Label(
             x=style.NONE, y=style.NONE, text=[], scales={"x": unit, "y": unit}, colors=[style.STRONG_TEXT],
-            default_size=12, font_weight="bold", align="start", x_offset=32, y_offset=-1, apply_clip=False,
+            default_size=12, font_weight="bold", align="start", y_offset=-1, apply_clip=False,
             preserve_domain=style.FIXED,
         )  # fmt: skip
         # The dash of each line again, beside its label.
@@ -149,7 +149,8 @@ class BestFigure:
         places = spread(ends, _LEAST_GAP)
         words = [f"{text.short(line.name, _MOST_NAME)} {text.number(line.band.median[-1], 3)}" for _, line in drawn]
         with self._labels.hold_sync():
-            self._labels.x, self._labels.y = np.full(len(drawn), 1.0), places
+            # In the same measure as the dashes, so that these stand apart in a picture of another width, too.
+            self._labels.x, self._labels.y = np.full(len(drawn), 1 + _LABEL / self._width), places
             self._labels.text = np.array(words, dtype=str)
         for sample in self._samples:
             style.put_changed(sample, style.NONE, style.NONE)

@@ -39,6 +39,12 @@ def test_the_dash_beside_a_label_is_as_long_however_wide_the_plot_is():
     assert lengths == pytest.approx([22, 22])
 
 
+def test_the_dash_ends_before_the_label_in_a_picture_that_is_wider_than_the_page_too():
+    figure = drawn(band(4, 3))
+    assert figure._labels.x_offset == 0  # which would be in pixels of another width
+    assert figure._samples[0].x.max() < figure._labels.x[0]
+
+
 def test_a_line_is_the_median_in_steps_and_a_band_is_closed_round_it():
     figure = drawn(band(4, 2, reach=1))
     assert figure._lines[0].x.tolist() == [1, 2, 2, 2]
