@@ -76,3 +76,27 @@ def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
     """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
     x, y = take(handle)
     handle.page.mouse.move(x + distance, y, steps=steps)
+
+
+_REACHED = """panel => {
+  const at = document.activeElement;
+  if (!panel.contains(at)) { return null; }
+  const name = at.getAttribute('aria-label') || at.textContent.trim() || at.className;
+  // Chromium's Tab also reaches what scrolls, so that it can be read.
+  const isControl = at.matches('a[href], button, input, select, summary, textarea, [tabindex]');
+  return [name.slice(0, 40), !isControl || getComputedStyle(at).pointerEvents !== 'none'];
+}"""
+
+
+def reached_by_tab(panel: Locator, first: Locator) -> list[tuple[str, bool]]:
+    """Name of each control that Tab reaches from a node of a panel to its end, and whether the mouse may press it."""
+    first.evaluate("node => { node.tabIndex = -1; node.focus(); }")
+    reached: list[tuple[str, bool]] = []
+    for _tab in range(100):
+        panel.page.keyboard.press("Tab")
+        found = panel.evaluate(_REACHED)
+        if found is None:
+            return reached
+        reached.append((found[0], found[1]))
+    message = f"Tab never leaves the panel: {reached}"
+    raise AssertionError(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button
+from tests.browser.hand import button, reached_by_tab
 
 pytestmark = pytest.mark.browser
 
@@ -189,6 +189,12 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     expect(race.get_by_role("alert").filter(has_text="the kernel of this race has ended")).to_be_visible()
     for place in (".hpo-race-buttons", ".hpo-export", ".hpo-looks-head .widget-dropdown"):
         expect(race.locator(place)).to_have_css("pointer-events", "none")
+    # The keyboard reaches no more than the mouse, and all that is there to be read.
+    of_panel = reached_by_tab(panel, gone)
+    of_race = reached_by_tab(race, race.get_by_role("alert").filter(has_text="the kernel of this race has ended"))
+    assert all(may_be_pressed for _, may_be_pressed in [*of_panel, *of_race])
+    assert {"</> Code", "History"} <= {name for name, _ in of_panel}
+    assert [name for name, _ in of_race] == ["Standings", "Pairs"]
     # The line of a strategy is no sign of a widget without its kernel.
     signs = "node => { const { height, padding } = getComputedStyle(node, '::before'); return [height, padding]; }"
     assert race.locator(".hpo-look-head .hpo-series").first.evaluate(signs) == ["3px", "0px"]

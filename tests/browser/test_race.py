@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button
+from tests.browser.hand import button, reached_by_tab
 from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 
@@ -201,6 +201,9 @@ def test_what_is_shown_again_by_its_cell_says_that_its_kernel_has_ended(notebook
     for place in (".hpo-export", ".hpo-point", ".hpo-plot-host .widget-dropdown"):
         for control in panel.locator(place).all():
             expect(control).to_have_css("pointer-events", "none")
+    reached = reached_by_tab(panel, gone)
+    assert reached  # its tables can be scrolled
+    assert all(may_be_pressed for _, may_be_pressed in reached)
     notebook.screenshots_in_both_themes(f"{what}-gone", panel)
 
 

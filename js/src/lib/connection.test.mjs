@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { goOn, goOnWhenConnectedAgain, onConnectedAgain, onKernelEnd } from "./connection";
 import { connectionNotices } from "./connection_notices";
-import { fakeModel, fakePage } from "./fake_page.mjs";
+import { fakeModel, fakePage, tellMutation } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
 
 test.beforeEach(fakePage);
@@ -47,6 +47,35 @@ test("the widgets of a kernel that ends lose their connection, as long as one of
   assert.equal(disconnect.mock.callCount(), 1);
   lifetime.end();
   for (const signal of Object.values(kernel)) assert.equal(signal.slots.size, 0);
+});
+
+test("without its kernel nothing that asks it can be reached, and what tells something can be read", async () => {
+  const [panel, controls, space, handle, code] = ["div", "div", "div", "button", "button"].map(
+    (tag) => document.createElement(tag),
+  );
+  for (const [node, name] of [
+    [panel, "hpo-race-layout"],
+    [controls, "hpo-race-buttons"],
+    [space, "hpo-space"],
+    [code, "hpo-code-button"],
+  ]) {
+    node.className = name;
+  }
+  const { gone, away } = connectionNotices({ widget_manager: {} }, new Lifetime());
+  space.append(handle);
+  panel.append(gone, away, controls, space, code);
+  await Promise.resolve();
+  const reached = () => [controls.hasAttribute("inert"), handle.getAttribute("tabindex")];
+  tellMutation();
+  assert.deepEqual(reached(), [false, null]);
+  panel.classList.add("jupyter-widgets-disconnected");
+  tellMutation();
+  assert.deepEqual(reached(), [true, "-1"]);
+  for (const node of [gone, space, code]) assert.equal(node.hasAttribute("inert"), false);
+  const late = document.createElement("input");
+  space.append(late);
+  tellMutation();
+  assert.equal(late.getAttribute("tabindex"), "-1");
 });
 
 test("a host that does not show its kernel gets the places for words too", () => {

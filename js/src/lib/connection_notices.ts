@@ -1,13 +1,76 @@
-// Words of a view on its connection to the kernel: that it has ended, and that there is none for a while.
+// Words of a view on its connection to the kernel: that it has ended, and that there is none for a while; and what cannot be
+// pressed any more then.
 
 import type { AnyModel } from "@anywidget/types";
 import { kernelOf, managerOf, onKernelEnd } from "./connection";
 import "./connection_notices.css";
-import { element, setText } from "./dom";
+import { element, setAttribute, setText } from "./dom";
+import { CONTROLS } from "./focus";
 import type { Lifetime } from "./lifetime";
+import { whenInPanel } from "./panel";
 
 /** Milliseconds after which it is said that there is no connection: most come back before. */
 const SHORT_MS = 2000;
+
+/** The class that ipywidgets gives to what has lost its kernel. */
+const GONE = "jupyter-widgets-disconnected";
+/** What does nothing but ask the kernel; a table of numbers that is open can still be closed. */
+const ASKING = [
+  ".hpo-controls",
+  ".hpo-wait",
+  ".hpo-replay-buttons",
+  ".hpo-race-buttons",
+  ".hpo-filter-bar",
+  ".hpo-box",
+  ".hpo-point",
+  ".hpo-export",
+  ".hpo-table-foot",
+  ".hpo-looks-head .widget-dropdown",
+  ".hpo-plot-host .jupyter-button",
+  ".hpo-plot-host .widget-dropdown",
+  ".hpo-plot-host .widget-checkbox",
+  ".hpo-plot-host .widget-select-multiple",
+  '.hpo-numbers-head > [aria-expanded="false"]',
+  '.hpo-numbers-head > [aria-expanded="true"] + button',
+].join(", ");
+/** What can still be read, with controls in it that ask the kernel. */
+const TELLING = [
+  ".hpo-status-head",
+  ".hpo-status-body",
+  ".hpo-space",
+  ".hpo-advice",
+  ".hpo-earlier",
+  ".hpo-replay-line",
+  ".hpo-table thead",
+].join(", ");
+
+/** Once a panel has lost its kernel, the keyboard reaches nothing in it that would ask the kernel for something. */
+function quietWhenGone(panel: HTMLElement, lifetime: Lifetime): void {
+  const quiet = (): void => {
+    for (const node of panel.querySelectorAll<HTMLElement>(ASKING)) {
+      setAttribute(node, "inert", "");
+    }
+    for (const node of panel.querySelectorAll<HTMLElement>(TELLING)) {
+      node.classList.add("hpo-quiet");
+      for (const control of node.querySelectorAll<HTMLElement>(CONTROLS)) {
+        setAttribute(control, "tabindex", "-1");
+      }
+    }
+  };
+  const changes = new MutationObserver(() => {
+    if (panel.classList.contains(GONE)) {
+      quiet();
+      // What is opened and closed from here on is of the page alone, and seldom.
+      changes.observe(panel, {
+        childList: true,
+        subtree: true,
+        attributeFilter: ["aria-expanded"],
+      });
+    }
+  });
+  changes.observe(panel, { attributeFilter: ["class"] });
+  lifetime.atEnd(() => changes.disconnect());
+}
 
 function awayWords(since: string): string {
   return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
@@ -31,6 +94,12 @@ export function connectionNotices<Model extends Record<string, unknown>>(
   const away = element("div", "hpo-away", { role: "status" });
   const manager = managerOf(model);
   const kernel = kernelOf(manager);
+  whenInPanel(
+    away,
+    lifetime,
+    (panel) => quietWhenGone(panel, lifetime),
+    ".hpo-layout, .hpo-race-layout",
+  );
   if (kernel !== null) {
     lifetime.atEnd(onKernelEnd(kernel, () => manager.disconnect?.()));
     let isLost = false;

@@ -220,6 +220,14 @@ class FakeElement extends EventTarget {
 
 class FakeInput extends FakeElement {}
 
+/** What hears of changes of the page. */
+const mutations = new Set();
+
+/** Tells that the page was changed: nothing else does. */
+export function tellMutation() {
+  for (const { act } of mutations) act([]);
+}
+
 /** Makes a new empty page; gives its body. */
 export function fakePage() {
   const body = new FakeElement("body");
@@ -244,9 +252,17 @@ export function fakePage() {
     }
     disconnect() {}
   };
+  mutations.clear();
   globalThis.MutationObserver = class {
-    observe() {}
-    disconnect() {}
+    constructor(act) {
+      this.act = act;
+    }
+    observe() {
+      mutations.add(this);
+    }
+    disconnect() {
+      mutations.delete(this);
+    }
   };
   return body;
 }

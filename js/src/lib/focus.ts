@@ -2,7 +2,7 @@
 // key is heard, neither Ctrl+Z nor Escape, and a screen reader begins at the top.
 
 /** What may take the focus, unless it is hidden or disabled. */
-const CONTROLS = "a[href], button, input, select, summary, textarea, [tabindex]";
+export const CONTROLS = "a[href], button, input, select, summary, textarea, [tabindex]";
 
 /**
  * Calls `act`. Where that removes or hides what has the focus, the nearest control that is left in this part of the panel
