@@ -156,11 +156,15 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
         When there is no search of that id, with near matches, or its journal cannot be read.
     ValueError
         When the speed is no number above 0.
+    TypeError
+        When something else is given, with what to write.
 
     Examples
     --------
     >>> OptimizerWidget(replay("digits-20261124-153012-a3f1c2", speed=100))  # doctest: +SKIP
     """
+    if isinstance(search, (int, float)):
+        raise TypeError(f"what follows the id names a search of a folder: write speed={search!r:.80}")
     return SearchReplay(find_journal(journal_or_task_id, search), speed=speed)
 
 

@@ -12,10 +12,12 @@ import pytest
 
 from hpo_widgets import (
     GridSearch,
+    HyperParameterOptimizer,
     OptimizerBOHB,
     OptimizerOptuna,
     Race,
     RandomSearch,
+    StrategyRace,
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
@@ -324,6 +326,26 @@ def test_strategies_have_names_of_ones_own():
         branin, SPACE, {"few": (OptimizerOptuna, {"max_observations": 30}), "all": "TPE", "by chance": RandomSearch}
     ) as one:
         assert one.names == ("few", "all", "by chance")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            lambda: (branin, SPACE, "grid", "TPE"),
+            r"are given as one list: write \['grid', 'TPE'\]",
+        ),
+        (lambda: (branin, SPACE, RandomSearch, GridSearch), "are given as one list"),
+        (lambda: (branin, SPACE, ["grid", "TPE"], 49), "are followed by arguments with their names: write trials=49"),
+        (lambda: (branin,), "a race needs hyper_parameters"),
+        (lambda: (HyperParameterOptimizer(branin, SPACE),), r"got a search; compare\(\[a, b\]\) shows searches"),
+    ],
+    ids=["names one by one", "classes one by one", "trials without a name", "no space", "a search"],
+)
+@pytest.mark.parametrize("kind", [Race, StrategyRace])
+def test_what_is_given_one_by_one_or_is_no_function_is_answered_with_what_to_write(kind, arguments, said):
+    with pytest.raises(TypeError, match=said):
+        kind(*arguments())
 
 
 @pytest.mark.parametrize(

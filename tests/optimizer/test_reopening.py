@@ -317,6 +317,8 @@ def test_open_finds_a_search_by_path_folder_or_id(search, tmp_path):
             open_(made)
         with pytest.raises(TypeError, match="by its id or the path of its journal, got 3$"):
             open_(3)
+    with pytest.raises(TypeError, match="names a search of a folder: write speed=10"):
+        replay(made.id, 10)
 
 
 def test_a_continued_search_checks_its_callable_before_it_changes_anything(search):

@@ -41,7 +41,7 @@ _MOST_PARAMETERS = 12
 _MOST_NAME = 40
 
 
-def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
+def compare(searches: Sequence[Any] | Mapping[str, Any] = (), *more: Any, **named: Any) -> SearchComparison:
     """Show finished or running searches side by side.
 
     Best so far by trials and by minutes, the parameters of the best, and which parameters matter in each. Searches
@@ -52,6 +52,8 @@ def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
     searches
         Two to four: optimizers, opened journals (`HyperParameterOptimizer.open`) or anything else that a panel shows. A
         dict gives them names.
+    *more, **named
+        Nothing: that searches are given as one list, or as one dict, is said where somebody gives them one by one.
 
     Returns
     -------
@@ -67,6 +69,10 @@ def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
     --------
     >>> compare({"wide": first, "narrow": second})  # doctest: +SKIP
     """
+    if more:
+        raise TypeError("compare takes all searches as one list: write compare([a, b])")
+    if named:
+        raise TypeError(f'compare takes names as one dict: write compare({{"{next(iter(named))}": a, ...}})')
     return SearchComparison(searches)
 
 
@@ -260,7 +266,7 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
 def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
     """Return the searches by names that differ."""
     if isinstance(given, str) or not hasattr(given, "__iter__"):
-        msg = f"compare takes a list of searches, or a dict of names to searches, got {given!r:.80}"
+        msg = f"compare takes a list of searches, or a dict of names to them: write compare([a, b]), got {given!r:.80}"
         raise TypeError(msg)
     own_names = hasattr(given, "keys")
     entries: list[tuple[str | None, Any]] = (

@@ -246,13 +246,15 @@ def as_search(shown: object) -> Search:
         hint = ", whose search is its .search"
     elif isinstance(shown, Widget):
         hint = ", which is shown as it is"
+    elif isinstance(shown, str):
+        hint = f"; HyperParameterOptimizer.open({shown[:_LONGEST_NAMED]!r}) opens one by its id"
     raise TypeError(
         "what is shown is a search of hpo_widgets or clearml.automation, a HyperParameterOptimizer or another Search, "
         f"got a {kind}{hint}"
     )
 
 
-_LONGEST_ID = 40
+_LONGEST_ID, _LONGEST_NAMED = 40, 80
 
 
 class NumberFieldPart(ViewPart):

@@ -158,6 +158,8 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
         (lambda: [searched("a", [])], ValueError, "2 to 4 searches, got 1"),
         (lambda: [searched("a", []), 3], TypeError, "got a int"),
         (lambda: "ab", TypeError, "a list of searches"),
+        (lambda: searched("a", []), TypeError, r"write compare\(\[a, b\]\), got"),
+        (lambda: ["a-1", "b-2"], TypeError, r"got a str; HyperParameterOptimizer.open\('a-1'\) opens one by its id"),
         (lambda: [*[searched("a", [])] * 2], ValueError, "the same search twice"),
         (
             lambda: {1: searched("a", []), "1": searched("b", []), "x": searched("c", [])},
@@ -169,6 +171,17 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
 def test_bad_input_is_refused(wire, given, error, said):
     with pytest.raises(error, match=said):
         compare(given())
+    assert wire.num_open() == 0
+
+
+def test_searches_that_are_given_one_by_one_are_answered_with_what_to_write(wire):
+    wide, narrow = searched("wide", []), searched("narrow", [])
+    with pytest.raises(TypeError, match=r"as one list: write compare\(\[a, b\]\)"):
+        compare(wide, narrow)
+    with pytest.raises(TypeError, match=r'as one dict: write compare\(\{"wide": a, \.\.\.\}\)'):
+        compare(wide=wide, narrow=narrow)
+    with pytest.raises(ValueError, match="2 to 4 searches, got 0"):
+        compare()
     assert wire.num_open() == 0
 
 
