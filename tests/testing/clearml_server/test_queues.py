@@ -73,6 +73,17 @@ class TestEntries:
         assert found["status"] == "in_progress"
         assert "started" not in found
 
+    def test_an_entry_is_taken_out_once_and_its_task_stays_queued(self, api, queue):
+        task = api.task()
+        api("tasks.enqueue", task=task, queue=queue)
+        assert api("queues.remove_task", queue=queue, task=task) == {"removed": 1}
+        assert (waiting(api, queue), api.read(task)["status"]) == ([], "queued")
+        code, subcode, message = api.error("queues.remove_task", queue=queue, task=task)
+        assert (code, subcode) == (400, 703)
+        assert message.startswith(f"Invalid queue id or task not in queue: task={task}, id={queue}, company=")
+        api("tasks.dequeue", task=task)
+        assert api.read(task)["status"] == "created"
+
     @pytest.mark.parametrize("operation", ["started", "stopped", "completed"])
     def test_a_status_alone_leaves_the_entry(self, api, queue, operation):
         task = api.task()

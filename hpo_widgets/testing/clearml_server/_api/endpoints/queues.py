@@ -123,6 +123,17 @@ def delete(call: Call) -> Document:
     return {"deleted": 1}
 
 
+@endpoint("queues.remove_task", [QUEUE, Field("task", str, required=True)], since=SINCE)
+def remove_task(call: Call) -> Document:
+    """Take the entry of a Task out of a queue. The Task itself stays as it is."""
+    store, queue_id, task_id = call.store, call.data["queue"], call.data["task"]
+    if not store.queues.holds(queue_id, task_id):
+        company = store.identity.company
+        raise bad_request(703, "Invalid queue id or task not in queue", task=task_id, id=queue_id, company=company)
+    store.queues.leave(queue_id, task_id, store.now())
+    return {"removed": 1}
+
+
 @endpoint("queues.get_next_task", [QUEUE])
 def get_next_task(call: Call) -> Document:
     """Take the next entry out of a queue. The Task itself stays as it is."""
