@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
-from hpo_widgets.search.in_words import note, ranked_by
+from hpo_widgets.search.in_words import note, num_done, ranked_by
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
 
@@ -209,11 +209,10 @@ def print_best(search: Search, most: int) -> None:
 
 
 def standing(search: Search | SearchViewer) -> tuple[str, str]:
-    """Return how many trials of a search have ended, ``"3 of 10"``, and its best value, ``"0.5 at #2"`` or nothing."""
-    ended = sum(count for state, count in search.counts.items() if state.has_ended)
+    """Return how many trials of a search are done, ``"3 of 10"``, and its best value, ``"0.5 at #2"`` or nothing."""
     of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
     best = search.best_trial
-    return f"{ended}{of}", "" if best is None else f"{_values(best)} at {_number(best)}{ranked_by(search)}"
+    return f"{num_done(search)}{of}", "" if best is None else f"{_values(best)} at {_number(best)}{ranked_by(search)}"
 
 
 def print_table(rows: list[list[str]]) -> None:

@@ -372,7 +372,12 @@ class Controller:
             sentence = f"{reason.sentence}; no trial has a result, {state.num_failed} failed"
             reason = StopReason(reason.code, f"{sentence}{state.stop_conditions.last_failure}")
         self.recorder.event(
-            "end", code=reason.code, sentence=reason.sentence, status=status, wall_minutes=state.clock.elapsed
+            "end",
+            code=reason.code,
+            sentence=reason.sentence,
+            status=status,
+            wall_minutes=state.clock.elapsed,
+            draws=state.num_draws,
         )
         if reason.code in {"error", "launch_failed"}:
             self.notice("search", reason.sentence)

@@ -32,6 +32,9 @@ LONG_TRIAL = 1.0
 _FADING = 0.9
 """What remains of the run time of a long trial with each one that ends after it."""
 
+_MOST_DRAWS_BACK = 500
+"""Draws at most by which a run goes back: a strategy that repeats too many points in a row counts as exhausted."""
+
 _MOST_RECENT = 200
 """Trials of a journal of which that is computed."""
 
@@ -57,13 +60,15 @@ class SearchState:
         self.is_paused = False
         """True while nothing is launched because a person said so."""
         self.num_launched = 0
+        """Trials that count against the budget: all but those that were aborted before they ran."""
         self.num_failed = 0
         self.num_numbered = 0
         self.num_iterations = 0
         self.num_draws = 0
-        """How many points the strategy has drawn in the present epoch."""
+        """From which draw of the present epoch a run goes on: after the latest, or at one that was aborted before it
+        ran and after which none was launched."""
         self.seen: set[tuple[float | None, ...]] = set()
-        """Every point that was launched, encoded."""
+        """Every point that was launched, encoded, but those of the strategy that were aborted before they ran."""
         self.active: dict[int, ActiveTrial] = {}
         self.enqueued: deque[dict[str, object]] = deque()
         """Points that people want to be tried next."""
@@ -99,6 +104,19 @@ class SearchState:
     def has_long_trials(self) -> bool:
         """Whether trials take long, as far as is known."""
         return not 0.0 <= self._recent_seconds < LONG_TRIAL
+
+    def forget_launch(self, row: TrialRow) -> None:
+        """Take a trial that was aborted before it ran out of the count, and let the strategy propose its point again.
+
+        That happens after a change of ranges, or where nothing more is launched in this run, in the next one.
+        """
+        self.num_launched -= 1
+        if row.enqueued:
+            return
+        self.seen.discard(tuple(row.parameters))
+        is_near = self.num_draws - row.draw <= _MOST_DRAWS_BACK
+        if row.epoch == self.epochs.number and is_near and not self.settings.allow_duplicates:
+            self.num_draws = min(self.num_draws, row.draw)
 
     def took(self, seconds: float) -> None:
         """Note how long a trial took that has ended by itself."""
@@ -144,7 +162,8 @@ class SearchState:
             deadline = journal_state.deadline
             clock.set_time_limit(None if deadline is None else TimeLimit(deadline))
         numbers = bulk["number"]
-        self.num_launched = len(numbers)
+        never_ran = (bulk["state"] == TrialState.ABORTED) & np.isnan(bulk["started"])
+        self.num_launched = len(numbers) - int(never_ran.sum())
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         seconds = run_times(bulk)
@@ -155,9 +174,11 @@ class SearchState:
             self.took(one)
         points = bulk["parameters"].astype(object)
         points[np.isnan(bulk["parameters"])] = None
-        self.seen = set(map(tuple, points.tolist()))
+        self.seen = set(map(tuple, points[~never_ran | bulk["enqueued"].astype(bool)].tolist()))
         in_epoch = bulk["epoch"] == self.epochs.number
         self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
+        if journal_state.num_draws is not None:
+            self.num_draws = min(self.num_draws, journal_state.num_draws)
         has_failed = bulk["state"] == TrialState.FAILED
         self.num_failed = int(has_failed.sum())
         self.stop_conditions.has_objective = bool((~has_failed & ~np.isnan(bulk["values"]).any(axis=1)).any())

@@ -403,6 +403,8 @@ class TrialLifecycle:
         if duration and state != TrialState.ABORTED:  # how long an aborted one would have taken, nobody knows
             search.took(duration)
         row = trial.finish(state, time.time(), error, duration)
+        if row.never_ran:
+            search.forget_launch(row)
         if self.queue is None:
             row.ended = row.started + now - trial.started  # what its worker loaded is no part of its duration
         self._recorder.ended(row)

@@ -474,7 +474,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.set_max_number_of_concurrent_tasks(number)
 
     def set_total_max_jobs(self, number: int | None) -> None:
-        """Change the job budget; None: no limit.
+        """Change the job budget, which a trial that was aborted before it ran does not use up; None: no limit.
 
         Less than was launched already becomes that number: nothing more is launched, and ``errors`` says so.
 

@@ -48,7 +48,7 @@ class Budget:
     Attributes
     ----------
     jobs : Limit
-        Jobs that have ended; running ones are not used up yet.
+        Jobs that have ended, but those that were aborted before they ran; running ones are not used up yet.
     iterations : Limit
         Iterations reported, over all jobs.
     compute_minutes : Limit

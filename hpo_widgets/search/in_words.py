@@ -40,6 +40,12 @@ def pill(search: Search) -> Pill:
     return {"word": status, "look": status}
 
 
+def num_done(search: Search) -> int:
+    """Return how many trials are done of those that may be run: one that was aborted before it ran is not."""
+    ended = sum(count for state, count in search.counts.items() if state.has_ended)
+    return min(ended, int(search.budget.jobs.used))  # the budget knows of trials before they are durable and shown
+
+
 def best(search: Search) -> Best | None:
     """Return the best trial, marked where it did not complete; None before the first value."""
     trial = search.best_trial

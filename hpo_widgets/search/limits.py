@@ -508,7 +508,7 @@ class SearchClock:
         Parameters
         ----------
         num_ended
-            How many trials have ended; running ones do not count as used.
+            How many trials have ended that count; running ones do not count as used.
         num_iterations
             How many iterations were reported.
 

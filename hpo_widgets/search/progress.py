@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo_widgets._messages import number
-from hpo_widgets.search.in_words import note, ranked_by
+from hpo_widgets.search.in_words import note, num_done, ranked_by
 
 if TYPE_CHECKING:
     from hpo_widgets.search.protocol import Search
@@ -50,7 +50,7 @@ class ProgressBar:
     def draw(self, search: Search) -> None:
         """Draw how far a search is."""
         self._bar.total = search.total_max_jobs
-        self._bar.n = sum(count for state, count in search.counts.items() if state.has_ended)
+        self._bar.n = num_done(search)
         if not self._has_drawn:
             # What ended before tells nothing of how long the rest takes.
             self._has_drawn, self._bar.initial = True, self._bar.n

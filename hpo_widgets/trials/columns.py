@@ -142,6 +142,14 @@ class TrialColumns:
             iterations = np.maximum(self._last_iteration[: self._num_rows], 0).sum()
         return float(seconds), int(iterations)
 
+    def num_never_ran(self) -> int:
+        """Number of trials that were aborted before they began."""
+        if not self._counts[TrialState.ABORTED]:
+            return 0
+        with self._lock:
+            aborted = self._arrays["state"][: self._num_rows] == TrialState.ABORTED
+            return int((aborted & np.isnan(self._arrays["started"][: self._num_rows])).sum())
+
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
         with self._lock:

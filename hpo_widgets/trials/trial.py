@@ -130,6 +130,11 @@ class TrialRow:
     last_iteration: int = -1
 
     @property
+    def never_ran(self) -> bool:
+        """Whether it was aborted before it began: it uses up nothing of a budget."""
+        return self.state == TrialState.ABORTED and math.isnan(self.started)
+
+    @property
     def seconds(self) -> float:
         """Its run time: as measured, else by the times of day, which may have been set; NaN while not known."""
         if not math.isnan(self.duration):

@@ -68,14 +68,14 @@ class JournalSearch(ReadableSearch):
     def budget(self) -> Budget:
         """Limits, and what is used of them."""
         settings = self._state.settings
-        counts = self.counts
+        num_ended = sum(number for state, number in self.counts.items() if state.has_ended)
         seconds, iterations = self._store.columns.seconds_and_iterations()
         wall = settings.optimization_time_limit
         if self._state.has_own_deadline:
             deadline = self._state.deadline
             wall = None if deadline is None else self._wall_limit_until(deadline)
         return Budget(
-            jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
+            jobs=Limit(settings.total_max_jobs, num_ended - self._store.columns.num_never_ran()),
             iterations=Limit(settings.iterations, iterations),
             compute_minutes=Limit(settings.compute_time_limit, seconds / SECONDS_A_MINUTE),
             wall_minutes=Limit(wall, self.elapsed_minutes),

@@ -56,6 +56,8 @@ class JournalState:
     """Naive local time."""
     has_own_deadline: bool = False
     stop_reason: StopReason | None = None
+    num_draws: int | None = None
+    """From which draw of the strategy the next run goes on; None: after the last that there is."""
     end_status: SearchStatus = SearchStatus.IDLE
     """The status at the end of the last run."""
     notices: list[Notice] = field(default_factory=list)
@@ -143,7 +145,7 @@ class JournalState:
         self.wall_before = _minutes(event.get("wall_minutes", self.wall_before))
         self.run_began = event["at"]
         self.is_running = self.was_started = True
-        self.stop_reason = None
+        self.stop_reason = self.num_draws = None
 
     def _clock_set(self, event: Mapping[str, Any]) -> None:
         if self.run_began is not None:
@@ -156,6 +158,8 @@ class JournalState:
         self.is_running = self.is_paused = False
         self.run_began = None
         self.wall_before, self.stop_reason, self.end_status = wall_minutes, reason, status
+        draws = event.get("draws")
+        self.num_draws = draws if type(draws) is int and draws >= 0 else None
 
     def end_interrupted(self, last_sign: float) -> None:
         """Count the wall time of a run whose process died, up to its last sign of life."""

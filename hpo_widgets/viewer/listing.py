@@ -113,7 +113,7 @@ def describe(search: Search) -> dict[str, Any]:
         "pill": in_words.pill(search),
         "owner_died": isinstance(search, ViewedSearch) and search.owner_died,
         "is_alive": search.status.is_alive,
-        "ended": sum(count for state, count in counts.items() if state.has_ended),
+        "ended": in_words.num_done(search),
         "total": search.total_max_jobs,
         "num_trials": sum(counts.values()),
         "progress": search.budget.progress,

@@ -200,10 +200,11 @@ def test_a_running_trial_ends_as_its_task_does(one, worker, what):
     ],
     ids=["dequeued", "queue deleted", "edited", "stopped"],
 )
-def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, act, state, sentence):
+def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, until, act, state, sentence):
     made, queue = one_waits([UniformIntegerParameterRange("units", 1, 4)])
     act(worker, made.trial(0).id, queue)
-    assert made.wait(timeout=1.0)
+    # The search goes on where the trial has not used up its budget.
+    until(made, lambda: made.trial(0).state.has_ended)
     trial = made.trial(0)
     assert trial.state is state
     assert trial.error.startswith(sentence.format(queue=queue, units=trial.parameters["units"]))
@@ -460,7 +461,7 @@ def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_a
     assert "403/1: Forbidden" in notice.sentence
     # It is looked at as before.
     worker.call("tasks.dequeue", task=made.trial(0).id)
-    assert made.wait(timeout=1.0)
+    until(made, lambda: made.trial(0).state.has_ended)
     assert [notice] == list(made.errors)
 
 

@@ -46,6 +46,13 @@ def test_changes_since_holds_only_what_changed_at_twenty_thousand_trials(columns
     assert len(columns.changes_since(changes.version + 5)) == 20_001  # of another store: everything
 
 
+def test_trials_that_were_aborted_before_they_began_are_counted(columns):
+    columns.put([row(0, TrialState.FAILED), row(1, TrialState.QUEUED), row(2, TrialState.ABORTED, started=1.0)])
+    assert columns.num_never_ran() == 0
+    columns.put([row(1, TrialState.ABORTED)])
+    assert columns.num_never_ran() == 1
+
+
 def test_memory_does_not_grow_with_reports(columns):
     columns.put([row(number) for number in range(300)])
     reporting = row(299, TrialState.RUNNING)

@@ -110,7 +110,7 @@ class SearchBeacon(Acknowledging, PageWidget):
             self.pill = dict(in_words.pill(search))
             self.is_view = isinstance(search, ViewedSearch) and search.is_view
             self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
-            self.ended = text.ended(counts)
+            self.ended = in_words.num_done(search)
             self.set_trait("total", search.total_max_jobs)
             self.num_trials = sum(counts.values())
             self.left = summary.time_left(search)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
 from hpo_widgets.search import PollsServer, SearchStatus, TitlesStrategy
+from hpo_widgets.search.in_words import num_done
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 
@@ -73,7 +74,7 @@ def budgets(search: Search) -> list[_BudgetLine]:
 def _trials(search: Search) -> _BudgetLine:
     """Trials that are done, of those that may be run; one that is launched has used the budget but is not done."""
     limit = search.total_max_jobs
-    done, running = text.ended(search.counts), search.counts.get(TrialState.RUNNING, 0)
+    done, running = num_done(search), search.counts.get(TrialState.RUNNING, 0)
     words = f"{text.number(done)} done" if limit is None else f"{text.number(done)} of {text.number(limit)} done"
     if running:
         words += f", {text.number(running)} running"
@@ -158,7 +159,7 @@ def _minutes_left(search: Search) -> float | None:
     left: list[float] = []
     if budget.wall_minutes.limit is not None:
         left.append(budget.wall_minutes.limit - budget.wall_minutes.used)
-    done = text.ended(search.counts)
+    done = num_done(search)
     if elapsed > 0 and done >= _LEAST_TRIALS:
         # A trial that runs has used the budget, and its time is still to come.
         if budget.jobs.limit is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.search import Replays, SearchStatus
+from hpo_widgets.search.in_words import num_done
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.search.readable import is_over, wait_for_end
 from hpo_widgets.widget import text
@@ -96,7 +97,7 @@ def progress(search: Search) -> str:
     parts = []
     total = search.total_max_jobs
     if total is not None:
-        left = max(0, total - text.ended(search.counts))
+        left = max(0, total - num_done(search))
         parts.append(f"{text.counted(left, 'trial')} left")
     parts.append(summary.forecast(search) or "too early to tell when the search ends")
     return ", ".join(parts)
