@@ -255,7 +255,7 @@ class Controller:
         self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
 
     def pause(self) -> None:
-        """Launch nothing more; running trials finish."""
+        """Launch nothing more; running trials finish, and those that wait in a queue are kept from beginning."""
         self._set_paused(True)
 
     def resume(self) -> None:
@@ -269,6 +269,9 @@ class Controller:
         if paused == self.state.is_paused or (paused and self.state.stop_reason is not None):
             return  # also where a callback of the last trial pauses a search that has ended meanwhile
         self.state.is_paused = paused
+        run = self._present_run
+        if run is not None and run.queue is not None:
+            run.queue.set_paused(paused=paused)
         self.recorder.event("pause" if paused else "resume")
         if self._thread is not None and self.state.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:
             self.state.status = SearchStatus.PAUSED if paused else SearchStatus.RUNNING

@@ -89,11 +89,13 @@ class Run:
                 "milliseconds, and run a second time then",
             )
         state.was_killed = False
+        if self.queue is not None and state.is_paused:
+            self.queue.set_paused(paused=True)
         self.trials.adopt()
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Begin the present space with the strategy; points proposed before are dropped."""
+        """Begin the present space with the strategy; points proposed before are dropped, or taken back."""
         state = self._state
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
@@ -101,6 +103,7 @@ class Run:
         finally:  # the ranges have changed already, whatever the journal says
             history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
             self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
+            self.trials.take_back()
 
     def step(self) -> StopReason | None:
         """Act on what is due, then wait until something happens; the returned reason ends the run."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import JobEngine, JobEvent, Outcome, Summary
     from hpo_widgets.strategies.base import Proposal
 
+TAKEN_BACK = "taken back from the queue: its point lies outside the new ranges"
+
 AGREEMENT_SECONDS = 300.0
 """Seconds that a stopping search waits for a server to confirm that all jobs have ended.
 
@@ -143,6 +145,25 @@ class TrialLifecycle:
             trial.restore(self._state.objectives)
             queue.adopt(row.number, job, state.space.decode(row.parameters))
             self._recorder.change(row)
+
+    def take_back(self) -> None:
+        """End the trials that still wait in a server's queue and whose points the present ranges cannot give.
+
+        Points that people have enqueued stay. Priors say which points come first and exclude none.
+        """
+        if self.queue is None or self.stop_reason is not None:
+            return
+        space = self._state.space
+        outside = [
+            number
+            for number, trial in self._state.active.items()
+            if trial.row.state == TrialState.QUEUED
+            and not trial.row.enqueued
+            and not trial.is_aborted
+            and not space.contains(space.decode(trial.row.parameters))
+        ]
+        if outside:
+            self.queue.take_back(outside, TAKEN_BACK)
 
     # What jobs tell ------------------------------------------------------------------------------
 

@@ -204,6 +204,30 @@ class QueueEngine(JobEngine, Protocol):
         """
         ...
 
+    def set_paused(self, paused: bool) -> None:
+        """Keep jobs from beginning, or let them begin again.
+
+        Jobs that wait in the queue are taken out of it, and go back in their order; those that run go on.
+
+        Parameters
+        ----------
+        paused
+            Whether to keep them.
+        """
+        ...
+
+    def take_back(self, numbers: Collection[int], sentence: str) -> None:
+        """End trials as aborted whose jobs still wait; one that has begun meanwhile goes on.
+
+        Parameters
+        ----------
+        numbers
+            The trials' numbers.
+        sentence
+            Why; becomes their error.
+        """
+        ...
+
     def together(self) -> AbstractContextManager[object]:
         """Gather the aborts of this context, to send them together at its end."""
         ...

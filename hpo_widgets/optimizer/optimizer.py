@@ -515,7 +515,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._queued_commands.command(name, *arguments)
 
     def pause(self) -> None:
-        """Launch nothing more; running trials finish, time limits run on."""
+        """Launch nothing more; running trials finish, those in a ClearML queue are taken out, time limits run on."""
         self._commands.pause()
 
     def resume(self) -> None:

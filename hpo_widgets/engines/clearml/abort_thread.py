@@ -92,7 +92,8 @@ class AbortThread:
                     self._stop_draft(task, reason)
             changed = [task for task, code in codes.items() if code == [400, CHANGED_MEANWHILE]]
             found = self._server.tasks(changed, ["id", "status"])
-            tasks = [str(task["id"]) for task in found if task.get("status") in {"queued", "in_progress"}]
+            # One that was taken out of the queue at that moment is a draft, which is stopped otherwise.
+            tasks = [str(task["id"]) for task in found if task.get("status") in {"created", "queued", "in_progress"}]
             if not tasks:
                 return
 

@@ -15,7 +15,7 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import Outcome
     from hpo_widgets.trials import TrialRow
@@ -54,6 +54,12 @@ class ActiveJob:
     """``time.monotonic()`` at which it was first seen stopped or as a draft: it may complete or vanish just after."""
     missing: float | None = None
     """``time.monotonic()`` of the first of the looks that did not find its Task; None: the last look found it."""
+    is_held: bool = False
+    """Whether its Task is a draft that is sent when its turn comes: it waits in ``to_launch``, and is followed."""
+    is_coming_out: bool = False
+    """Whether requests that take its Task out of the queue may have had their effect."""
+    taken_back: str = ""
+    """Why it is to end unless it has begun; empty: it is not."""
     is_reason_written: bool = False
     """Whether ``reason`` was written to the server again after an agent had replaced it."""
     exit_code: int | None = None
@@ -86,16 +92,25 @@ class ActiveJobs:
         Trial's number to job; a job leaves it with its end.
     to_launch : deque
         Jobs that wait for the launcher.
+    to_take_out : deque
+        Jobs that the launcher has to take out of the queue, unless they have begun.
+    most : int
+        Jobs that may wait in the queue and run at once.
+    is_paused : bool
+        Whether no job may begin.
     pace : Pace
         When to look at the server next.
     is_closed : bool
         Whether the threads have to end.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, most: int = 1) -> None:
         self.changed = threading.Condition()
         self.by_number: dict[int, ActiveJob] = {}
         self.to_launch: deque[ActiveJob] = deque()
+        self.to_take_out: deque[ActiveJob] = deque()
+        self.most = most
+        self.is_paused = False
         self.pace = pace
         self.is_closed = False
         self._events: deque[JobEvent] = deque()
@@ -109,6 +124,43 @@ class ActiveJobs:
     def have_launched(self, job: ActiveJob) -> None:
         """Give a job to the launcher."""
         self.to_launch.append(job)
+        self.changed.notify_all()
+
+    @property
+    def may_launch(self) -> bool:
+        """Whether a job is to be launched now.
+
+        Of those that were taken out of the queue there may be more than may be in it, as that number may be changed.
+        """
+        return bool(self.to_launch) and not self.is_paused and len(self.by_number) - len(self.to_launch) < self.most
+
+    def next_to_launch(self) -> ActiveJob:
+        """Take the job that is launched next."""
+        job = self.to_launch.popleft()
+        if job.is_held:
+            job.is_held, job.launched, job.may_be_sent = False, None, True
+        return job
+
+    def hold(self, jobs: Sequence[ActiveJob]) -> None:
+        """Have jobs whose Tasks are drafts wait for the launcher, in the order of all that wait for it."""
+        for job in jobs:
+            job.is_held, job.is_coming_out, job.unsettled = True, False, None
+            job.launched = time.monotonic()  # what was seen before does not hold any more
+        self.to_launch = deque(sorted([*jobs, *self.to_launch], key=lambda job: job.number))
+        self.changed.notify_all()
+
+    def let_go(self, job: ActiveJob) -> None:
+        """Have a job that is held wait for the launcher no more."""
+        self.to_launch.remove(job)
+        job.is_held = False
+
+    def take_out(self, jobs: Iterable[ActiveJob]) -> None:
+        """Have the launcher take jobs out of the queue that may still wait there."""
+        self.to_take_out.extend(
+            job
+            for job in jobs
+            if job.launched is not None and not job.is_held and job.state in {None, TrialState.QUEUED}
+        )
         self.changed.notify_all()
 
     def emit(self, event: JobEvent) -> None:
@@ -127,6 +179,8 @@ class ActiveJobs:
             How it ended.
         """
         if self.by_number.pop(job.number, None) is not None:
+            if job.is_held:
+                self.let_go(job)
             self.emit(JobEvent("ended", job.number, outcome))
 
     def followed(self) -> dict[str, ActiveJob]:

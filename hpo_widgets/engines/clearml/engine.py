@@ -27,7 +27,7 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from hpo_widgets.engines.base import EngineOptions, JobEvent
     from hpo_widgets.engines.clearml.template import TaskTemplate
@@ -55,9 +55,8 @@ class ClearmlEngine:
     def __init__(
         self, template: TaskTemplate, workers: int, *, space: Space, job_class: Any, options: EngineOptions
     ) -> None:
-        self._workers = workers
         self._rows: dict[int, TrialRow] = {}
-        self._jobs = jobs = ActiveJobs(Pace(template.where.pool_period))
+        self._jobs = jobs = ActiveJobs(Pace(template.where.pool_period), workers)
         server, factory = template.server, TaskFactory(template, job_class, options.search_id)
         availability = Availability(jobs.notice)
         self._aborts = AbortThread(jobs, server, availability)
@@ -87,7 +86,7 @@ class ClearmlEngine:
 
     def free(self) -> int:
         """How many trials can be launched right now."""
-        return self._workers - len(self._jobs.by_number)
+        return self._jobs.most - len(self._jobs.by_number)
 
     def describe(self, row: TrialRow) -> None:
         """Take the row of a trial before its launch; how its point was chosen is written into its Task."""
@@ -132,17 +131,43 @@ class ClearmlEngine:
             if job is None or job.stop_state is not None:
                 return
             job.stop_state, job.stop_wanted = state, time.monotonic()
-            if job in jobs.to_launch:
+            if job in jobs.to_launch and not job.is_held:
                 jobs.to_launch.remove(job)
                 jobs.end(job, Outcome(state, error=job.reason or None))
             elif job.launched is not None:
+                if job.is_held:
+                    jobs.let_go(job)
                 self._aborts.start()
             else:
                 jobs.changed.notify_all()  # the launcher, which is launching it
 
     def resize(self, workers: int) -> None:
         """Change how many trials may wait and run at once."""
-        self._workers = workers
+        with self._jobs.changed:
+            self._jobs.most = workers
+            self._jobs.changed.notify_all()
+
+    def set_paused(self, paused: bool) -> None:
+        """Have waiting Tasks taken out of the queue, or put back; processes of this machine go on."""
+        jobs = self._jobs
+        with jobs.changed:
+            jobs.is_paused = paused
+            if paused:
+                jobs.take_out(jobs.by_number.values())
+            jobs.changed.notify_all()
+
+    def take_back(self, numbers: Collection[int], sentence: str) -> None:
+        """Stop the Tasks of trials that no agent has taken yet."""
+        jobs = self._jobs
+        with jobs.changed:
+            chosen = [jobs.by_number[number] for number in numbers if number in jobs.by_number]
+            for job in chosen:
+                if job.stop_state is None and job in jobs.to_launch:
+                    job.reason = sentence
+                    self.abort(job.number)
+                else:
+                    job.taken_back = sentence
+            jobs.take_out(chosen)
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Events since the last call."""
@@ -175,7 +200,9 @@ class ClearmlEngine:
         with self._jobs.changed:
             numbers = {number for number in self.may_go_on() if self._jobs.by_number[number].launched is not None}
             for number in numbers:
-                del self._jobs.by_number[number]
+                job = self._jobs.by_number.pop(number)
+                if job.is_held:
+                    self._jobs.let_go(job)
         return numbers
 
     def close(self) -> None:

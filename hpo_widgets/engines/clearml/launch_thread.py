@@ -1,10 +1,14 @@
-"""The thread that launches trials one after another: each is tried until it works or is refused, and sent only once."""
+"""The thread that launches trials one after another: each is tried until it works or is refused, and sent only once.
+
+It takes them out of the queue again, too, so that none is sent and taken out at the same moment.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
@@ -37,8 +41,12 @@ TOLD_TRIES = 3
 """Tries in a row that the server has answered so when people are told."""
 
 
+MOST_ROUNDS = 3
+"""Looks at most at whether Tasks that were taken out of the queue are drafts."""
+
+
 class LaunchThread(threading.Thread):
-    """Launches what waits in ``jobs.to_launch``.
+    """Launches what waits in ``jobs.to_launch``, and takes out of the queue what ``jobs.to_take_out`` says.
 
     A request without an answer may have had its effect, so the thread asks the server about that before it sends the
     request again: no trial becomes two Tasks, and no Task is enqueued twice.
@@ -59,14 +67,18 @@ class LaunchThread(threading.Thread):
         """Whether people take it that no trial can be launched."""
 
     def run(self) -> None:
-        """Launch until the jobs are closed."""
+        """Launch and take out until the jobs are closed."""
         jobs = self._jobs
         while True:
             with jobs.changed:
-                jobs.changed.wait_for(lambda: jobs.to_launch or jobs.is_closed)
+                jobs.changed.wait_for(lambda: jobs.to_take_out or jobs.may_launch or jobs.is_closed)
                 if jobs.is_closed:
                     return
-                job = jobs.to_launch.popleft()
+                to_take_out, jobs.to_take_out = list(dict.fromkeys(jobs.to_take_out)), deque()
+                job = None if to_take_out else jobs.next_to_launch()
+            if job is None:
+                self._take_out(to_take_out)
+                continue
             try:
                 outcome = self._launch(job)
             except Exception as error:  # a class of the user's own may raise anything
@@ -82,6 +94,8 @@ class LaunchThread(threading.Thread):
                 jobs.pace.look_soon()
                 if job.stop_state is not None:
                     self._aborts.start()
+                elif jobs.is_paused or job.taken_back:  # since its launch has begun
+                    jobs.take_out([job])
                 jobs.changed.notify_all()
             if is_closed:
                 self._stop_task(job)
@@ -173,6 +187,82 @@ class LaunchThread(threading.Thread):
             job.launched = time.monotonic()
             job.stop_tried = False
         return None
+
+    def _take_out(self, chosen: list[ActiveJob]) -> None:
+        """Take Tasks out of the queue, whatever time it takes; those that an agent has taken go on."""
+        tries = rounds = 0
+        while chosen := self._to_be_taken_out(chosen):
+            try:
+                chosen = self._try_to_take_out(chosen, is_last=rounds >= MOST_ROUNDS)
+                self._availability.answered()
+                tries, rounds = 0, rounds + 1
+                continue
+            except Exception as error:  # whatever an answer says: the next launch needs this thread
+                is_away, tries = isinstance(error, ClearmlError) and error.is_away, tries + 1
+                if not is_away and tries >= TOLD_TRIES:
+                    logger.debug("waiting trials could not be taken out of the queue", exc_info=True)
+                    sentence = str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
+                    self._jobs.notice(f"waiting trials could not be taken out of the queue ({len(chosen)}): {sentence}")
+                    self._settle(chosen, [job for job in chosen if job.is_coming_out])
+                    return
+                seconds = self._availability.failed(error) if is_away else RETRY_SECONDS
+            with self._jobs.changed:
+                self._jobs.changed.wait_for(lambda: self._jobs.is_closed, seconds)
+
+    def _to_be_taken_out(self, chosen: list[ActiveJob]) -> list[ActiveJob]:
+        """Those of some jobs that have still to be taken out of the queue."""
+        jobs = self._jobs
+        if self._factory.is_local:
+            return []
+        with jobs.changed:
+            return [
+                job
+                for job in chosen
+                if not jobs.is_closed
+                and job.number in jobs.by_number
+                and job.stop_state is None
+                and not job.is_held
+                and (jobs.is_paused or job.taken_back or job.is_coming_out)
+            ]
+
+    def _try_to_take_out(self, chosen: list[ActiveJob], *, is_last: bool) -> list[ActiveJob]:
+        """Take some Tasks out of the queue; returns those of which a further look has to tell whether they are out."""
+        found = self._factory.where_they_wait([str(job.task) for job in chosen])
+        out, again = [], []
+        for job in chosen:
+            status, queue = found.get(str(job.task), (None, None))
+            if job.is_coming_out and (status == "created" or (status == "queued" and is_last)):
+                out.append(job)
+            elif status == "queued" and queue and self._to_be_taken_out([job]) and self._try_to_take(job, queue):
+                again.append(job)
+        self._settle([job for job in chosen if job not in again], out)
+        return again
+
+    def _try_to_take(self, job: ActiveJob, queue: str) -> bool:
+        """Take one Task out of its queue; False where an agent was quicker."""
+        task, was_coming_out = str(job.task), job.is_coming_out
+        job.is_coming_out = True  # before the request: the poller may see its effect before its answer is here
+        if not self._factory.take_entry(task, queue) and not was_coming_out:
+            return False
+        if job.taken_back:
+            self._settle([], [job])
+        else:
+            self._factory.make_draft(task)
+        return True
+
+    def _settle(self, chosen: list[ActiveJob], out: list[ActiveJob]) -> None:
+        """Hold or end those of some jobs that are out of the queue, and let the others go on."""
+        jobs = self._jobs
+        with jobs.changed:
+            still_out = [job for job in out if job.number in jobs.by_number and job.stop_state is None]
+            jobs.hold([job for job in still_out if not job.taken_back])
+            for job in still_out:
+                if job.taken_back:
+                    job.reason, job.stop_state, job.stop_wanted = job.taken_back, TrialState.ABORTED, time.monotonic()
+                    self._aborts.start()
+            for job in chosen:
+                if job.stop_state is None:
+                    job.is_coming_out, job.taken_back = False, ""
 
     def _is_unwanted(self, job: ActiveJob) -> bool:
         """Whether a job is to be stopped, as all jobs are once the engine is closed."""

@@ -10,7 +10,7 @@ from clearml.automation import ClearmlJob
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, RequestFailedError
+from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, NO_SUCH_QUEUE, NOT_IN_QUEUE, RequestFailedError
 from hpo_widgets.engines.clearml.values import entry, full_name, split_name
 
 if TYPE_CHECKING:
@@ -220,6 +220,41 @@ class TaskFactory:
             if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
                 raise
         return None
+
+    def where_they_wait(self, task_ids: list[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Return the status of each Task that exists, and the id of the queue that it was last sent to."""
+        found = self._server.tasks(task_ids, ["id", "status", "execution.queue"])
+        return {str(task["id"]): (task.get("status"), (task.get("execution") or {}).get("queue")) for task in found}
+
+    def take_entry(self, task_id: str, queue_id: str) -> bool:
+        """Take a Task's entry out of a queue, so that no agent gets it any more; False where it has none there.
+
+        `make_draft` alone would be one request less, but it has a Task count as a draft that an agent has just started,
+        and the agent ends it then.
+
+        Parameters
+        ----------
+        task_id
+            The Task's id.
+        queue_id
+            The queue's id.
+
+        Returns
+        -------
+        bool
+            Whether it waited there.
+        """
+        try:
+            self._server.call("queues.remove_task", queue=queue_id, task=task_id)
+        except RequestFailedError as error:
+            if error.subcode not in {NO_SUCH_QUEUE, NOT_IN_QUEUE}:
+                raise
+            return False
+        return True
+
+    def make_draft(self, task_id: str) -> None:
+        """Have a Task that is queued count as a draft again."""
+        self._server.call("tasks.dequeue", task=task_id, status_reason="held while the search is paused")
 
     @property
     def queue_id(self) -> str | None:

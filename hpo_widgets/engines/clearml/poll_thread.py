@@ -82,6 +82,10 @@ class _TaskNews:
             is_new = True
         if is_changed:
             job.unsettled = None
+        if job.is_held and view.state is not None:  # somebody else has sent it
+            self._jobs.let_go(job)
+        if view.state is TrialState.QUEUED and is_new and self._jobs.is_paused:
+            self._jobs.take_out([job])
         if view.state is None:
             self._take_draft(job, view, before)
         elif view.state is TrialState.RUNNING and (before is not TrialState.RUNNING or not job.has_begun):
@@ -107,10 +111,11 @@ class _TaskNews:
         return True
 
     def _take_draft(self, job: ActiveJob, view: TaskView, before: TrialState | None) -> None:
-        """A Task that waits in no queue: it was never enqueued, or a person has taken it out of its queue."""
+        """A Task that waits in no queue: it was never enqueued, or was taken out of its queue, by a person or here."""
+        if job.stop_state is None and (job.is_held or job.is_coming_out):
+            return
         if job.is_adopted and before is None and job.unsettled is None and job.stop_state is None:
-            job.launched = None
-            self._jobs.have_launched(job)
+            self._jobs.hold([job])
         elif (job.stop_state is None or before is not None or job.unsettled is not None) and self._has_settled(job):
             reason = view.reason if view.reason not in {"", "reset", "reset reset"} else ""
             sentence = "its Task was reset or taken out of the queue on the server" + (reason and f": {reason}")

@@ -48,11 +48,11 @@ class _NoticeLine(TypedDict):
 
 
 def facts(search: Search) -> list[str]:
-    """Engine, workers, strategy and objectives, in this order."""
-    workers = search.max_number_of_concurrent_tasks
+    """Engine, workers, strategy and objectives, in this order; of ClearML, how many trials wait and run at once."""
+    most, engine = search.max_number_of_concurrent_tasks, search.engine_name
     return [
-        search.engine_name,
-        text.counted(workers, "worker"),
+        engine,
+        f"{most} at once" if engine.startswith("ClearML") else text.counted(most, "worker"),
         search.strategy_title if isinstance(search, TitlesStrategy) else search.strategy_name,
         *(text.objective(one) for one in search.objectives),
     ]

@@ -15,6 +15,21 @@ def test_facts_name_engine_workers_strategy_and_objectives():
     assert summary.facts(search) == ["this machine", "1 worker", "script", "minimise a / x", "maximise b / y"]
 
 
+def test_of_clearml_facts_say_how_many_wait_and_run_at_once():
+    search = ScriptedSearch()
+    search.engine_name, search.max_number_of_concurrent_tasks = "ClearML, queue default", 10
+    assert summary.facts(search)[:2] == ["ClearML, queue default", "10 at once"]
+
+
+def test_a_trial_that_does_not_count_against_the_budget_is_not_done():
+    search = ScriptedSearch(jobs=6)
+    search.add_trial(0.5)
+    search.add_trial(state=TrialState.ABORTED)
+    search.budget.jobs.used -= 1
+    line = summary.budgets(search)[0]
+    assert (line["text"], line["fraction"]) == ("1 of 6 done", pytest.approx(1 / 6))
+
+
 def test_budgets_say_used_and_limit_and_have_a_share_only_with_a_limit(search):
     search.command("start")
     search.advance(75)
