@@ -33,12 +33,6 @@ FIGURES = {
 }
 """Of each table the figures that are looked at, with the power of the size by which each may grow at most."""
 
-_WHY = {
-    "quiet, CPU s": "Each size is measured at another minute, with another speed of the processor; "
-    "run alone, it was 1.05."
-}
-"""Why a figure has missed its bar where it has."""
-
 REPEATED = {"trials", "workers", "parameters", "reports"}
 """What takes seconds is measured `TURNS` times; pages and Tasks, which take minutes, once."""
 
@@ -56,5 +50,4 @@ def test_growth(what: str, record: Any) -> None:
             power if what in REPEATED else f"{power.median:.2f} (measured once), {ends}",
             bar=f"≤ {most}",
             reached=power.median <= most,
-            why=_WHY.get(name, ""),
         )
