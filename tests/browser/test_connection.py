@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -120,7 +121,10 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab
         expect(away).to_have_text("")
 
         network.state = "deaf"
-        while len(lost) < 2:  # of the panel and of the list of searches; each waits for an answer then
+        # Of the panel and of the list of searches; each waits for an answer then. One that was under way may be lost
+        # without being noted, and no other follows it.
+        end = time.monotonic() + 10.0
+        while len(lost) < 2 and time.monotonic() < end:
             notebook.page.wait_for_timeout(50)
         network.leave()
         expect(away).to_contain_text("No connection since")
