@@ -198,11 +198,14 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self._names = (YOU, title if title != YOU else "the sampler")
         self._proposed: list[tuple[float | None, ...]] = []
         """The key of every point that was proposed."""
+        self._points: list[Mapping[str, Any]] = []
+        """The points in the same order, in which they are run."""
         self._looks: list[LookMap] = []
         both = Followed("a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe]).as_search()
         self._own_refresher, self._refresher = Refresher(own), Refresher(both)
         try:
             self._map = MapPlot(own, refresher=self._own_refresher)
+            self._map.show_own(lambda: self._points[len(own.snapshot()) :])
             self._form = ProposalForm(
                 own,
                 num_left=lambda: self._num_left,
@@ -274,6 +277,7 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
 
     def _on_proposed(self, point: Mapping[str, Any]) -> None:
         self._proposed.append(self._own.space.key(point))
+        self._points.append(point)
         self._rival.start()
         self._own.start()
 

@@ -23,7 +23,7 @@ from hpo_widgets.widget.plots.trial_series import leaf
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from hpo_widgets.search import Search
@@ -100,6 +100,7 @@ class MapPlot(TrialPlot):
         self._shown = ("", "", -1)
         """What the figure is of: both parameters and the objective."""
         self._is_narrow = False
+        self._waiting: Callable[[], Sequence[Mapping[str, Any]]] | None = None
         self._host = ipywidgets.Box()
         self._host.add_class("hpo-plot-host")
         self._bar = ipywidgets.HTML()
@@ -176,6 +177,20 @@ class MapPlot(TrialPlot):
         self._is_background_stale |= bool(len(update.rows))
         self._draw_what_changes(at_once=update.at_once)
 
+    def show_own(self, waiting: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        """Show points of a person, who enqueues all of them: which still wait is marked, not that they were enqueued.
+
+        Parameters
+        ----------
+        waiting
+            Gives the points that wait to be run.
+        """
+        self._waiting = waiting
+
+    def _draw_enqueued(self) -> None:
+        if self._waiting is None:
+            super()._draw_enqueued()
+
     def forget(self) -> None:
         """Drop all values."""
         super().forget()
@@ -236,6 +251,7 @@ class MapPlot(TrialPlot):
         value = float(series.objective(best)[0]) if is_known else None
         self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if sum(counts.values()) else ""
         dot = style.RAMP_NAMES[-2]
+        offered = [self.point, *(() if self._waiting is None else self._waiting())]
         drawn = (
             ("●", dot, 1, "completed", counts["inside"]),
             ("•", dot, 0.7, "outside the ranges", counts["outside"]),
@@ -243,8 +259,8 @@ class MapPlot(TrialPlot):
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("▲", style.BEST, 1, "best", is_known),
-            ("□", style.TEXT, 1, "enqueued", len(series.enqueued())),
-            ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(self.point)),
+            ("□", style.TEXT, 1, "enqueued", self._waiting is None and len(series.enqueued())),
+            ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(offered)),
             ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
         )
         self._key.value = style.legend(entry[:4] for entry in drawn if entry[4])

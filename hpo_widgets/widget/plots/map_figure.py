@@ -19,7 +19,7 @@ from hpo_widgets.widget.plots.trial_figure import TrialFigure
 from hpo_widgets.widget.plots.trial_series import leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bqplot import Mark, Scatter, Tooltip
 
@@ -159,28 +159,28 @@ class MapFigure(TrialFigure):
         """
         self._mark(self._running, series, numbers)
 
-    def draw_offered(self, point: Mapping[str, Any]) -> bool:
-        """Mark a point that may be tried.
+    def draw_offered(self, points: Sequence[Mapping[str, Any]]) -> bool:
+        """Mark points that are to be tried.
 
         Parameters
         ----------
-        point
-            Its values by parameter name; where it lacks one of both, nothing is marked.
+        points
+            Their values by parameter name; one that lacks one of both is not marked.
 
         Returns
         -------
         bool
-            Whether it is marked.
+            Whether any is marked.
         """
-        is_drawn = set(self.pair) <= set(point)
-        if is_drawn and self._offered is None:
+        drawn = [point for point in points if set(self.pair) <= set(point)]
+        if drawn and self._offered is None:
             self._offered = self._over(**style.OFFERED, default_size=3 * _LOOK.dot)
             self._show_marks()
         if self._offered is not None:
-            places = zip((self.across, self.up), self.pair, strict=True)
-            at = [np.array([axis.place_of(point[name])]) for axis, name in places] if is_drawn else [style.NONE] * 2
+            axes = zip((self.across, self.up), self.pair, strict=True)
+            at = [np.array([axis.place_of(point[name]) for point in drawn]) for axis, name in axes]
             style.put_changed(self._offered, *at)
-        return is_drawn
+        return bool(drawn)
 
     def draw_ranges(self, space: Space) -> bool:
         """Draw the present ranges as a rectangle where they are narrower than the axes; returns whether they are."""

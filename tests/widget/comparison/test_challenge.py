@@ -81,6 +81,8 @@ def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
     wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "2"}, id="a")
     assert challenge._form.answer["problem"] == ""
     assert challenge.wait(DEADLINE)
+    challenge._own_refresher.refresh()
+    assert "enqueued" not in challenge._map._key.value  # as all of them were
     assert challenge._own.best_trial.parameters == {"x": 1.0, "y": 2.0}
     assert challenge._form.fields  # for the next point
     wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "high"}, id="b")
@@ -105,6 +107,8 @@ def test_the_map_marks_the_point_that_is_to_be_proposed_next(play, wire):
     assert marked() == ([0.0], [0.0])
     challenge.propose(x=1.0, y=1.0)
     challenge.propose(x=2.0, y=1.0)
+    until(challenge, lambda: challenge.is_over)
+    challenge._own_refresher.refresh()
     assert marked() == ([], [])  # that was the last one
 
 
@@ -163,6 +167,10 @@ def test_a_point_that_still_runs_is_none_that_is_left(show, tmp_path):
         challenge.propose(x=x, y=0.0)
         challenge._refresher.refresh()
         assert challenge._tables.verdict[0] == said
+    until(challenge, lambda: len(challenge._own.snapshot()) == 1)
+    challenge._own_refresher.refresh()
+    offered = challenge._map.figures[0]._offered
+    assert (offered.x.tolist(), offered.y.tolist()) == ([2.0], [0.0])  # which waits for the first one
     assert challenge._tables.verdict[1] == "The end is shown when all have run, the sampler's too."
     door.unlink()
     until(challenge, lambda: challenge.is_over)
