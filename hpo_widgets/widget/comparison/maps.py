@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -18,7 +20,7 @@ from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tooltip
 from hpo_widgets.widget.plots.png import indexed_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
@@ -26,11 +28,19 @@ if TYPE_CHECKING:
 _MARGINS = {"top": 8, "bottom": 26, "left": 40, "right": 10}
 _NUM_TICKS, _LETTERS = 5, 30
 _BINS = 72
+_MOST_SECONDS = 2.0
 _OPACITY = 0.5
 _MOST_NAME = 24
 
 
-def background(function: object, space: Space, pair: tuple[str, str], *, minimise: bool) -> bytes:
+def background(
+    function: object,
+    space: Space,
+    pair: tuple[str, str],
+    *,
+    minimise: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> bytes:
     """Return a picture of a function of two numbers, in ranks of its values: the best tenth is as dark as can be.
 
     Parameters
@@ -43,11 +53,14 @@ def background(function: object, space: Space, pair: tuple[str, str], *, minimis
         The parameters across and up.
     minimise
         Whether small is good.
+    clock
+        Seconds that never go back.
 
     Returns
     -------
     bytes
-        A PNG file; empty where there is nothing to draw, as where the space has more parameters or one is a choice.
+        A PNG file; empty where there is nothing to draw, as where the space has more parameters or one is a choice, and
+        where the function is so slow that whoever runs the cell would wait.
     """
     leaves: list[Any] = [space.leaf(name) for name in pair]
     is_whole_space = set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves)
@@ -55,8 +68,13 @@ def background(function: object, space: Space, pair: tuple[str, str], *, minimis
         return b""
     middles = ((np.arange(_BINS) + 0.5) / _BINS).tolist()
     across, up = ([axis.domain.at(place) for place in middles] for axis in map(ParameterAxis, leaves))
+    values = np.empty((_BINS, _BINS))
+    end = clock() + _MOST_SECONDS
     try:
-        values = np.array([[float(function(**{pair[0]: x, pair[1]: y})) for x in across] for y in up[::-1]])
+        for (row, y), (column, x) in itertools.product(enumerate(up[::-1]), enumerate(across)):
+            if clock() > end:
+                return b""
+            values[row, column] = float(function(**{pair[0]: x, pair[1]: y}))
     except Exception:  # noqa: BLE001 -- the function has other parameters, or does not take the margins
         return b""
     if not np.isfinite(values).all():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from hpo_widgets import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.objectives.landscape import with_landscape
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import branin, rosenbrock
@@ -55,6 +58,13 @@ def test_all_maps_have_the_same_axes_background_and_optima():
     assert [one.figure.marks[0].image.value for one in maps] == [picture, picture]
     assert [one._optima.x.tolist() for one in maps] == [[3.0], [3.0]]
     assert maps[0]._trials.colors != maps[1]._trials.colors
+
+
+def test_a_function_that_is_slow_has_no_background_and_is_not_waited_for():
+    asked = []
+    slow = with_landscape(0.0)(lambda x, y: asked.append(x) or x + y)
+    assert background(slow, SPACE, ("x", "y"), minimise=True, clock=itertools.count().__next__) == b""
+    assert len(asked) == 2
 
 
 def test_the_background_is_a_picture_of_a_known_function_only():
