@@ -70,7 +70,7 @@ _UNATTENDED_INTERVAL = 1.0
 _NUM_BEFORE_PAUSES = 10
 _LONGEST_PAUSE = 60.0
 _LONGEST_SILENCE = 9.0
-"""Seconds after the last update that did not have to wait for an answer: then a page that was there counts as closed."""
+"""Seconds after the last update that waited for no answer: then a page that was there counts as closed."""
 
 
 class _Cells:
