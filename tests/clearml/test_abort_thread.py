@@ -13,7 +13,7 @@ from hpo_widgets.engines.clearml import abort_thread, local_jobs
 from hpo_widgets.engines.clearml.abort_thread import AbortThread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
-from hpo_widgets.engines.clearml.server import Availability
+from hpo_widgets.engines.clearml.server import CHANGED_MEANWHILE, INVALID_STATUS, Availability
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.conftest import DEADLINE
@@ -68,6 +68,29 @@ def test_an_answer_that_cannot_be_read_stops_no_later_abort(jobs, aborts, monkey
     wait_for(lambda: server.stopped == ["task-0", "task-1"], "the next is not stopped", pause=0.01)
     [event] = jobs.take_events(0)
     assert event.data == ("ClearML", "trials could not be stopped (1): KeyError: 'id'")
+
+
+def test_a_task_that_becomes_a_draft_at_the_moment_of_its_stop_is_stopped(jobs, aborts):
+    class Dequeued:
+        """Has taken the Task out of its queue while it was asked to stop it, as the launcher may ask at that moment."""
+
+        def __init__(self):
+            self.codes = [[400, CHANGED_MEANWHILE], [400, INVALID_STATUS]]
+            self.stopped = threading.Event()
+
+        def call(self, action, **body):
+            if action == "tasks.stopped":
+                assert (body["task"], body["force"]) == ("task-0", True)
+                self.stopped.set()
+                return {}
+            return {"failed": [{"id": "task-0", "error": {"codes": self.codes.pop(0)}}] if self.codes else []}
+
+        def tasks(self, ids, _fields):
+            return [{"id": task, "status": "stopped" if self.stopped.is_set() else "created"} for task in ids]
+
+    server = Dequeued()
+    stop(jobs, aborts(server), 0)
+    assert server.stopped.wait(DEADLINE)
 
 
 def test_a_process_that_may_not_be_killed_does_not_spare_the_others(monkeypatch):

@@ -432,6 +432,59 @@ def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves
         made.start()
 
 
+@pytest.mark.parametrize("journal", ["journals", "elsewhere"])
+def test_what_a_pause_held_when_its_kernel_was_killed_is_put_back_by_the_next(
+    new_kernel, opened, worker, own_ids, tmp_path, journal
+):
+    worker.takes.clear()
+    kernel, task_id, _ = new_kernel(KERNEL)
+    wait_for(lambda: [worker.status(task) for task in own_ids(task_id)] == ["queued"] * 2, "nothing was launched")
+    kernel.stdin.write("pause\n")
+    kernel.stdin.flush()
+    wait_for(lambda: [worker.status(task) for task in own_ids(task_id)] == ["created"] * 2, "nothing is held")
+    wait_for(lambda: kept_state(task_id)["is_paused"], "the Task does not know of the pause")
+    kernel.kill()
+    kernel.wait()
+    held = own_ids(task_id)
+    again = opened(task_id, journal=tmp_path / journal)
+    assert again.status is SearchStatus.PAUSED
+    assert again.start()  # it is paused all the same
+    wait_for(lambda: kept_state(task_id)["owner"]["pid"] == os.getpid(), "the Task does not say who runs the search")
+    assert again.counts[TrialState.QUEUED] == 2
+    assert [worker.status(task) for task in held] == ["created"] * 2
+    again.resume()
+    worker.takes.set()
+    assert again.wait(timeout=1.0), again.counts
+    assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
+    assert set(worker.taken[:2]) == {again.trial(number).id for number in (0, 1)} == held
+    assert own_ids(task_id) == set(worker.taken)
+
+
+def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, project, monkeypatch):
+    for name in ("LOOK_SECONDS", "KEEP_SECONDS"):
+        monkeypatch.setattr(reporting, name, 0.02)
+    worker.takes.clear()
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own)
+    made.start()
+    wait_for(lambda: made.counts[TrialState.QUEUED] == 2 and kept_state(own.id), "nothing is kept", pause=0.02)
+    made.pause()
+    held = [made.trial(number).id for number in (0, 1)]
+    wait_for(lambda: [worker.status(task) for task in held] == ["created"] * 2, "nothing is held", pause=0.02)
+    far = replace(Owner.here(), host="far", machine="far", pid=7, heartbeat=time.time())
+    state = {**kept_state(own.id), "run": "other", "owner": asdict(far)}
+
+    def is_told():
+        own.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
+        return not made.is_running()
+
+    wait_for(is_told, "it goes on", pause=0.05)
+    asked.start_over()
+    made.stop()
+    assert [worker.status(task) for task in held] == ["created"] * 2
+    assert asked.counts() == {}
+
+
 @pytest.mark.slow
 def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_told(
     dead_search, opened, worker, own_ids, tmp_path

@@ -306,6 +306,30 @@ def test_a_time_limit_ends_a_search_that_is_paused_with_what_is_held(paused, in_
     assert in_queue.statuses(tasks) == ["stopped"] * 2
 
 
+@pytest.mark.slow
+def test_an_agent_runs_each_trial_once_however_often_a_person_pauses(
+    task_search, template, queue, new_agent, api_client
+):
+    def statuses():
+        found = api_client.tasks.get_all(parent=template, only_fields=["id", "status"], search_hidden=True)
+        return [str(task.status) for task in found if task.id not in before]
+
+    before = {task.id for task in api_client.tasks.get_all(parent=template, only_fields=["id"], search_hidden=True)}
+    made = task_search(base=template, max_number_of_concurrent_tasks=3, total_max_jobs=4)
+    with new_agent(queue) as agent:
+        assert made.start()
+        while statuses().count("completed") < 3:
+            wait_for(lambda: {"queued"} <= set(statuses()) or statuses().count("completed") >= 3, "nothing waits")
+            made.pause()
+            wait_for(lambda: "queued" not in statuses(), f"it is not taken out: {agent.log}")
+            made.resume()
+        assert made.wait(timeout=DEADLINE / 60), f"{made.counts} {agent.log}"
+    assert made.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 4}
+    assert statuses() == ["completed"] * 4
+    for trial in made.top(4):
+        assert len(trial.get_reported_scalars()["validation"]["loss"]["y"]) == 3
+
+
 # New ranges ---------------------------------------------------------------------------------------
 
 

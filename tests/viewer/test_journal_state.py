@@ -55,6 +55,14 @@ def test_the_header_alone_is_an_idle_search(journal_state):
     assert journal_state.stop_reason is None
 
 
+@pytest.mark.parametrize(("told", "kept"), [(5, 5), (-1, None), ("5", None), (True, None), (None, None)])
+def test_the_end_of_a_run_says_from_which_draw_the_next_goes_on(journal_state, told, kept):
+    journal_state.follow([START, {**end(), "draws": told}])
+    assert (journal_state.num_draws, journal_state.stop_reason.code) == (kept, "total_max_jobs")
+    journal_state.follow([START])
+    assert journal_state.num_draws is None
+
+
 def test_status_follows_start_pause_resume_and_end(journal_state):
     seen = []
     for event in (START, {"kind": "pause", "at": 1}, {"kind": "resume", "at": 2}, {"kind": "pause", "at": 3}, end()):

@@ -1,0 +1,98 @@
+"""A search on a ClearML queue in the panel of a real page, on the in-memory server: what waits is steered, too."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button
+
+pytestmark = pytest.mark.browser
+
+# A module for the notebook: the kernel plays server and agent, too.
+SERVED = """
+import os, threading
+from pathlib import Path
+
+settings = Path("clearml-settings/default")
+settings.mkdir(parents=True, exist_ok=True)
+(settings / "sdk.conf").write_text("development { report_use_subprocess: false }")
+
+from hpo_widgets.testing.clearml_server import ClearmlServer
+
+server = ClearmlServer()
+server.__enter__()
+os.environ.update(server.environment(), CLEARML_CONFIG_PATH=str(settings.parent.resolve()))
+
+from clearml.backend_api.session.client import APIClient
+
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, UniformIntegerParameterRange, UniformParameterRange
+from tests.clearml.fake_worker import make_base_task
+from tests.clearml.sdk_worker import SdkWorker
+
+client = APIClient()
+client.queues.create(name="default")
+hand = SdkWorker(client, "default")
+
+def statuses():
+    tasks = [optimizer.trial(number).id for number in range(len(optimizer.snapshot()))]
+    found = {task.id: str(task.status) for task in client.tasks.get_all(id=tasks, only_fields=["id", "status"])}
+    return [found.get(task) for task in tasks]
+
+def work():
+    task = hand.take()
+    hand.report(task, 0.5, 0)
+    hand.complete(task)
+    return True
+
+optimizer = HyperParameterOptimizer(
+    make_base_task(client, "digits"),
+    [UniformParameterRange("x", 0, 1), UniformIntegerParameterRange("units", 1, 8)],
+    "validation", "loss", "min", execution_queue="default", max_number_of_concurrent_tasks=4, total_max_jobs=6,
+    pool_period_min=0.02, seed=3,
+)
+"""
+PANEL = """
+widget = OptimizerWidget(optimizer)
+widget
+"""
+
+
+@pytest.fixture(autouse=True)
+def _served(lab):
+    (lab.root / "served_queue.py").write_text(SERVED)
+
+
+@pytest.mark.slow
+def test_a_pause_and_a_narrowed_range_reach_what_waits_in_the_queue(notebook):
+    notebook.open("from served_queue import *", PANEL)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(button(panel, "workers: 4 at once")).to_be_visible()
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[0] == 4 and statuses() == ['queued'] * 4")
+    assert notebook.kernel("work()")
+    notebook.wait_kernel("optimizer.counts[2] == 1 and statuses()[1:] == ['queued'] * 4")
+    button(panel, "Pause").click()
+    notebook.wait_kernel("statuses()[1:] == ['created'] * 4")
+    expect(panel.locator(".hpo-pill")).to_contain_text("paused")
+    notebook.screenshot("queue-paused", panel)
+    # From 1 to 8 to 1 to 4, by the keyboard.
+    for _ in range(4):
+        panel.get_by_role("slider", name="units").last.press("ArrowLeft")
+    notebook.wait_kernel("widget.ranges['units'] == (1, 4)")
+    outside = [
+        number for number in range(1, 5) if notebook.kernel(f"optimizer.trial({number}).parameters['units'] > 4")
+    ]
+    assert outside
+    notebook.wait_kernel(f"optimizer.counts[4] == {len(outside)}")
+    expect(panel.get_by_text("1 of 6 done")).to_be_visible()
+    notebook.screenshot("queue-narrowed", panel)
+    button(panel, "Resume").click()
+    for _ in range(5):
+        assert notebook.kernel("work()")
+    notebook.wait_kernel("widget.status == 'completed'")
+    assert notebook.kernel("optimizer.counts[2] == optimizer.budget.jobs.used == 6")
+    expect(panel.get_by_text("6 of 6 done")).to_be_visible()
+    notebook.screenshot("queue-ended", panel)
+    assert not notebook.complaints()
