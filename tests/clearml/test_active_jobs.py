@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from hpo_widgets.engines.clearml.active_jobs import Pace
+from hpo_widgets.engines.base import Outcome
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.template import ExecutionTarget
+from hpo_widgets.trials import TrialState
 
 PERIOD = 6.0
 
@@ -71,3 +73,20 @@ def test_a_launch_brings_the_next_look_forward_and_never_puts_it_off(pace):
     now = pace.due
     pace.look_soon()
     assert pace.due == now
+
+
+def test_what_is_held_waits_in_the_order_of_its_numbers_before_the_launcher_until_it_ends():
+    jobs = ActiveJobs(Pace(0.1), most=3)
+    first, second, third = (ActiveJob(number, {}, task=f"task-{number}", launched=0.0) for number in range(3))
+    with jobs.changed:
+        for job in (first, second, third):
+            jobs.add(job)
+        jobs.hold([third])
+        jobs.hold([first, second])
+        assert list(jobs.to_launch) == [first, second, third]
+        jobs.end(second, Outcome(TrialState.ABORTED))
+        assert list(jobs.to_launch) == [first, third]
+        jobs.is_paused = True
+        assert not jobs.may_launch
+        jobs.is_paused = False
+        assert jobs.next_to_launch() is first

@@ -288,6 +288,15 @@ def test_a_held_task_that_somebody_starts_is_followed(paused, in_queue, worker, 
     assert worker.taken == tasks[1:]
 
 
+def test_a_held_task_that_somebody_has_started_unseen_is_not_sent_again(paused, in_queue, worker):
+    made, tasks = paused(pool_period_min=60.0)
+    worker.call("tasks.started", task=tasks[0], force=True)
+    made.resume()
+    in_queue.wait_for(tasks[1:], "queued")
+    assert in_queue.statuses(tasks[:1]) == ["in_progress"]
+    assert made.counts[TrialState.FAILED] == 0
+
+
 def test_a_held_task_that_somebody_enqueues_is_taken_out_again(paused, in_queue, worker):
     made, tasks = paused()
     worker.call("tasks.enqueue", task=tasks[0], queue=worker.queue)
@@ -390,6 +399,20 @@ def test_a_task_that_an_agent_takes_at_the_moment_of_new_ranges_runs(way, waitin
     in_queue.run(tasks[0])
     ends_well(made, worker)
     assert made.counts[TrialState.COMPLETED] == len(made.snapshot()) == 2
+
+
+def test_a_trial_that_is_being_launched_is_taken_back_when_it_waits(way, task_search, in_queue, worker, until):
+    goes_on = Hold()
+    way.plan("tasks.enqueue", goes_on)
+    made = task_search(max_number_of_concurrent_tasks=1, total_max_jobs=1)
+    assert made.start()
+    assert goes_on.holds.wait(DEADLINE)
+    made.set_range("x", around(0.9))
+    goes_on.set()
+    until(made, lambda: len(made.snapshot()) == 2)
+    assert made.trial(0).error == TAKEN_BACK
+    ends_well(made, worker)
+    assert worker.taken == [made.trial(1).id]
 
 
 @pytest.mark.parametrize("what", ["lost", "unanswered"])

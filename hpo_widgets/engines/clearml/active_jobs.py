@@ -144,8 +144,9 @@ class ActiveJobs:
     def hold(self, jobs: Sequence[ActiveJob]) -> None:
         """Have jobs whose Tasks are drafts wait for the launcher, in the order of all that wait for it."""
         for job in jobs:
-            job.is_held, job.is_coming_out, job.unsettled = True, False, None
-            job.launched = time.monotonic()  # what was seen before does not hold any more
+            job.is_held, job.is_coming_out = True, False
+            # What was seen before does not hold any more.
+            job.launched, job.state, job.unsettled = time.monotonic(), None, None
         self.to_launch = deque(sorted([*jobs, *self.to_launch], key=lambda job: job.number))
         self.changed.notify_all()
 

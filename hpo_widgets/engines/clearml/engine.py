@@ -135,8 +135,6 @@ class ClearmlEngine:
                 jobs.to_launch.remove(job)
                 jobs.end(job, Outcome(state, error=job.reason or None))
             elif job.launched is not None:
-                if job.is_held:
-                    jobs.let_go(job)
                 self._aborts.start()
             else:
                 jobs.changed.notify_all()  # the launcher, which is launching it
