@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -149,6 +151,7 @@ def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_contain_text("This search was not started yet: run its cell again.")
     expect(gone.locator("code")).to_be_hidden()
+    expect(gone.get_by_role("button")).to_have_count(0)
     notebook.screenshot("continue-gone-new", panel)
 
 
@@ -193,8 +196,12 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     of_panel = reached_by_tab(panel, gone)
     of_race = reached_by_tab(race, race.get_by_role("alert").filter(has_text="the kernel of this race has ended"))
     assert all(may_be_pressed for _, may_be_pressed in [*of_panel, *of_race])
-    assert {"</> Code", "History"} <= {name for name, _ in of_panel}
+    assert {"Copy the code", "</> Code", "History"} <= {name for name, _ in of_panel}
     assert [name for name, _ in of_race] == ["Standings", "Pairs"]
+    copy = gone.get_by_role("button", name="Copy the code")
+    copy.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(gone.get_by_role("status")).to_have_text(re.compile("Copied|Selected"))
     # The line of a strategy is no sign of a widget without its kernel.
     signs = "node => { const { height, padding } = getComputedStyle(node, '::before'); return [height, padding]; }"
     assert race.locator(".hpo-look-head .hpo-series").first.evaluate(signs) == ["3px", "0px"]

@@ -167,3 +167,14 @@ export async function copyText(text: string, node: Node): Promise<string> {
     return SELECTED;
   }
 }
+
+/** Makes a button that copies the code that `shown` says, and the place where it says what became of that. */
+export function makeCopyButton(shown: HTMLElement): { copy: HTMLElement; outcome: HTMLElement } {
+  const copy = element("button", "", { type: "button", "aria-label": "Copy the code" });
+  setText(copy, "Copy");
+  const outcome = element("span", "hpo-muted", { role: "status" });
+  copy.addEventListener("click", async () =>
+    setText(outcome, await copyText(shown.textContent ?? "", shown)),
+  );
+  return { copy, outcome };
+}

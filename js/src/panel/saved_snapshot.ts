@@ -1,7 +1,7 @@
 // What a notebook keeps of a panel, a race and the like, read and drawn. It comes from a file, so that nothing of it is trusted: what does not
 // fit is left out, and all of it enters the page as text, or as the picture of an <img>.
 
-import { copyText, element, keepKeys, setText } from "../lib/dom";
+import { element, keepKeys, makeCopyButton, setText } from "../lib/dom";
 import "./saved_snapshot.css";
 
 export const MIME = "application/vnd.hpo-widgets.snapshot+json";
@@ -156,10 +156,7 @@ function banner({ at, code }: Snapshot, how: HTMLElement): HTMLElement {
     // Reached by keyboard, so that it can be scrolled; Lab leaves its keys alone.
     const shown = element("code", "", { tabindex: "0", "data-lm-suppress-shortcuts": "true" });
     setText(shown, code);
-    const copy = element("button", "", { type: "button", "aria-label": "Copy the code" });
-    setText(copy, "Copy");
-    const outcome = element("span", "hpo-muted", { role: "status" });
-    copy.addEventListener("click", async () => setText(outcome, await copyText(code, shown)));
+    const { copy, outcome } = makeCopyButton(shown);
     line.append(shown, outcome, copy);
   }
   return line;

@@ -10,6 +10,7 @@ import {
   isDisabled,
   isRepeatedClick,
   keepKeys,
+  makeCopyButton,
   setAttribute,
   setReason,
   setText,
@@ -116,6 +117,9 @@ const render: Render<Model> = ({ model, el }) => {
     back,
     way,
   );
+  // By keyboard the code cannot be marked.
+  const { copy, outcome: copied } = makeCopyButton(way);
+  gone.append(copy, " ", copied);
   // The same, but for a view of a search in another kernel. It is read out when that kernel ends.
   const orphaned = element("div", "hpo-orphaned", { role: "status" });
   const orphanedWords = element("span");
@@ -135,6 +139,7 @@ const render: Render<Model> = ({ model, el }) => {
           : "No journal keeps this search: run its cell again.",
     );
     setText(way, code);
+    copy.hidden = code === "";
     const commands = model.get("commands");
     const ownerDied = model.get("owner_died");
     const canTakeOver = (commands.start ?? null) === null;
