@@ -99,6 +99,8 @@ def test_the_process_and_its_children_end_with_the_trial(local, worker, tmp_path
     made.start_locally()
     wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
     assert made.start_locally()  # it runs here already
+    # One that was reset before it was seen to run would use up nothing of the budget, and another would follow.
+    wait_for(lambda: made.counts.get(TrialState.RUNNING), "it was not seen to run")
     processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
     WAYS_TO_END[how](made, worker)
     assert made.wait(timeout=1.0)
