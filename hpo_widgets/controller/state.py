@@ -12,7 +12,7 @@ from hpo_widgets.search import END_STATUS, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, SearchClock, TimeLimit, WallClock
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.trials.columns import run_times
+from hpo_widgets.trials.columns import never_ran, run_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,8 +162,8 @@ class SearchState:
             deadline = journal_state.deadline
             clock.set_time_limit(None if deadline is None else TimeLimit(deadline))
         numbers = bulk["number"]
-        never_ran = (bulk["state"] == TrialState.ABORTED) & np.isnan(bulk["started"])
-        self.num_launched = len(numbers) - int(never_ran.sum())
+        has_never_run = never_ran(bulk)
+        self.num_launched = len(numbers) - int(has_never_run.sum())
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         seconds = run_times(bulk)
@@ -174,7 +174,7 @@ class SearchState:
             self.took(one)
         points = bulk["parameters"].astype(object)
         points[np.isnan(bulk["parameters"])] = None
-        self.seen = set(map(tuple, points[~never_ran | bulk["enqueued"].astype(bool)].tolist()))
+        self.seen = set(map(tuple, points[~has_never_run | bulk["enqueued"].astype(bool)].tolist()))
         in_epoch = bulk["epoch"] == self.epochs.number
         self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
         if journal_state.num_draws is not None:

@@ -162,8 +162,6 @@ class Race:
         The folder in which the journals of all searches are kept. Default: a temporary one, which `close` removes.
     name
         What the race is called. Default: the name of what is run.
-    *more
-        Nothing: what follows the strategies is given by its name.
     **arguments
         Further arguments of each search, such as ``objective_metric_sign`` or ``time_limit_per_job``.
 
@@ -181,9 +179,9 @@ class Race:
     def __init__(
         self,
         base_task_id: Callable[..., Any] | Path,
-        hyper_parameters: Sequence[Any] | None = None,
+        hyper_parameters: Sequence[Any],
         strategies: Sequence[Any] | Mapping[str, Any] = ("grid", "random", "TPE"),
-        *more: Any,
+        *,
         trials: int = 49,
         repeats: int = 10,
         seed: int = 0,
@@ -194,13 +192,6 @@ class Race:
     ) -> None:
         if isinstance(base_task_id, HyperParameterOptimizer):
             raise TypeError("a race runs a function or a script, got a search; compare([a, b]) shows searches")
-        if hyper_parameters is None:
-            raise TypeError("a race needs hyper_parameters: a list of parameters, as HyperParameterOptimizer takes")
-        if more:
-            one_by_one = isinstance(strategies, str) or not isinstance(strategies, (Sequence, Mapping))
-            how = "are given as one list" if one_by_one else "are followed by arguments with their names"
-            instead = "['grid', 'TPE']" if one_by_one else f"trials={more[0]!r:.80}"
-            raise TypeError(f"the strategies of a race {how}: write {instead}")
         self.trials = positive_int("trials", trials)
         self.repeats = positive_int("repeats", repeats)
         self.workers = positive_int("workers", workers)
@@ -706,9 +697,8 @@ def check_passed_on(
     TypeError
         For the first of them, with what to give instead.
     """
-    takers = [inspect.signature(one).parameters.values() for one in (kind, HyperParameterOptimizer)]
-    named = [one.name for one in itertools.chain(*takers) if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    known = dict.fromkeys(itertools.chain(named, CONTROLLER_KEYWORDS, *(one.keywords() for one in strategies)))
+    takers = [inspect.signature(one).parameters for one in (kind, HyperParameterOptimizer)]
+    known = dict.fromkeys(itertools.chain(*takers, CONTROLLER_KEYWORDS, *(one.keywords() for one in strategies)))
     for given in arguments:
         if given in own:
             instead = f"; use {own[given]}" if own[given] else ""

@@ -147,8 +147,8 @@ class TrialColumns:
         if not self._counts[TrialState.ABORTED]:
             return 0
         with self._lock:
-            aborted = self._arrays["state"][: self._num_rows] == TrialState.ABORTED
-            return int((aborted & np.isnan(self._arrays["started"][: self._num_rows])).sum())
+            rows = {name: self._arrays[name][: self._num_rows] for name in ("state", "started")}
+            return int(never_ran(rows).sum())
 
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
@@ -325,6 +325,12 @@ class TrialColumns:
             _grown(column, capacity, -1 if choice else NAN)
             for column, choice in zip(self._parameters, self._is_choice, strict=True)
         ]
+
+
+def never_ran(bulk: Mapping[str, Any]) -> np.ndarray:
+    """Return `TrialRow.never_ran` of all trials, given their columns."""
+    mask: np.ndarray = (bulk["state"] == TrialState.ABORTED) & np.isnan(bulk["started"])
+    return mask
 
 
 def run_times(bulk: Mapping[str, Any]) -> np.ndarray:

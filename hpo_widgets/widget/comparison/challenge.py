@@ -139,8 +139,6 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         At least two parameters, as for `HyperParameterOptimizer`.
     rival
         The strategy: a name (``"TPE"``, ``"random"``, ``"grid"``, ``"Sobol"``), or a class. Default: TPE.
-    *more
-        Nothing: what follows the rival is given by its name.
     trials
         The budget of each. Default: 20.
     seed
@@ -163,13 +161,13 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         base_task_id: Callable[..., Any] | Path,
         hyper_parameters: Sequence[Any],
         rival: str | type[SearchStrategy] = "TPE",
-        *more: Any,
+        *,
         trials: int = 20,
         seed: int | None = None,
         **arguments: Any,
     ) -> None:
-        if more or isinstance(rival, int):
-            raise TypeError(f"a challenge takes its budget by name: write trials={[rival, *more][-1]!r:.80}")
+        if isinstance(rival, int):
+            raise TypeError(f"a challenge takes its budget by name: write trials={rival!r:.80}")
         if not isinstance(rival, (str, type)):
             raise TypeError(f"rival is a name such as 'TPE', or the class of a strategy, got {rival!r:.80}")
         self._trials = positive_int("trials", trials)

@@ -41,7 +41,7 @@ _MOST_PARAMETERS = 12
 _MOST_NAME = 40
 
 
-def compare(searches: Sequence[Any] | Mapping[str, Any] = (), *more: Any, **named: Any) -> SearchComparison:
+def compare(searches: Any, *more: Any) -> SearchComparison:
     """Show finished or running searches side by side.
 
     Best so far by trials and by minutes, the parameters of the best, and which parameters matter in each. Searches
@@ -49,11 +49,9 @@ def compare(searches: Sequence[Any] | Mapping[str, Any] = (), *more: Any, **name
 
     Parameters
     ----------
-    searches
-        Two to four: optimizers, opened journals (`HyperParameterOptimizer.open`) or anything else that a panel shows. A
-        dict gives them names.
-    *more, **named
-        Nothing: that searches are given as one list, or as one dict, is said where somebody gives them one by one.
+    searches, *more
+        Two to four, one after another or as one list: optimizers, opened journals (`HyperParameterOptimizer.open`) or
+        anything else that a panel shows. A dict gives them names.
 
     Returns
     -------
@@ -69,11 +67,7 @@ def compare(searches: Sequence[Any] | Mapping[str, Any] = (), *more: Any, **name
     --------
     >>> compare({"wide": first, "narrow": second})  # doctest: +SKIP
     """
-    if more:
-        raise TypeError("compare takes all searches as one list: write compare([a, b])")
-    if named:
-        raise TypeError(f'compare takes names as one dict: write compare({{"{next(iter(named))}": a, ...}})')
-    return SearchComparison(searches)
+    return SearchComparison([searches, *more] if more else searches)
 
 
 class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):

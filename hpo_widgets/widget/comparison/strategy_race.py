@@ -117,7 +117,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
 
     Parameters
     ----------
-    base_task_id, hyper_parameters, strategies, more, trials, repeats, seed, workers, journal, name, **arguments
+    base_task_id, hyper_parameters, strategies, trials, repeats, seed, workers, journal, name, **arguments
         As for `Race`. A `Race` as ``base_task_id`` is shown as it is, and takes nothing else.
     x, y
         Names of the parameters of the maps, across and up. Default: the first two of the space.
@@ -140,7 +140,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
         base_task_id: Callable[..., Any] | Path | Race,
         hyper_parameters: Sequence[Any] | None = None,
         strategies: Sequence[Any] | Mapping[str, Any] | None = None,
-        *more: Any,
+        *,
         x: str | None = None,
         y: str | None = None,
         **arguments: Any,
@@ -151,8 +151,11 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
                 raise TypeError(f"a Race that is made already takes no {extra[0]}")
             race = base_task_id
         else:
-            given_strategies = [] if strategies is None else [strategies]
-            race = Race(base_task_id, hyper_parameters, *given_strategies, *more, **arguments)
+            if hyper_parameters is None:
+                raise TypeError("a race needs hyper_parameters: a list of parameters, as HyperParameterOptimizer takes")
+            if strategies is not None:
+                arguments["strategies"] = strategies
+            race = Race(base_task_id, hyper_parameters, **arguments)
         self._race = race
         self._owns_race = race is not base_task_id
         self._earlier: EarlierRuns[Race] | None = None

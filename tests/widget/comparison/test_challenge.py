@@ -245,7 +245,6 @@ def test_closing_frees_the_folder_and_all_comms(wire):
         ((himmelblau, SPACE), {"optimization_time_limit": 1}, "takes no optimization_time_limit.* use trials"),
         ((himmelblau, SPACE), {"optimizer_class": GridSearch}, "takes no optimizer_class.* use rival"),
         ((himmelblau, SPACE), {"trial": 5}, "takes no trial. Did you mean 'trials'"),
-        ((himmelblau, SPACE, "TPE", 20), {}, "its budget by name: write trials=20"),
         ((himmelblau, SPACE, 20), {}, "its budget by name: write trials=20"),
         ((himmelblau, SPACE, ["TPE"]), {}, r"rival is a name such as 'TPE', or the class of a strategy, got \['TPE'\]"),
     ],

@@ -174,15 +174,10 @@ def test_bad_input_is_refused(wire, given, error, said):
     assert wire.num_open() == 0
 
 
-def test_searches_that_are_given_one_by_one_are_answered_with_what_to_write(wire):
+def test_searches_may_be_given_one_after_another(show):
     wide, narrow = searched("wide", []), searched("narrow", [])
-    with pytest.raises(TypeError, match=r"as one list: write compare\(\[a, b\]\)"):
-        compare(wide, narrow)
-    with pytest.raises(TypeError, match=r'as one dict: write compare\(\{"wide": a, \.\.\.\}\)'):
-        compare(wide=wide, narrow=narrow)
-    with pytest.raises(ValueError, match="2 to 4 searches, got 0"):
-        compare()
-    assert wire.num_open() == 0
+    shown = show(compare, wide, narrow)
+    assert list(shown.searches.values()) == [wide, narrow]
 
 
 def test_the_best_trials_the_plot_and_a_page_are_files(show):
