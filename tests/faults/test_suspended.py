@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -53,7 +54,21 @@ def suspend(path, processes):
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         send(signal.SIGSTOP, processes)
+        # One thread takes the signal and stops the others, which run on until it has the processor.
+        until = time.monotonic() + DEADLINE
+        while not all(map(has_stopped, processes)):
+            assert time.monotonic() < until
+            time.sleep(0.001)
         holder.execute("ROLLBACK")
+
+
+def has_stopped(process):
+    """Whether all threads of a process are stopped, or have ended."""
+    tasks = Path(f"/proc/{process if isinstance(process, int) else process.pid}/task")
+    with suppress(OSError):  # it has ended
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+        return set(states) <= {"T", "Z", "X"}
+    return True
 
 
 def wait_until_idle(process):
