@@ -5,25 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.clearml_kernel import SERVER
 from tests.browser.hand import button
 
 pytestmark = pytest.mark.browser
 
 # A module for the notebook: the kernel plays server and agent, too.
-SERVED = """
-import os, threading
-from pathlib import Path
-
-settings = Path("clearml-settings/default")
-settings.mkdir(parents=True, exist_ok=True)
-(settings / "sdk.conf").write_text("development { report_use_subprocess: false }")
-
-from hpo_widgets.testing.clearml_server import ClearmlServer
-
-server = ClearmlServer()
-server.__enter__()
-os.environ.update(server.environment(), CLEARML_CONFIG_PATH=str(settings.parent.resolve()))
-
+SERVED = (
+    SERVER
+    + """
 from clearml.backend_api.session.client import APIClient
 
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, UniformIntegerParameterRange, UniformParameterRange
@@ -52,6 +42,7 @@ optimizer = HyperParameterOptimizer(
     pool_period_min=0.02, seed=3,
 )
 """
+)
 PANEL = """
 widget = OptimizerWidget(optimizer)
 widget

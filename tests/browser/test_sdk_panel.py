@@ -5,26 +5,16 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.clearml_kernel import SERVER
 from tests.browser.hand import button
 from tests.browser.test_continue import RESTART
 
 pytestmark = pytest.mark.browser
 
 # A module for the notebook: the kernel plays server and agent, too.
-SERVER = """
-import os, threading
-from pathlib import Path
-
-settings = Path("clearml-settings/default")
-settings.mkdir(parents=True, exist_ok=True)
-(settings / "sdk.conf").write_text("development { report_use_subprocess: false }")
-
-from hpo_widgets.testing.clearml_server import ClearmlServer
-
-server = ClearmlServer()
-server.__enter__()
-os.environ.update(server.environment(), CLEARML_CONFIG_PATH=str(settings.parent.resolve()))
-
+SERVED = (
+    SERVER
+    + """
 from clearml import Task
 from clearml.automation import HyperParameterOptimizer, RandomSearch
 from clearml.automation import DiscreteParameterRange, LogUniformParameterRange, UniformIntegerParameterRange
@@ -62,6 +52,7 @@ def controller(strategy, **keywords):
         auto_connect_task=Task.create("digits", "optimizer", task_type="optimizer"), **keywords,
     )
 """
+)
 RANDOM = """
 optimizer = controller(RandomSearch)
 widget = OptimizerWidget(optimizer)
@@ -80,7 +71,7 @@ BLOCKED_STOP = """(lambda may_end, stop: (
 
 @pytest.fixture(autouse=True)
 def _served(lab):
-    (lab.root / "served.py").write_text(SERVER)
+    (lab.root / "served.py").write_text(SERVED)
 
 
 @pytest.mark.slow

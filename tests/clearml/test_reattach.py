@@ -408,15 +408,7 @@ def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves
     own = Task.create(project_name=project, task_name="mine")
     made = running(auto_connect_task=own)
     wait_for(lambda: kept_state(own.id), "nothing is kept", pause=0.02)
-    far = replace(Owner.here(), host="far", machine="far", pid=7, heartbeat=time.time())
-    state = {**kept_state(own.id), "run": "other", "owner": asdict(far)}
-
-    def is_told():
-        # Again and again, as it may be written between its request that reads and the one that writes.
-        own.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
-        return not made.is_running()
-
-    wait_for(is_told, "it goes on", pause=0.05)
+    take_over_from_far(made, own)
     asked.start_over()
     told = f"the search {made.id} was taken over by process 7 on far, as nothing was heard of this process"
     assert made.errors[-1].sentence.startswith(told)
@@ -471,14 +463,7 @@ def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task
     made.pause()
     held = [made.trial(number).id for number in (0, 1)]
     wait_for(lambda: [worker.status(task) for task in held] == ["created"] * 2, "nothing is held", pause=0.02)
-    far = replace(Owner.here(), host="far", machine="far", pid=7, heartbeat=time.time())
-    state = {**kept_state(own.id), "run": "other", "owner": asdict(far)}
-
-    def is_told():
-        own.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
-        return not made.is_running()
-
-    wait_for(is_told, "it goes on", pause=0.05)
+    take_over_from_far(made, own)
     asked.start_over()
     made.stop()
     assert [worker.status(task) for task in held] == ["created"] * 2
@@ -575,6 +560,19 @@ def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
     wait_for(lambda: heartbeat() > first, "there is no other sign of life", pause=0.02)
     worker.gate.set()
     assert made.wait(timeout=1.0)
+
+
+def take_over_from_far(made, task):
+    """Have a process of another machine take a search over by its optimizer Task, and wait for its end here."""
+    far = replace(Owner.here(), host="far", machine="far", pid=7, heartbeat=time.time())
+    state = {**kept_state(task.id), "run": "other", "owner": asdict(far)}
+
+    def is_told():
+        # Again and again, as it may be written between its request that reads and the one that writes.
+        task.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
+        return not made.is_running()
+
+    wait_for(is_told, "it goes on", pause=0.05)
 
 
 def kept_state(task_id):

@@ -100,43 +100,44 @@ def test_a_race_that_was_made_here_is_closed_with_its_panel(wire):
     assert panel.race.capabilities["start"] == "the race is closed"
 
 
-def test_what_runs_is_drawn_before_a_repeat_has_ended(show):
+@pytest.fixture
+def begun(show):
+    """A race in its only repeat, of whose strategies each has more than 20 of 3,000 trials."""
     panel = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=3000, repeats=1)
     begun = threading.Event()
     panel.race.subscribe(lambda: begun.set() if min(panel.race.num_ended.values()) > 20 else None)
     panel.start()
     assert begun.wait(60)
-    panel.pause()
-    panel._refresher.refresh()
-    assert panel._head.status == "paused"
+    return panel
+
+
+def test_what_runs_is_drawn_before_a_repeat_has_ended(begun):
+    begun.pause()
+    begun._refresher.refresh()
+    assert begun._head.status == "paused"
     # No line goes on to trials that have not run.
-    assert all(20 < line.band.at[-1] < 3000 for line in panel._plot._drawn)
-    assert len(panel._maps[0]._trials.x) > 0
-    assert panel._tables.verdict[0] == "No repeat has ended yet."
-    assert start_word(panel.race) == "Start"
-    panel.stop()
+    assert all(20 < line.band.at[-1] < 3000 for line in begun._plot._drawn)
+    assert len(begun._maps[0]._trials.x) > 0
+    assert begun._tables.verdict[0] == "No repeat has ended yet."
+    assert start_word(begun.race) == "Start"
+    begun.stop()
 
 
-def test_what_a_stop_breaks_off_stays_to_be_seen_until_the_next_repeat_runs(show):
-    panel = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=3000, repeats=1)
-    begun = threading.Event()
-    panel.race.subscribe(lambda: begun.set() if min(panel.race.num_ended.values()) > 20 else None)
-    panel.start()
-    assert begun.wait(60)
-    assert panel.stop(1)
-    panel._refresher.refresh()
-    assert panel._head.progress.startswith("0 of 1 repeat, one broken off · ")
-    assert all(len(line.band.at) > 20 for line in panel._plot._drawn)
-    assert all(len(one._trials.x) > 20 for one in panel._maps)
-    assert panel._tables.verdict[0] == "No repeat has ended yet."
-    assert panel.race.num_ended == {"grid": 0, "random": 0}
-    assert panel._repr_mimebundle_()["image/png"]
+def test_what_a_stop_breaks_off_stays_to_be_seen_until_the_next_repeat_runs(begun):
+    assert begun.stop(1)
+    begun._refresher.refresh()
+    assert begun._head.progress.startswith("0 of 1 repeat, one broken off · ")
+    assert all(len(line.band.at) > 20 for line in begun._plot._drawn)
+    assert all(len(one._trials.x) > 20 for one in begun._maps)
+    assert begun._tables.verdict[0] == "No repeat has ended yet."
+    assert begun.race.num_ended == {"grid": 0, "random": 0}
+    assert begun._repr_mimebundle_()["image/png"]
 
     again = threading.Event()
-    panel.race.subscribe(lambda: again.set() if panel.race.current else None)
-    panel.start()
+    begun.race.subscribe(lambda: again.set() if begun.race.current else None)
+    begun.start()
     assert again.wait(60)
-    assert panel.race.broken is None
+    assert begun.race.broken is None
 
 
 def test_an_earlier_race_of_the_cell_that_still_runs_is_told_of_shown_and_stopped(show, wire):
