@@ -460,6 +460,8 @@ def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task
     made = task_search(auto_connect_task=own)
     made.start()
     wait_for(lambda: made.counts[TrialState.QUEUED] == 2 and kept_state(own.id), "nothing is kept", pause=0.02)
+    # What has no Task yet is not launched in a pause.
+    wait_for(lambda: not any("/" in made.trial(number).id for number in (0, 1)), "no Tasks are made", pause=0.02)
     made.pause()
     held = [made.trial(number).id for number in (0, 1)]
     wait_for(lambda: [worker.status(task) for task in held] == ["created"] * 2, "nothing is held", pause=0.02)
