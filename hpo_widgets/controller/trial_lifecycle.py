@@ -140,11 +140,12 @@ class TrialLifecycle:
         interrupted, state.interrupted = state.interrupted, []
         if queue is None:
             return
-        for row, job in sorted(interrupted, key=lambda pair: pair[0].number):
-            trial = state.active[row.number] = ActiveTrial(row, None, time.monotonic())
-            trial.restore(self._state.objectives)
-            queue.adopt(row.number, job, state.space.decode(row.parameters))
-            self._recorder.change(row)
+        with queue.together():
+            for row, job in sorted(interrupted, key=lambda pair: pair[0].number):
+                trial = state.active[row.number] = ActiveTrial(row, None, time.monotonic())
+                trial.restore(self._state.objectives)
+                queue.adopt(row.number, job, state.space.decode(row.parameters))
+                self._recorder.change(row)
 
     def take_back(self) -> None:
         """End the trials that still wait in a server's queue and whose points the present ranges cannot give.

@@ -229,7 +229,7 @@ class QueueEngine(JobEngine, Protocol):
         ...
 
     def together(self) -> AbstractContextManager[object]:
-        """Gather the aborts of this context, to send them together at its end."""
+        """Gather the aborts and adoptions of this context, to act on them together at its end."""
         ...
 
     def has_sent_aborts(self) -> bool:

@@ -20,7 +20,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.engines.clearml import optimizer_task, reporting, server
+from hpo_widgets.engines.clearml import launch_thread, optimizer_task, reporting, server
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
@@ -30,6 +30,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import DEADLINE, finished, make_base_task
+from tests.clearml.unreliable import Unreliable
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -53,18 +54,21 @@ for line in sys.stdin:
 
 @pytest.fixture
 def new_kernel(project, base_task, queue, clearml_api, tmp_path, monkeypatch):
-    """``new_kernel(source)`` gives a kernel that runs a search, and the ids of its Task and of its search."""
+    """``new_kernel(source, ...)`` gives a kernel that runs a search, and the ids of its Task and of its search.
+
+    Further arguments are variables of its environment.
+    """
     for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
         monkeypatch.delenv(name, raising=False)
     kernels = []
 
-    def make(source):
+    def make(source, **environment):
         path = tmp_path / "kernel.py"
         path.write_text(source.format(project=project, base_task=base_task, queue=queue, journal=tmp_path / "journals"))
         kernel = subprocess.Popen(
             [sys.executable, path.name],
             cwd=tmp_path,
-            env={**os.environ, **clearml_api.environment, "TMPDIR": str(tmp_path)},
+            env={**os.environ, **clearml_api.environment, "TMPDIR": str(tmp_path), **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -450,6 +454,121 @@ def test_what_a_pause_held_when_its_kernel_was_killed_is_put_back_by_the_next(
     assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
     assert set(worker.taken[:2]) == {again.trial(number).id for number in (0, 1)} == held
     assert own_ids(task_id) == set(worker.taken)
+
+
+@pytest.fixture
+def kernel_killed_at_a_pause(new_kernel, worker, own_ids, clearml_api):
+    """``kernel_killed_at_a_pause()`` gives a search's Task, and its Tasks that wait: in no queue, and in the queue.
+
+    The kernel was killed when it had removed the entry of the first from the queue, and not told the Task.
+    """
+    with contextlib.closing(Unreliable(clearml_api.url)) as way:
+
+        def make():
+            worker.takes.clear()
+            kernel, task_id, _ = new_kernel(KERNEL, CLEARML_API_HOST=way.url)
+            wait_for(lambda: len(entries(worker)) == 2, "nothing was launched")
+            lost, waits = entries(worker)
+            way.plan("tasks.dequeue", "lost", times=1000)
+            kernel.stdin.write("pause\n")
+            kernel.stdin.flush()
+            wait_for(lambda: entries(worker) == [waits], "the entry is not removed")
+            wait_for(lambda: kept_state(task_id)["is_paused"], "the Task does not know of the pause")
+            kernel.kill()
+            kernel.wait()
+            assert [worker.status(task) for task in (lost, waits)] == ["queued"] * 2
+            assert own_ids(task_id) == {lost, waits}
+            return task_id, lost, waits
+
+        yield make
+
+
+def entries(worker, queue=None):
+    """The Tasks that wait in a queue, next first."""
+    found = worker.call("queues.get_by_id", queue=queue or worker.queue)["queue"]
+    return [entry["task"] for entry in found.get("entries") or ()]
+
+
+@pytest.mark.parametrize("journal", ["journals", pytest.param("elsewhere", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("is_resumed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_held_or_put_back(
+    kernel_killed_at_a_pause, opened, worker, own_ids, tmp_path, journal, is_resumed, monkeypatch
+):
+    monkeypatch.setattr(launch_thread, "TAKEN_SECONDS", 0.1)
+    task_id, lost, waits = kernel_killed_at_a_pause()
+    again = opened(task_id, journal=tmp_path / journal)
+    assert again.status is SearchStatus.PAUSED
+    if is_resumed:
+        again.resume()
+    again.start()
+    if is_resumed:
+        wait_for(lambda: set(entries(worker)) == {lost, waits}, "it is not put back")
+    else:
+        wait_for(lambda: [worker.status(task) for task in (lost, waits)] == ["created"] * 2, "they are not held")
+        assert again.counts[TrialState.QUEUED] == 2
+        again.resume()
+    worker.takes.set()
+    assert again.wait(timeout=1.0), again.counts
+    assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
+    assert sorted(worker.taken) == sorted(own_ids(task_id))
+
+
+def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_taken_back_by_new_ranges(
+    kernel_killed_at_a_pause, opened, worker, tmp_path, until, monkeypatch
+):
+    monkeypatch.setattr(launch_thread, "TAKEN_SECONDS", 0.1)
+    task_id, lost, waits = kernel_killed_at_a_pause()
+    again = opened(task_id, journal=tmp_path / "journals")
+    [number] = [number for number in (0, 1) if again.trial(number).id == lost]
+    x = again.trial(1 - number).parameters["x"]
+    again.set_range("x", (x - 0.001, x + 0.001))
+    again.start()
+    until(again, lambda: again.trial(number).state is TrialState.ABORTED)
+    assert again.trial(number).error == "taken back from the queue: its point lies outside the new ranges"
+    assert worker.status(lost) == "stopped"
+    again.resume()
+    wait_for(lambda: waits in entries(worker), "the other is not put back")
+
+
+def test_tasks_that_wait_in_a_queue_or_are_with_an_agent_are_left_alone_when_a_search_is_opened_again(
+    new_kernel, opened, worker, new_queue, way, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(launch_thread, "TAKEN_SECONDS", 0.1)
+    worker.takes.clear()
+    kernel, task_id, _ = new_kernel(KERNEL.replace("tasks=2", "tasks=5"))
+    wait_for(lambda: len(entries(worker)) == 5, "nothing was launched")
+    kernel.kill()
+    kernel.wait()
+    lost, moved, with_agent, with_quick_agent, waits = tasks = entries(worker)
+    worker.call("queues.remove_task", queue=worker.queue, task=lost)
+    with new_queue() as name:
+        [other] = [found["id"] for found in worker.call("queues.get_all", name=name)["queues"]]
+        worker.call("tasks.enqueue", queue=other, task=moved)
+        for _ in range(2):
+            worker.call("queues.get_next_task", queue=worker.queue)
+        looks = iter([with_quick_agent, with_agent])
+
+        def one_is_started(data):
+            if any("entries" in queue for queue in data["queues"]):
+                worker.call("tasks.started", task=next(looks), force=True)
+            return data
+
+        way.plan("queues.get_all", one_is_started, times=1000)
+        again = opened(task_id, journal=tmp_path / "journals")
+        assert again.start()
+        wait_for(lambda: entries(worker) == [waits, lost], "it is not put back")
+        assert entries(worker, other) == [moved]
+        assert [worker.status(task) for task in tasks] == ["queued", "queued", "in_progress", "in_progress", "queued"]
+        assert next(looks, None) is None
+        assert way.count("tasks.dequeue") == way.count("tasks.enqueue") == 1
+        for task in (moved, with_agent, with_quick_agent):
+            worker.call("tasks.started", task=task, force=True)
+            worker.report(task, 0.5)
+            worker.complete(task)
+        worker.takes.set()
+        assert again.wait(timeout=1.0), again.counts
+    assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
+    assert worker.taken == [waits, lost]
 
 
 def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, project, monkeypatch):

@@ -92,6 +92,8 @@ class ActiveJobs:
         Trial's number to job; a job leaves it with its end.
     to_launch : deque
         Jobs that wait for the launcher.
+    to_look_for : list
+        Jobs of an earlier process that the launcher has to look for in the queues before it does anything else.
     to_take_out : deque
         Jobs that the launcher has to take out of the queue, unless they have begun.
     most : int
@@ -108,6 +110,7 @@ class ActiveJobs:
         self.changed = threading.Condition()
         self.by_number: dict[int, ActiveJob] = {}
         self.to_launch: deque[ActiveJob] = deque()
+        self.to_look_for: list[ActiveJob] = []
         self.to_take_out: deque[ActiveJob] = deque()
         self.most = most
         self.is_paused = False
@@ -120,6 +123,12 @@ class ActiveJobs:
         """Take up a job."""
         self.by_number[job.number] = job
         self.changed.notify_all()
+
+    def adopt(self, job: ActiveJob) -> None:
+        """Take up a job of an earlier process."""
+        self.to_look_for.append(job)
+        self.add(job)
+        self.pace.look_now()
 
     def have_launched(self, job: ActiveJob) -> None:
         """Give a job to the launcher."""

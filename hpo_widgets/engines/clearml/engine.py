@@ -105,8 +105,7 @@ class ClearmlEngine:
         with self._jobs.changed:
             adopted = ActiveJob(number, dict(point), task=job, is_told=True, launched=0.0, is_adopted=True)
             adopted.has_begun, adopted.seen = True, ""  # what was known of it may not hold any more
-            self._jobs.add(adopted)
-            self._jobs.pace.look_now()
+            self._jobs.adopt(adopted)
 
     def give_reason(self, number: int, sentence: str) -> None:
         """Say why a trial is about to be stopped."""
@@ -115,8 +114,8 @@ class ClearmlEngine:
                 self._jobs.by_number[number].reason = sentence
 
     def together(self) -> threading.Condition:
-        """Within this context, aborts are gathered, so that a thousand of them are one request."""
-        return self._jobs.changed  # the aborter looks for what there is to stop under the same lock
+        """Within this context, aborts and adoptions are gathered, so that a thousand of them are one request."""
+        return self._jobs.changed  # the threads look for what there is to do under the same lock
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
         """Stop a trial's Task, to be counted as ``state``."""

@@ -1,6 +1,7 @@
 """The thread that launches trials one after another: each is tried until it works or is refused, and sent only once.
 
-It takes them out of the queue again, too, so that none is sent and taken out at the same moment.
+It takes them out of the queue again, too, so that none is sent and taken out at the same moment, and puts back what an
+earlier process has left in no queue.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
@@ -18,12 +20,16 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
     from hpo_widgets.engines.clearml.launching import TaskFactory
     from hpo_widgets.engines.clearml.server import Availability
 
 logger = logging.getLogger("hpo_widgets")
+
+_Answer = TypeVar("_Answer")
 
 TAKEN_SECONDS = 5.0
 """Seconds within which an agent that takes a Task from its queue reports that."""
@@ -71,11 +77,17 @@ class LaunchThread(threading.Thread):
         jobs = self._jobs
         while True:
             with jobs.changed:
-                jobs.changed.wait_for(lambda: jobs.to_take_out or jobs.may_launch or jobs.is_closed)
+                jobs.changed.wait_for(lambda: jobs.to_look_for or jobs.to_take_out or jobs.may_launch or jobs.is_closed)
                 if jobs.is_closed:
                     return
-                to_take_out, jobs.to_take_out = list(dict.fromkeys(jobs.to_take_out)), deque()
-                job = None if to_take_out else jobs.next_to_launch()
+                to_look_for, jobs.to_look_for = jobs.to_look_for, []
+                to_take_out, job = [], None
+                if not to_look_for:
+                    to_take_out, jobs.to_take_out = list(dict.fromkeys(jobs.to_take_out)), deque()
+                    job = None if to_take_out else jobs.next_to_launch()
+            if to_look_for:
+                self._look_for(to_look_for)
+                continue
             if job is None:
                 self._take_out(to_take_out)
                 continue
@@ -188,26 +200,55 @@ class LaunchThread(threading.Thread):
             job.stop_tried = False
         return None
 
-    def _take_out(self, chosen: list[ActiveJob]) -> None:
-        """Take Tasks out of the queue, whatever time it takes; those that an agent has taken go on."""
-        tries = rounds = 0
-        while chosen := self._to_be_taken_out(chosen):
+    def _look_for(self, adopted: list[ActiveJob]) -> None:
+        """Have those Tasks of an earlier process taken out, and put back, that wait by their status and in no queue.
+
+        It was killed between the two requests by which it took them out, or an agent was that had just got them.
+        """
+        failing = "whether trials wait in a queue could not be looked up"
+        tasks = {str(job.task) for job in adopted}
+        lost = self._insist(partial(self._factory.in_no_queue, tasks), failing)
+        if not lost:
+            return
+        with self._jobs.changed:
+            self._jobs.changed.wait_for(lambda: self._jobs.is_closed, TAKEN_SECONDS)
+        lost = self._insist(partial(self._factory.in_no_queue, lost), failing) or set()
+        with self._jobs.changed:
+            found = [job for job in adopted if job.task in lost]
+            for job in found:
+                job.is_coming_out = True
+            self._jobs.take_out(found)
+
+    def _insist(self, act: Callable[[], _Answer], failing: str) -> _Answer | None:
+        """Do something at the server, whatever time it takes; None where it is not done, and people are told why."""
+        tries = 0
+        while True:
             try:
-                chosen = self._try_to_take_out(chosen, is_last=rounds >= MOST_ROUNDS)
+                answer = act()
                 self._availability.answered()
-                tries, rounds = 0, rounds + 1
-                continue
+                return answer
             except Exception as error:  # whatever an answer says: the next launch needs this thread
                 is_away, tries = isinstance(error, ClearmlError) and error.is_away, tries + 1
                 if not is_away and tries >= TOLD_TRIES:
-                    logger.debug("waiting trials could not be taken out of the queue", exc_info=True)
+                    logger.debug("%s", failing, exc_info=True)
                     sentence = str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
-                    self._jobs.notice(f"waiting trials could not be taken out of the queue ({len(chosen)}): {sentence}")
-                    self._settle(chosen, [job for job in chosen if job.is_coming_out])
-                    return
+                    self._jobs.notice(f"{failing}: {sentence}")
+                    return None
                 seconds = self._availability.failed(error) if is_away else RETRY_SECONDS
             with self._jobs.changed:
-                self._jobs.changed.wait_for(lambda: self._jobs.is_closed, seconds)
+                if self._jobs.changed.wait_for(lambda: self._jobs.is_closed, seconds):
+                    return None
+
+    def _take_out(self, chosen: list[ActiveJob]) -> None:
+        """Take Tasks out of the queue, whatever time it takes; those that an agent has taken go on."""
+        rounds = 0
+        while chosen := self._to_be_taken_out(chosen):
+            act = partial(self._try_to_take_out, chosen, is_last=rounds >= MOST_ROUNDS)
+            again = self._insist(act, f"waiting trials could not be taken out of the queue ({len(chosen)})")
+            if again is None:
+                self._settle(chosen, [job for job in chosen if job.is_coming_out])
+                return
+            chosen, rounds = again, rounds + 1
 
     def _to_be_taken_out(self, chosen: list[ActiveJob]) -> list[ActiveJob]:
         """Those of some jobs that have still to be taken out of the queue."""
@@ -227,22 +268,24 @@ class LaunchThread(threading.Thread):
 
     def _try_to_take_out(self, chosen: list[ActiveJob], *, is_last: bool) -> list[ActiveJob]:
         """Take some Tasks out of the queue; returns those of which a further look has to tell whether they are out."""
+        chosen = self._to_be_taken_out(chosen)
         found = self._factory.where_they_wait([str(job.task) for job in chosen])
         out, again = [], []
         for job in chosen:
             status, queue = found.get(str(job.task), (None, None))
             if job.is_coming_out and (status == "created" or (status == "queued" and is_last)):
                 out.append(job)
-            elif status == "queued" and queue and self._to_be_taken_out([job]) and self._try_to_take(job, queue):
+            elif status == "queued" and self._to_be_taken_out([job]) and self._try_to_take(job, queue):
                 again.append(job)
         self._settle([job for job in chosen if job not in again], out)
         return again
 
-    def _try_to_take(self, job: ActiveJob, queue: str) -> bool:
+    def _try_to_take(self, job: ActiveJob, queue: str | None) -> bool:
         """Take one Task out of its queue; False where an agent was quicker."""
         task, was_coming_out = str(job.task), job.is_coming_out
         job.is_coming_out = True  # before the request: the poller may see its effect before its answer is here
-        if not self._factory.take_entry(task, queue) and not was_coming_out:
+        has_waited = queue is not None and self._factory.take_entry(task, queue)
+        if not has_waited and not was_coming_out:
             return False
         if job.taken_back:
             self._settle([], [job])
@@ -278,13 +321,13 @@ class LaunchThread(threading.Thread):
 
     def _is_lost(self, job: ActiveJob, task: str) -> bool:
         """Whether a Task is queued and in no queue, also after the time in which an agent says that it has taken it."""
-        if not self._factory.is_missing_in_queue(task):
+        if not self._factory.in_no_queue([task]):
             return False
         with self._jobs.changed:
             self._jobs.changed.wait_for(lambda: self._jobs.is_closed or job.stop_state is not None, TAKEN_SECONDS)
             if self._jobs.is_closed or job.stop_state is not None:
                 return False
-        return self._factory.is_missing_in_queue(task)
+        return bool(self._factory.in_no_queue([task]))
 
 
 def _stopped(job: ActiveJob) -> Outcome:

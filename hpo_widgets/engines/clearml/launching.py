@@ -14,7 +14,7 @@ from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, NO_SUCH_QUEUE, NO
 from hpo_widgets.engines.clearml.values import entry, full_name, split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from hpo_widgets.engines.clearml.template import TaskTemplate
     from hpo_widgets.trials import TrialRow
@@ -173,15 +173,18 @@ class TaskFactory:
         """Whether a Task has not been enqueued or started; False for one that is gone."""
         return [task.get("status") for task in self._server.tasks([task_id], ["id", "status"])] == ["created"]
 
-    def is_missing_in_queue(self, task_id: str) -> bool:
-        """Whether a Task is queued and no queue has it: the server died before it added the entry."""
-        if self.is_local or self._is_custom:
-            return False
-        entries = self._server.call("queues.get_by_id", queue=self._queue_id)["queue"].get("entries") or ()
-        # In this order: if an agent takes the Task between the two requests, its status is no longer "queued".
-        found = self._server.tasks([task_id], ["status", "last_worker"])
-        is_waiting = any(task.get("status") == "queued" and not task.get("last_worker") for task in found)
-        return is_waiting and task_id not in {entry.get("task") for entry in entries}
+    def in_no_queue(self, task_ids: Collection[str]) -> set[str]:
+        """Find those of some Tasks that are queued by their status and that no queue has, so that no agent gets them.
+
+        The server died before it added the entry, or a process of this package, or an agent, that had just removed it.
+        """
+        if self.is_local or self._is_custom or not task_ids:
+            return set()
+        queues = self._server.call("queues.get_all", only_fields=["entries"], search_hidden=True)["queues"]
+        entered = {entry.get("task") for queue in queues for entry in queue.get("entries") or ()}
+        # In this order: if an agent takes a Task between the two requests, its status is no longer "queued".
+        found = self._server.tasks([task for task in task_ids if task not in entered], ["id", "status", "last_worker"])
+        return {str(task["id"]) for task in found if task.get("status") == "queued" and not task.get("last_worker")}
 
     def send(self, task_id: str, job: Any) -> Any:
         """Send a Task to the queue, or start its process; returns the SDK's job if there is one.
