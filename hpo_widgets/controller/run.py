@@ -111,7 +111,8 @@ class Run:
         trials.prune(self._proposals.take_prunes())
         deadlines.check_if_due()
         next_ask = None
-        if trials.stop_reason is None and not state.is_paused and recorder.locked_since is None:
+        is_over = trials.stop_reason is not None or state.stop_conditions.why_none_launched is not None
+        if not is_over and not state.is_paused and recorder.locked_since is None:
             num_free = self._launch()
             self._proposals.ask(num_free, self._num_left())
             next_ask = self._proposals.next_ask

@@ -45,6 +45,8 @@ class StopConditions:
         """True once any trial has reported an objective and did not fail."""
         self.last_failure = ""
         """The error of the trial of this process that failed last, with its introduction, as a reason ends with it."""
+        self.why_none_launched: StopReason | None = None
+        """Why no further trial is launched in this run, though those that are left go on; None: further ones are."""
         self.begin_run()
 
     def begin_run(self) -> None:
@@ -52,6 +54,8 @@ class StopConditions:
         self._num_failures_in_a_row = 0
         self._num_launch_failures_in_a_row = 0
         self._num_without_objective = 0
+        self._num_stopped_in_a_row = 0
+        self.why_none_launched = None
         self._has_logged_error = False
 
     def after_trial(
@@ -61,8 +65,11 @@ class StopConditions:
         *,
         launch_failed: bool = False,
         without_objective: bool = False,
+        stopped_elsewhere: bool = False,
     ) -> StopReason | None:
         """Count one ended trial. Pruned and aborted ones neither count nor end a row of failures.
+
+        Those that were stopped at the server before they ran are a row of their own, see `why_none_launched`.
 
         Parameters
         ----------
@@ -74,12 +81,18 @@ class StopConditions:
             Whether it could not be started.
         without_objective
             Whether it failed only because it did not report its objective.
+        stopped_elsewhere
+            Whether somebody has stopped it at a server before it ran.
 
         Returns
         -------
         StopReason or None
             Why the search has to end now.
         """
+        if stopped_elsewhere:
+            self._count_stopped_elsewhere(error)
+        elif state != TrialState.ABORTED:
+            self._num_stopped_in_a_row = 0
         if state == TrialState.COMPLETED:
             self.has_objective = True
             self._num_failures_in_a_row = 0
@@ -87,7 +100,7 @@ class StopConditions:
             return None
         if state != TrialState.FAILED:
             return None
-        self.last_failure = f"; the last: {short(' '.join(error.split()), _MOST_ERROR)}" if error else ""
+        self.last_failure = _the_last(error)
         self._num_failures_in_a_row += 1
         self._num_without_objective += without_objective
         self._num_launch_failures_in_a_row = self._num_launch_failures_in_a_row + 1 if launch_failed else 0
@@ -105,6 +118,20 @@ class StopConditions:
                 f"{self._num_failures_in_a_row} trials in a row failed{self.last_failure}",
             )
         return None
+
+    def _count_stopped_elsewhere(self, error: str | None) -> None:
+        """Count a trial that somebody has stopped at the server before it ran.
+
+        As many as may wait at once may have been stopped by one hand: those beyond are compared with the limit.
+        """
+        self._num_stopped_in_a_row += 1
+        limit, number = self._settings.max_failures, self._num_stopped_in_a_row
+        if limit is not None and number >= limit + self._settings.max_number_of_concurrent_tasks:
+            self.why_none_launched = self.why_none_launched or StopReason(
+                "max_failures",
+                f"{number} trials in a row were stopped at the server before they ran; see there who stops them, then "
+                f"start again{_the_last(error)}",
+            )
 
     def why_no_more(
         self, num_launched: int, proposals: Proposals, strategy_name: str, *, space: Space, may_launch: bool
@@ -133,6 +160,8 @@ class StopConditions:
         limit = self._settings.total_max_jobs
         if limit is not None and num_launched >= limit:
             return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
+        if self.why_none_launched is not None:
+            return self.why_none_launched
         error = proposals.error
         if error is not None:
             if not self._has_logged_error:  # asked while trials run, too
@@ -162,3 +191,7 @@ class StopConditions:
         if compute is not None and clock.compute_used >= compute:
             return StopReason("compute_time_limit", "the compute time was used up; raise its limit to go on")
         return None
+
+
+def _the_last(error: str | None) -> str:
+    return f"; the last: {short(' '.join(error.split()), _MOST_ERROR)}" if error else ""

@@ -365,14 +365,20 @@ class TrialLifecycle:
         self._finish(number, trial, state, error, outcome.duration)
         if state != TrialState.FAILED and trial.has_values:
             search.stop_conditions.has_objective = True
-        reason = search.stop_conditions.after_trial(
+        conditions = search.stop_conditions
+        had_reason = conditions.why_none_launched is not None
+        reason = conditions.after_trial(
             state,
             error,
             launch_failed=outcome.launch_failed,
             without_objective=lacks_objective,
+            stopped_elsewhere=outcome.ended_elsewhere and trial.row.never_ran,
         )
         if reason is not None:
             self.stop(reason)
+        if conditions.why_none_launched is not None and not had_reason and self.stop_reason is None:
+            more = "no further one is launched, and the search ends with those that are left"
+            self._tell("search", f"{conditions.why_none_launched.sentence}; {more}")
 
     def abandon(self, sentence: str) -> None:
         """Mark as aborted the trials that are left once the engine is closed, which only an error leaves."""

@@ -38,6 +38,8 @@ class Outcome(NamedTuple):
         Index of the worker that ran it, from 0.
     launch_failed
         True when the trial never ran because its process or its callable could not be brought up.
+    ended_elsewhere
+        True when nobody here asked for its end: somebody has stopped or removed its job at the server.
     """
 
     state: TrialState
@@ -49,6 +51,7 @@ class Outcome(NamedTuple):
     duration: float = 0.0
     worker: int = 0
     launch_failed: bool = False
+    ended_elsewhere: bool = False
 
 
 class JobEvent(NamedTuple):

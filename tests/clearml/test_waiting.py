@@ -498,3 +498,65 @@ def test_a_grid_that_was_stopped_goes_on_with_the_points_that_waited(waiting, in
     ends_well(again, worker)
     assert sorted(x_of(again, trial.number) for trial in again.top(9)) == [1, 2, 3]
     assert again.stop_reason.code == "space_exhausted"
+
+
+# Somebody who stops what waits --------------------------------------------------------------------
+
+
+def stop_waiting(made, in_queue, number):
+    """Stop so many Tasks that wait, one after another, as a person does at the server."""
+    for _ in range(number):
+        wait_for(lambda: in_queue.entries() or not made.is_running(), "nothing was launched", pause=0.02)
+        [task, *_] = in_queue.entries()
+        in_queue.worker.call("tasks.stop", task=task, status_reason="cleared")
+
+
+def test_a_search_whose_waiting_tasks_are_stopped_again_and_again_ends_with_what_runs_and_says_so(
+    waiting, in_queue, worker, until
+):
+    made, tasks = waiting(3, max_failures=2)
+    in_queue.hand_out()
+    worker.call("tasks.started", task=tasks[0], force=True)
+    until(made, lambda: made.counts[TrialState.RUNNING] == 1)
+    stop_waiting(made, in_queue, 5)
+    until(made, lambda: made.errors)
+    told = (
+        "5 trials in a row were stopped at the server before they ran; see there who stops them, then start again; the "
+        "last: its Task was stopped: cleared"
+    )
+    [notice] = made.errors
+    assert notice.sentence.startswith(told)
+    assert notice.sentence.endswith("; no further one is launched, and the search ends with those that are left")
+    until(made, lambda: made.counts[TrialState.ABORTED] == 5)
+    last = in_queue.entries()
+    assert len(last) == 1  # of those that may be there at once, one runs and another is not replaced any more
+    for task in (tasks[0], *last):
+        worker.call("tasks.started", task=task, force=True)
+        in_queue.worker.report(task, 0.5)
+        worker.complete(task)
+    assert made.wait(timeout=1.0), made.counts
+    assert made.counts == {**dict.fromkeys(TrialState, 0), TrialState.ABORTED: 5, TrialState.COMPLETED: 2}
+    assert made.budget.jobs.used == 2
+    assert (made.status, made.stop_reason.code) == (SearchStatus.FAILED, "max_failures")
+    assert made.stop_reason.sentence.startswith(told)
+    assert made.start()
+    ends_well(made, worker)
+    assert made.counts[TrialState.COMPLETED] == 3
+
+
+def test_a_queue_that_is_emptied_once_does_not_end_a_search(waiting, in_queue, worker):
+    made, _ = waiting(3, max_failures=1)
+    stop_waiting(made, in_queue, 3)
+    ends_well(made, worker)
+    assert made.counts[TrialState.COMPLETED] == 3
+    assert made.errors == []
+
+
+def test_trials_that_new_ranges_take_back_are_not_stopped_by_somebody_else(waiting, in_queue, worker, until):
+    made, _ = waiting(1, max_failures=1)
+    for number, value in enumerate((0.2, 0.4, 0.6)):
+        made.set_range("x", around(value))
+        until(made, lambda number=number: made.counts[TrialState.ABORTED] == number + 1)
+    wait_for(lambda: len(in_queue.entries()) == 1, "no other is launched", pause=0.02)
+    ends_well(made, worker)
+    assert made.errors == []

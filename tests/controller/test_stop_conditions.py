@@ -73,6 +73,52 @@ def test_another_limit_holds_from_the_next_trial_on(settings, conditions):
     assert failed(conditions, 1)[0].code == "max_failures"
 
 
+# Trials that somebody stops at a server before they run -----------------------------------------
+
+
+def stopped_elsewhere(conditions, times):
+    """Whether no further trial is launched, after each of so many trials."""
+    seen = []
+    for _ in range(times):
+        assert conditions.after_trial(TrialState.ABORTED, "its Task was stopped: no", stopped_elsewhere=True) is None
+        seen.append(conditions.why_none_launched is not None)
+    return seen
+
+
+def test_trials_that_are_stopped_at_a_server_in_a_row_beyond_those_that_wait_at_once_end_the_launches(
+    settings, conditions
+):
+    number = settings.max_failures + settings.max_number_of_concurrent_tasks
+    assert stopped_elsewhere(conditions, number) == [False] * (number - 1) + [True]
+    reason = conditions.why_no_more(0, Proposals(), "Grid", space=None, may_launch=True)
+    assert reason is conditions.why_none_launched
+    assert reason.code == "max_failures"
+    assert reason.sentence == (
+        "6 trials in a row were stopped at the server before they ran; see there who stops them, then start again; the "
+        "last: its Task was stopped: no"
+    )
+    conditions.begin_run()
+    assert conditions.why_none_launched is None
+
+
+@pytest.mark.parametrize("state", [state for state in TrialState if state.has_ended and state != TrialState.ABORTED])
+def test_a_trial_that_has_run_begins_the_row_of_stopped_ones_again(conditions, state):
+    stopped_elsewhere(conditions, 5)
+    conditions.after_trial(state, "raised ValueError: no")
+    assert stopped_elsewhere(conditions, 5) == [False] * 5
+
+
+def test_a_trial_that_was_aborted_here_leaves_the_row_of_stopped_ones(conditions):
+    stopped_elsewhere(conditions, 5)
+    conditions.after_trial(TrialState.ABORTED, "the search was stopped")
+    assert stopped_elsewhere(conditions, 1) == [True]
+
+
+def test_without_a_limit_of_failures_any_number_may_be_stopped_at_a_server(settings, conditions):
+    settings.max_failures = None
+    assert not any(stopped_elsewhere(conditions, 100))
+
+
 @pytest.mark.parametrize("state", UNCOUNTED)
 def test_trials_that_were_cut_short_neither_count_nor_break_the_row(conditions, state):
     failed(conditions, 3)

@@ -155,7 +155,7 @@ class _TaskNews:
         """End a trial; who asked for its stop has said why, else the server does."""
         if state is not TrialState.FAILED or job.stop_state is TrialState.FAILED:
             error = error and (job.reason or error)
-        self._jobs.end(job, Outcome(state, error=error, duration=seconds))
+        self._jobs.end(job, Outcome(state, error=error, duration=seconds, ended_elsewhere=job.stop_state is None))
 
 
 def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
