@@ -19,13 +19,17 @@ from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.sync.flow import cells
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def shell(tmp_path):
+def shell(tmp_path, monkeypatch):
     """A shell of IPython that has loaded the extension."""
+    # A panel that the magic makes takes it that a cell runs: that is over with the shell.
+    for name, value in vars(cells).items():
+        monkeypatch.setattr(cells, name, value)
     made = InteractiveShell.instance(
         ipython_dir=str(tmp_path / "ipython"),
         user_module=types.ModuleType("shell_of_a_test"),
