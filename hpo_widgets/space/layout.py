@@ -29,7 +29,7 @@ from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Accepts = Callable[[int, Any], bool]
 
@@ -345,6 +345,71 @@ def _match_set(
             chosen[:] = trial
             return True
     return False
+
+
+class Misfit(NamedTuple):
+    """How a point differs from the combinations that are nearest to it.
+
+    Attributes
+    ----------
+    num_refused : int
+        How many of its values these do not take.
+    missing : frozenset of str
+        Names that these have besides.
+    superfluous : frozenset of str
+        Names of the point that these do not have.
+    constants : frozenset of str
+        Names of the point that are constants of these.
+    """
+
+    num_refused: int = 0
+    missing: frozenset[str] = frozenset()
+    superfluous: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
+
+    def and_(self, others: Iterable[Misfit]) -> Misfit:
+        """Add how the point differs elsewhere."""
+        all_of_them = (self, *others)
+        return Misfit(
+            sum(one.num_refused for one in all_of_them),
+            *(frozenset().union(*names) for names in list(zip(*all_of_them, strict=True))[1:]),
+        )
+
+
+def misfit(layout: Layout, point: Mapping[str, Any], accepts: Accepts) -> Misfit:
+    """Compare a point with the combinations that refuse the fewest of its values, and of these have its names the most.
+
+    Parameters
+    ----------
+    layout : Layout
+        The space's.
+    point : mapping
+        Names and values.
+    accepts : callable
+        Tells whether an occurrence, by its index, can have a value.
+
+    Returns
+    -------
+    Misfit
+        The sum over all ParameterSets.
+    """
+    return Misfit().and_(_misfit_of_set(layout, index, point, accepts) for is_set, index in layout.top if is_set)
+
+
+def _misfit_of_set(layout: Layout, which: int, point: Mapping[str, Any], accepts: Accepts) -> Misfit:
+    """Compare a point with the nearest combination of one set, and of the sets inside it."""
+    given = layout.sets[which].names & point.keys()
+    found = []
+    for leaves, sets in layout.sets[which].combinations:
+        own = {layout.occurrences[index].name: layout.occurrences[index] for index in leaves}
+        here = Misfit(
+            sum(name in given and not accepts(one.index, point[name]) for name, one in own.items()),
+            frozenset(own.keys() - given),
+            given.difference(own, *(layout.sets[index].names for index in sets)),
+            frozenset(name for name, one in own.items() if name in given and one.dimension is None),
+        )
+        found.append(here.and_(_misfit_of_set(layout, index, point, accepts) for index in sets))
+    return min(found, key=lambda one: (one.num_refused, len(one.missing) + len(one.superfluous)))
 
 
 def checked_limits(layout: Layout, limits: Mapping[str, Any]) -> Limits:

@@ -13,7 +13,17 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, Parameter, check_limits
 from hpo_widgets.parameters.choices import UnknownChoice
 from hpo_widgets.parameters.grids import LazyList, concatenate, product
-from hpo_widgets.space.layout import Condition, Layout, Limits, Occurrence, SetOccurrence, checked_limits, match, within
+from hpo_widgets.space.layout import (
+    Condition,
+    Layout,
+    Limits,
+    Occurrence,
+    SetOccurrence,
+    checked_limits,
+    match,
+    misfit,
+    within,
+)
 from hpo_widgets.space.prior import Prior, Priors
 from hpo_widgets.space.stored import ColumnSpec, PointCodec, space_from_json, space_to_json
 
@@ -514,8 +524,37 @@ class Space:
                 place.names for place in self._options.top_sets
             ]
             given = {name: value for name, value in values.items() if any(name in names for names in sets)}
-            raise ValueError(f"no combination of the ParameterSet has exactly {given!r}")
+            raise ValueError(f"no combination of the ParameterSet has exactly {given!r}{self._difference(values)}")
         return {name: values[name] for name in self.names if name in values}
+
+    def misfit(self, point: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """Tell by which names a point differs from the nearest combinations of the space's ParameterSets.
+
+        Parameters
+        ----------
+        point : mapping
+            Names and values of the declared types.
+
+        Returns
+        -------
+        tuple of list
+            Names that the point lacks, and those that it has too much; none of either where it fits, and where no
+            combination takes its values.
+        """
+        nearest = misfit(self._layout, point, self._could_be)
+        if nearest.num_refused:
+            return [], []
+        lacks, has_too_much = ([name for name in self.names if name in some] for some in nearest[1:3])
+        return lacks, has_too_much
+
+    def _difference(self, point: Mapping[str, Any]) -> str:
+        """Say what would make a point that no combination has one of the nearest."""
+        words = zip(("also has", "has no"), self.misfit(point), strict=True)
+        said = [f"{word} {' and '.join(map(repr, names))}" for word, names in words if names]
+        constants = misfit(self._layout, point, self._could_be).constants
+        shared = [f"{name} {point[name]!r}" for name in self.names if name in constants]
+        which = f", with {' and '.join(shared)}," if shared else ""
+        return f". The nearest one{which} {', and '.join(said)}" if said else ""
 
     def _could_be(self, index: int, value: Any) -> bool:
         """Tell whether a value fits an occurrence apart from its range."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -458,6 +459,31 @@ def test_names_that_no_combination_sets_together_are_refused(point):
     with pytest.raises(ValueError, match="no combination of the ParameterSet has exactly"):
         conditional().normalise(point)
     assert conditional().selections(point) is None
+
+
+@pytest.mark.parametrize(
+    ("point", "difference"),
+    [
+        ({"optimizer": "sgd"}, "The nearest one, with optimizer 'sgd', also has 'momentum'"),
+        ({"optimizer": "none", "momentum": 0.5}, "The nearest one, with optimizer 'none', has no 'momentum'"),
+        (
+            {"optimizer": "adam", "beta": 0.9, "momentum": 0},
+            "The nearest one, with optimizer 'adam' and momentum 0.0 and beta 0.9, also has 'eps'",
+        ),
+        ({"momentum": 0.5, "amsgrad": True, "eps": 1}, "also has 'optimizer', and has no 'amsgrad' and 'eps'"),
+        ({"momentum": 0.5}, "The nearest one also has 'optimizer'"),
+    ],
+)
+def test_what_a_point_differs_by_from_the_nearest_combination_is_said(point, difference):
+    with pytest.raises(ValueError, match=f"{re.escape(difference)}$"):
+        conditional().normalise({"dropout": 0.0, **point})
+
+
+def test_values_that_no_combination_takes_differ_by_no_name():
+    space = Space([ParameterSet([{"a": 1, "b": 2}, {"a": 2, "b": 1}])])
+    assert space.misfit({"a": 1, "b": 1}) == ([], [])
+    with pytest.raises(ValueError, match=re.escape("has exactly {'a': 1, 'b': 1}") + "$"):
+        space.normalise({"a": 1, "b": 1})
 
 
 def test_a_conditional_point_by_hand_is_found():

@@ -116,6 +116,8 @@ class PointForm(ViewPart):
                 point = self.search.space.normalise(point)
             except ValueError as error:
                 problem = str(error)
+                missing, superfluous = self.search.space.misfit(point)
+                problems = dict.fromkeys(missing, "Give a value.") | dict.fromkeys(superfluous, "Leave this empty.")
         if not problems and not problem:
             problem = self._queue(point)
         self.answer = {"id": request[:_LONGEST_ID], "fields": problems, "problem": problem}

@@ -113,6 +113,9 @@ def test_parameters_of_other_combinations_may_be_empty_and_what_does_not_fit_tog
     form.point = {"solver": "sgd"}
     wire.browser_says(form, kind="queue", id="2", values=given | {"beta": "0.5"})
     assert "no combination" in form.answer["problem"]
+    assert form.answer["fields"] == {"beta": "Leave this empty."}
+    wire.browser_says(form, kind="queue", id="3", values=given | {"solver": "0"})
+    assert form.answer["fields"] == {"beta": "Give a value."}
     assert len(search.commands) == 1
 
 
