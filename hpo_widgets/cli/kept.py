@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
+from hpo_widgets.search import ViewedSearch
 from hpo_widgets.search.in_words import note, num_done, ranked_by
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
@@ -196,6 +197,8 @@ def print_best(search: Search, most: int) -> None:
     print(f"{sum(search.counts.values())} trials: {', '.join(counts) or 'none so far'}")
     if search.stop_reason is not None:
         print(f"ended because: {plain(str(search.stop_reason))}")
+    elif isinstance(search, ViewedSearch) and search.owner_died:
+        print("the process that ran it ended before the search did")
     best = search.top(most)
     if not best:
         return

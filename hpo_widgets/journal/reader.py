@@ -182,6 +182,11 @@ class JournalReader:
             events = _read_events(connection, since, totals, self.path)
         return JournalChanges(totals.sequence, [stored.row for stored in found], events)
 
+    def running(self) -> list[TrialRow]:
+        """Read the trials that are running, by number."""
+        with self._snapshot() as connection:
+            return read_running(connection, read_state(connection, self.path).totals, self.path)
+
     def row(self, number: int) -> TrialRow:
         """Read one trial; ``IndexError`` when there is none of that number."""
         with self._snapshot() as connection:

@@ -306,7 +306,7 @@ class Journal:
         return self._write(header=[self.search_id, dict(header)])
 
     def abort_interrupted(self) -> list[int]:
-        """Mark the trials that were running when the last owner died as aborted by the restart.
+        """Mark the trials that were running when the last owner died as aborted.
 
         The new owner calls it once, right after `open`. The trials end at the last owner's last sign of life. Queued
         trials stay queued, as they had not begun.
@@ -321,17 +321,7 @@ class Journal:
         if self._totals.states[TrialState.RUNNING]:
             with self._using() as connection:
                 running = read_running(connection, self._totals, self.path)
-        self._write(
-            [
-                replace(
-                    row,
-                    state=int(TrialState.ABORTED),
-                    ended=last_sign if math.isnan(row.started) else max(row.started, last_sign),
-                    error="Aborted by a restart: the process that ran the search ended while this trial was running.",
-                )
-                for row in running
-            ]
-        )
+        self._write([row.cut_off(last_sign) for row in running])
         return [row.number for row in running]
 
     def heartbeat(self) -> None:

@@ -588,7 +588,7 @@ def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], las
     row = trial.refresh(objectives)
     now = time.time()
     if found.state is None:
-        sentence = "Aborted by a restart: the process that ran the search ended before this trial was launched."
+        sentence = "Aborted: the process that ran the search ended before this trial was launched."
         return trial.finish(TrialState.ABORTED, last_sign or now, found.error or sentence)
     if not found.state.has_ended:
         row.state = int(found.state)

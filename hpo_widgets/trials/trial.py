@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from hpo_widgets._messages import printable
@@ -141,6 +141,26 @@ class TrialRow:
             return self.duration
         by_times_of_day = self.ended - self.started
         return NAN if math.isnan(by_times_of_day) else max(0.0, by_times_of_day)
+
+    def cut_off(self, last_sign: float) -> TrialRow:
+        """What became of a trial that ran when the process of its search ended.
+
+        Parameters
+        ----------
+        last_sign
+            The last sign of life of that process, Unix seconds; NaN where it is not known.
+
+        Returns
+        -------
+        TrialRow
+            The trial, aborted at that moment.
+        """
+        return replace(
+            self,
+            state=int(TrialState.ABORTED),
+            ended=last_sign if math.isnan(self.started) or math.isnan(last_sign) else max(self.started, last_sign),
+            error="Aborted: the process that ran the search ended while this trial was running.",
+        )
 
 
 class _TrialSource(Protocol):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
@@ -74,12 +76,12 @@ class JournalFollower:
         # The trials are read as columns later; events up to this sequence number only, so that none comes twice.
         self._sequence = self._reader.sequence
         self._read_state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
-        self._owner_was_alive = self._owner_lives()
         self._notify_unknown_events()
         columns = self._reader.columns()
         with reported_as_damage(self.path, "a trial"):
             self._read_state.check_columns(columns)
             self._shown.load(columns)
+        self._look_after_owner()
         self._shown.columns.set_remarks(self._read_state.remarks)
 
     def __enter__(self) -> Self:
@@ -94,6 +96,21 @@ class JournalFollower:
                 self._read_state.check_row(row)
         self._shown.put(rows)
         self._shown.rank_all(rows)
+
+    def _look_after_owner(self) -> None:
+        """Note whether the owner lives: without it nothing runs on this machine, whatever the journal says."""
+        self._owner_was_alive = self._owner_lives()
+        # A server's Tasks go on, and their end is found there.
+        is_cut_off = self._read_state.is_running and not self._owner_was_alive and not self._read_state.has_tasks
+        if is_cut_off and self._shown.columns.counts()[TrialState.RUNNING]:
+            last_sign = math.nan if self._owner is None else self._owner.heartbeat
+            rows = [row.cut_off(last_sign) for row in self._reader.running()]
+            self._trials.cut_off = {row.number: row for row in rows}
+            self._show(rows)
+        elif self._trials.cut_off and not is_cut_off:
+            # It lives after all, or another process has told what became of them.
+            numbers, self._trials.cut_off = list(self._trials.cut_off), {}
+            self._show([self._reader.row(number) for number in numbers])
 
     def _owner_lives(self) -> bool:
         owner = self._reader.owner()
@@ -114,7 +131,7 @@ class JournalFollower:
             if any(event["kind"] in {"set_note", "set_tags"} for event in changes.events):
                 self._shown.columns.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence
-            self._owner_was_alive = self._owner_lives()
+            self._look_after_owner()
         self._notify_unknown_events()
         self._shown.notify()
 
@@ -156,7 +173,8 @@ class JournalFollower:
             if latest > self._sequence:
                 self.refresh()
             else:
-                self._owner_was_alive = self._owner_lives()
+                with self._lock:
+                    self._look_after_owner()
                 if before != self._owner_was_alive or self.status is SearchStatus.RUNNING:
                     self._shown.notify()
 

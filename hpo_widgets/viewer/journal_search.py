@@ -104,7 +104,7 @@ class JournalSearch(ReadableSearch):
     def _template(self) -> str | Named:
         """The template experiment in code: a Task's id, or a name for what a journal cannot hold."""
         header = self._state.header
-        if header["engine"] == "clearml":
+        if self._state.has_tasks:
             return str(header["clearml"]["base_task_id"])
         is_script = header["engine"] == "script"
         return Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")

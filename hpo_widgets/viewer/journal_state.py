@@ -93,6 +93,11 @@ class JournalState:
         """The space of the first epoch, which fixes the columns."""
         return self.ranges.first_space
 
+    @property
+    def has_tasks(self) -> bool:
+        """Whether its trials are Tasks of a ClearML server, which go on without the process that runs the search."""
+        return bool(self.header["engine"] == "clearml")
+
     def check_row(self, row: TrialRow) -> None:
         """Raise ValueError when a trial's parameters, choices or objectives are not those of this search."""
         self.declared_space.decode(row.parameters)

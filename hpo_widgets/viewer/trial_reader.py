@@ -11,13 +11,14 @@ from hpo_widgets.trials import Remark, Trial, TrialState
 from hpo_widgets.trials.export import Extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from hpo_widgets.journal import JournalReader
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
+    from hpo_widgets.trials import TrialRow
     from hpo_widgets.trials.columns import Rows
 
 
@@ -45,6 +46,8 @@ class TrialReader:
     ) -> None:
         self._remote = remote
         self._remark = remark
+        self.cut_off: Mapping[int, TrialRow] = {}
+        """What became of the trials that ran when the process of the search ended, by number: no journal has it."""
         self.path = path
         self._search_id = search_id
         self._space = space
@@ -56,12 +59,16 @@ class TrialReader:
     def trial(self, number: int) -> Trial:
         """One trial; ``IndexError`` when the journal has none of that number."""
         with self._lock:
-            row = self._open().row(number)
+            row = self.as_shown(self._open().row(number))
         with reported_as_damage(self.path, f"trial {number}"):
             id_ = row.job or f"{self._search_id}/{row.number}"
             trial = Trial.from_row(row, id_, self._space.decode(row.parameters), self._objectives, self)
         remark = Remark() if self._remark is None else self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
+
+    def as_shown(self, row: TrialRow) -> TrialRow:
+        """Return what is shown of a trial, given what the journal has."""
+        return self.cut_off.get(row.number, row) if row.state == TrialState.RUNNING else row
 
     def extras(self, rows: Rows) -> dict[int, Extra]:
         """What an export has of these trials beside their columns, by number.
@@ -71,10 +78,14 @@ class TrialReader:
         """
         try:
             with self._lock:
-                return self._open().extras(rows.numbers.tolist(), self._names) if len(rows) else {}
+                found = self._open().extras(rows.numbers.tolist(), self._names) if len(rows) else {}
         except JournalError as error:
             not_known = Extra(f"not known: {error}", {})
             return dict.fromkeys(rows.numbers[rows.state > TrialState.COMPLETED].tolist(), not_known)
+        for number in self.cut_off.keys() & set(rows.numbers.tolist()):
+            known = found.get(number, Extra(None, {}))
+            found[number] = known._replace(error=known.error or self.cut_off[number].error)
+        return found
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from hpo_widgets.search import Notice, RemoteSource
-    from hpo_widgets.trials import Trial
+    from hpo_widgets.trials import Trial, TrialRow
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.export import Extra
 
@@ -333,7 +333,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         """
         objectives = make_objectives(title, series, sign)
         ranking = Ranking(objectives)
-        for row in self._reader.trials()[1]:
+        for row in self._rows():
             if row.state == TrialState.FAILED or not row.summary:
                 continue
             found = [
@@ -349,9 +349,12 @@ class SearchViewer(JournalFollower, JournalSearch):
         """The search so far as an Optuna study, for Optuna's own plots and analyses."""
         from hpo_widgets.strategies.optuna import study_from_trials
 
-        rows = [row for row in self._reader.trials()[1] if TrialState(row.state).has_ended]
+        rows = [row for row in self._rows() if TrialState(row.state).has_ended]
         space = self._declared_space
         return study_from_trials(space, self.objectives, [Observation.of(row, space) for row in rows], self.name)
+
+    def _rows(self) -> list[TrialRow]:
+        return list(map(self._trials.as_shown, self._reader.trials()[1]))
 
     def _wall_limit_until(self, moment: dt.datetime) -> float | None:
         return wall_limit_until(TimeLimit(moment), self.elapsed_minutes)

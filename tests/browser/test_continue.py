@@ -114,7 +114,7 @@ def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its
     expect(panel.locator(".hpo-history-host .dot")).to_have_count(done + 3)
     panel.get_by_role("button", name="2 aborted").click()
     details = panel.locator(".hpo-details")
-    expect(details).to_contain_text("Aborted by a restart: the process that ran the search ended while")
+    expect(details).to_contain_text("Aborted: the process that ran the search ended while")
     notebook.screenshots_in_both_themes("continue-reopened", panel)
     alive = f"[p for p in {workers} if __import__('psutil').pid_exists(p)]"
     notebook.wait_kernel(f"not {alive}")

@@ -17,6 +17,7 @@ import pytest
 from hpo_widgets import GridSearch, HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from hpo_widgets.cli import main
 from hpo_widgets.cli.run import objective, parameter
+from hpo_widgets.journal import Journal
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -25,6 +26,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.runs import identity
+from tests.viewer.test_viewer import HEADER, START, row
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -265,6 +267,18 @@ def test_a_search_is_shown_by_the_beginning_of_its_id(kept, tmp_path, capsys):
     assert len(re.findall(r"^#\d", out, re.MULTILINE)) == 2
     assert main(["show", str(kept.journal_path), "--code"]) == 0
     assert "HyperParameterOptimizer(" in capsys.readouterr().out
+
+
+def test_a_search_whose_process_was_killed_says_so(tmp_path, capsys):
+    with Journal.create(tmp_path / "digits-1.sqlite", "digits-1", HEADER) as made:
+        made.write([row(0), row(1, TrialState.RUNNING)], [], [], [START])  # and no end
+    assert main(["show", "digits", "--journal", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "digits (digits-1), RandomSearch: stopped\n2 trials: 1 completed, 1 aborted\n" in said
+    assert "\nthe process that ran it ended before the search did\n" in said
+    assert "#1 (aborted)" in said
+    assert main(["list", "--journal", str(tmp_path)]) == 0
+    assert "stopped    2 of 5000 trials" in capsys.readouterr().out
 
 
 def test_all_trials_are_exported(kept, tmp_path, capsys):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import threading
 import time
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from hpo_widgets.journal import Journal, JournalError, lease
@@ -19,6 +21,8 @@ from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer, follower
 from hpo_widgets.viewer import viewer as viewer_module
 from tests.conftest import DEADLINE
+
+NAN = float("nan")
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
 HEADER = {
@@ -355,6 +359,75 @@ def test_the_end_of_the_owner_is_seen_without_a_word_of_it(journal, view, until,
     until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
     assert viewer.stop_reason is None
     assert all("open it with base_task_id=" in reason for reason in viewer.capabilities.values())
+
+
+SENTENCE = "Aborted: the process that ran the search ended while this trial was running."
+
+
+@pytest.mark.parametrize("reads", ["anew", "on", "on and is told"])
+def test_what_ran_when_the_owner_died_is_aborted(journal, view, until, reads, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0.0)
+    write(
+        journal,
+        [
+            row(0),
+            row(1, TrialState.RUNNING, 0.25, started=608.0, ended=NAN),
+            row(2, TrialState.QUEUED, values=None, iteration=None),
+        ],
+    )
+    journal.heartbeat()
+    if reads != "anew":
+        viewer = view()
+        assert viewer.counts[TrialState.RUNNING] == 1
+        version = viewer.snapshot().version
+    if reads == "on and is told":
+        until(viewer, lambda: viewer.status is SearchStatus.RUNNING)
+    lease.release(journal.owner)
+    if reads == "anew":
+        viewer, version = view(), 0
+    if reads == "on and is told":
+        until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
+    present = {state: number for state, number in viewer.counts.items() if number}
+    assert present == {TrialState.QUEUED: 1, TrialState.COMPLETED: 1, TrialState.ABORTED: 1}
+    assert 1 in viewer.changes_since(version).numbers
+    assert viewer.budget.jobs.used == 2
+    trial = viewer.trial(1)
+    assert (trial.status, trial.error, trial.value) == ("aborted", SENTENCE, 0.25)
+    with Journal.view(journal.path) as reader:
+        assert trial.ended == viewer.snapshot().ended[1] == reader.owner().heartbeat
+    assert [found.number for found in viewer.top(3)] == [1, 0]
+    record = json.loads(viewer.to_json())[1]
+    assert (record["state"], record["error"]) == ("aborted", SENTENCE)
+    assert len(viewer.to_optuna().trials) == 2
+
+
+def test_an_owner_that_lives_after_all_has_its_running_trials_back(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0.0)
+    write(journal, [row(0, TrialState.RUNNING, ended=NAN), row(1, TrialState.RUNNING, ended=NAN)])
+    lease.release(journal.owner)
+    viewer = view()
+    assert viewer.counts[TrialState.ABORTED] == 2
+    hold = lease.hold(journal.owner)
+    write(journal, [row(0)])
+    assert hold is not None
+    assert viewer.status is SearchStatus.RUNNING
+    assert [viewer.counts[state] for state in (TrialState.RUNNING, TrialState.COMPLETED, TrialState.ABORTED)] == [
+        1,
+        1,
+        0,
+    ]
+    assert np.isnan(viewer.snapshot().seconds[1])
+    assert viewer.trial(1).error is None
+    assert viewer.to_dataframe()["error"].tolist() == ["", ""]
+
+
+def test_tasks_go_on_without_the_process_of_their_search(tmp_path):
+    header = {**HEADER, "engine": "clearml", "clearml": {"base_task_id": "template"}}
+    with Journal.create(tmp_path / "tasks.sqlite", "tasks-1", header) as made:
+        made.write([row(0, TrialState.RUNNING, ended=NAN)], [], [], [START])
+    with SearchViewer(tmp_path / "tasks.sqlite") as viewer:
+        assert viewer.status is SearchStatus.STOPPED
+        assert viewer.counts[TrialState.RUNNING] == 1
 
 
 def test_a_paused_search_stays_paused_without_its_owner(journal, view):
