@@ -7,6 +7,7 @@ own, and reports with ``hpo_widgets.report_scalar``. It needs no other change an
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.template import ScriptTemplate
 
 _MAX_SENTENCE = 500
+_WORD = re.compile(r"\w")
+_FRAME = " \t│┃|"
 _STOP_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a script that is asked to stop
 _SUPERVISE = (
     "import sys; sys.path.append(sys.argv[1]); import supervisor; supervisor.run(int(sys.argv[2]), sys.argv[3:])"
@@ -120,9 +123,9 @@ class ScriptEngine(ProcessEngine):
             state = worker.abort_state
         elif process.returncode != 0:
             state = TrialState.FAILED
-            error = _sentence(process.ending(), stderr)
             start = stderr.rfind("Traceback (most recent call last)")
             traceback = stderr[start:] if start >= 0 else None
+            error = _sentence(process.ending(), stderr, traceback)
         elif worker.buffer:
             state, error = TrialState.FAILED, f"the script ended in the middle of a report: {worker.buffer[:40]!r}"
         index = worker.index
@@ -130,10 +133,17 @@ class ScriptEngine(ProcessEngine):
         self._end(worker, Outcome(state, None, error, traceback, stdout, stderr, duration, index))
 
 
-def _sentence(ending: str, stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    sentence = f"the script {ending}" + (f": {lines[-1]}" if lines else "")
-    return short(sentence, _MAX_SENTENCE)
+def _sentence(ending: str, stderr: str, traceback: str | None) -> str:
+    """How a script ended, with its exception, or else with its last line of words."""
+    said = ""
+    if traceback is not None:
+        # A message may have several lines, and more may be printed after it.
+        said = next((line for line in traceback.splitlines()[1:] if line[:1].strip()), "")
+    if not said:
+        # What draws frames round an error, as typer does, ends with a line of them.
+        said = next((line for line in reversed(stderr.splitlines()) if _WORD.search(line)), "")
+    said = said.strip(_FRAME)
+    return short(f"the script {ending}" + (f": {said}" if said else ""), _MAX_SENTENCE)
 
 
 def _add_own_package(environment: dict[str, str]) -> None:

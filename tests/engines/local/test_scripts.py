@@ -63,6 +63,31 @@ def test_a_script_that_raises_fails_with_its_last_line(drive_script):
     assert outcome.stdout == "so far\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            """import atexit, sys
+atexit.register(print, "closed", file=sys.stderr)
+raise RuntimeError("CUDA error: an illegal access\\n\\nCompile with TORCH_USE_CUDA_DSA.")
+""",
+            "RuntimeError: CUDA error: an illegal access",
+        ),
+        (
+            "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise ValueError('bad') from error",
+            "ValueError: bad",
+        ),
+        (
+            "raise SystemExit('╭─ Error ───────────╮\\n│ No such option: x │\\n╰───────────────────╯')",
+            "No such option: x",
+        ),
+        ("raise SystemExit('---')", ""),
+    ],
+)
+def test_the_sentence_on_a_script_that_fails_has_its_reason(drive_script, text, said):
+    assert drive_script(text).run().error == "the script ended with exit code 1" + (said and f": {said}")
+
+
 def test_a_scripts_exit_code_is_told(drive_script):
     assert drive_script("import os; os._exit(3)").run().error == "the script ended with exit code 3"
     assert "SIGSEGV" in drive_script("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)").run().error
