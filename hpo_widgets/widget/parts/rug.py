@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import never_ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -240,10 +241,11 @@ class TriedValues:
         kinds[rows.state >= TrialState.COMPLETED] = _FAILED
         kinds[((rows.state == TrialState.PRUNED) | (rows.state == TrialState.ABORTED)) & is_finite] = _PARTIAL
         kinds[is_completed] = _COMPLETED
+        kinds[_never_ran(rows)] = _NOTHING
         return Ended(kinds, np.where(is_completed, losses, math.inf), rows.epoch)
 
     def _count(self, rows: Rows) -> None:
-        fresh = (rows.state >= TrialState.RUNNING) & ~self._is_counted[rows.numbers]
+        fresh = (rows.state >= TrialState.RUNNING) & ~_never_ran(rows) & ~self._is_counted[rows.numbers]
         self._is_counted[rows.numbers[fresh]] = True
         for name, counts in self._counts.items():
             places = rows.parameters[name][fresh]
@@ -261,3 +263,8 @@ class TriedValues:
             self._kinds = np.concatenate([self._kinds, np.zeros(more, dtype=np.uint8)])
             self._losses = np.concatenate([self._losses, np.full(more, math.inf)])
             self._is_counted = np.concatenate([self._is_counted, np.zeros(more, dtype=np.bool_)])
+
+
+def _never_ran(rows: Rows) -> np.ndarray:
+    """Whether trials were aborted before they ran, so that their values were not tried."""
+    return never_ran({"state": rows.state, "started": rows.started})

@@ -173,6 +173,16 @@ def test_a_trial_that_changed_after_its_end_asks_for_new_bins():
     assert not tried.put(search.snapshot())
 
 
+@pytest.mark.parametrize(
+    ("parameter", "once"),
+    [(UniformIntegerParameterRange("x", 1, 2), "h "), (DiscreteParameterRange("x", [1, 2]), [1, 0])],
+)
+def test_a_value_of_a_trial_that_was_aborted_before_it_ran_was_not_tried(parameter, once):
+    search = search_over((1, 0.5), parameter=parameter)
+    search.add_trial(None, {"x": 2}, state=TrialState.ABORTED, seconds=math.nan)
+    assert shown(search)["x"] == once
+
+
 def test_what_is_shown_does_not_depend_on_the_order_in_which_rows_came():
     search = ScriptedSearch()
     values = np.random.default_rng(3).random(50).tolist()
