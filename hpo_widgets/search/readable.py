@@ -375,7 +375,8 @@ def extras_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, Extra
 def _extras_singly(search: Search | ReadableSearch, rows: Rows) -> dict[int, Extra]:
     trials = map(search.trial, rows.numbers.tolist())
     names = {objective.key for objective in search.objectives}
-    return extras_of_trials(((trial.number, trial.error, trial.summary, None) for trial in trials), names)
+    told = ((trial.number, trial.error, trial.summary, trial.id if trial.is_elsewhere else None) for trial in trials)
+    return extras_of_trials(told, names)
 
 
 def checked_filter(chosen: TrialFilter | Mapping[str, Any], search: Search) -> TrialFilter:

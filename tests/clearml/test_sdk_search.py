@@ -160,6 +160,7 @@ def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched
     assert trial.ended >= trial.started
     frame = search.to_dataframe()
     assert frame.shape[0] == sum(search.counts.values())
+    assert frame["task_id"][trial.number] == task
 
 
 def test_details_do_not_wait_for_the_console_that_the_server_keeps(
