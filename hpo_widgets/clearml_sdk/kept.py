@@ -78,7 +78,7 @@ class KeptController:
                 f"Task {task.name!r} is not the optimizer Task of a search of ClearML: it has no arguments below "
                 f"{_OPTIONS}, or no {SPACE[1]} in its configuration"
             )
-        self.id = task_id
+        self.id = self.optimizer_task_id = task_id
         self.name = str(task.name)
         self.strategy_name = str(self._options.get("optimizer_class", "SearchStrategy"))
         title, series, sign = (self._options[f"objective_metric_{word}"] for word in ("title", "series", "sign"))

@@ -112,10 +112,15 @@ class LiveController:
     # What it says -----------------------------------------------------------------------------------------
 
     @property
+    def optimizer_task_id(self) -> str | None:
+        """The optimizer Task's id; None where the controller has no such Task."""
+        task = self.optimizer._task  # noqa: SLF001 -- see patches.py, as for all that follows
+        return None if task is None else str(task.id)
+
+    @property
     def id(self) -> str:
         """The optimizer Task's id, or one made of the controller's."""
-        task = self.optimizer._task  # noqa: SLF001 -- see patches.py, as for all that follows
-        return f"sdk-{id(self.optimizer):x}" if task is None else str(task.id)
+        return self.optimizer_task_id or f"sdk-{id(self.optimizer):x}"
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.clearml_sdk.kept import KeptController
 from hpo_widgets.clearml_sdk.live import LiveController
+from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.search import check_command
 from hpo_widgets.search.readable import extras_of
 from hpo_widgets.trials.export import to_dataframe
@@ -95,6 +96,17 @@ class SdkSearch:
     def id(self) -> str:
         """The optimizer Task's id, or one made of the controller's."""
         return self.controller.id
+
+    @property
+    def optimizer_task_id(self) -> str | None:
+        """The optimizer Task's id; None where the controller has no such Task."""
+        return self.controller.optimizer_task_id
+
+    @property
+    def optimizer_task_page(self) -> str | None:
+        """Address of that Task's page in ClearML's web application; None where that is not known."""
+        task = self.optimizer_task_id
+        return None if task is None else page_of(task)
 
     @property
     def name(self) -> str:

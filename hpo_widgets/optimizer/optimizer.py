@@ -693,6 +693,15 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         return self._definition.template.kept_by(self.id)
 
+    @property
+    def optimizer_task_page(self) -> str | None:
+        """Address of that Task's page in ClearML's web application.
+
+        None where there is no such Task, or the configuration of ClearML does not name the application.
+        """
+        task, remote = self.optimizer_task_id, self._definition.template.remote
+        return None if task is None or remote is None else remote.page(task)
+
     def backup(self, path: str | Path) -> Path:
         """Write a copy of the journal that can be viewed and continued like any other, also while the search runs.
 

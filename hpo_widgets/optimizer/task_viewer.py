@@ -48,9 +48,23 @@ class LazyTaskRecords:
 class TaskViewer(SearchViewer):
     """See `SearchViewer`; curves, consoles and pages of its trials are the server's, where this kernel can ask it."""
 
+    engine_name = "ClearML"
+
     def __init__(self, path: Path, *, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None) -> None:
         self._tasks = LazyTaskRecords()
         super().__init__(path, reopen=reopen, remote=self._tasks)
+
+    @property
+    def optimizer_task_id(self) -> str | None:
+        """The Task that the search's trials are below, as its journal has it; None: they are below the template."""
+        own = self._state.header["clearml"].get("optimizer_task")
+        return own if isinstance(own, str) else None
+
+    @property
+    def optimizer_task_page(self) -> str | None:
+        """Address of that Task's page."""
+        own = self.optimizer_task_id
+        return None if own is None else self._tasks.page(own)
 
     def log_so_far(self, number: int) -> Future[str | None]:
         """Ask for the console of a trial's Task; None for a trial that was none."""

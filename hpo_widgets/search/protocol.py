@@ -273,6 +273,21 @@ class PollsServer(Protocol):
 
 
 @runtime_checkable
+class KeptByTask(Protocol):
+    """A search that may have a Task of its own at a ClearML server."""
+
+    @property
+    def optimizer_task_id(self) -> str | None:
+        """The Task's id; None where there is none."""
+        ...
+
+    @property
+    def optimizer_task_page(self) -> str | None:
+        """Address of the server's page for it; None where there is none, or it is not known."""
+        ...
+
+
+@runtime_checkable
 class TitlesStrategy(Protocol):
     """A search that knows what a person calls its strategy."""
 

@@ -39,10 +39,15 @@ optimizer = HyperParameterOptimizer(
     make_base_task(client, "digits"),
     [UniformParameterRange("x", 0, 1), UniformIntegerParameterRange("units", 1, 8)],
     "validation", "loss", "min", execution_queue="default", max_number_of_concurrent_tasks=4, total_max_jobs=6,
-    pool_period_min=0.02, seed=3,
+    pool_period_min=0.02, seed=3, always_create_task=True,
 )
 """
 )
+VIEW = """
+from clearml.backend_api import Session
+
+OptimizerWidget(HyperParameterOptimizer.open(optimizer.optimizer_task_id))
+"""
 PANEL = """
 widget = OptimizerWidget(optimizer)
 widget
@@ -67,7 +72,7 @@ def test_a_pause_and_a_narrowed_range_reach_what_waits_in_the_queue(notebook):
     button(panel, "Pause").click()
     notebook.wait_kernel("statuses()[1:] == ['created'] * 4")
     expect(panel.locator(".hpo-pill")).to_contain_text("paused")
-    notebook.screenshot("queue-paused", panel)
+    notebook.screenshots_in_both_themes("queue-paused", panel)
     # From 1 to 8 to 1 to 4, by the keyboard.
     for _ in range(4):
         panel.get_by_role("slider", name="units").last.press("ArrowLeft")
@@ -78,12 +83,42 @@ def test_a_pause_and_a_narrowed_range_reach_what_waits_in_the_queue(notebook):
     assert outside
     notebook.wait_kernel(f"optimizer.counts[4] == {len(outside)}")
     expect(panel.get_by_text("1 of 6 done")).to_be_visible()
-    notebook.screenshot("queue-narrowed", panel)
+    notebook.screenshots_in_both_themes("queue-narrowed", panel)
     button(panel, "Resume").click()
     for _ in range(5):
         assert notebook.kernel("work()")
     notebook.wait_kernel("widget.status == 'completed'")
     assert notebook.kernel("optimizer.counts[2] == optimizer.budget.jobs.used == 6")
     expect(panel.get_by_text("6 of 6 done")).to_be_visible()
-    notebook.screenshot("queue-ended", panel)
+    notebook.screenshots_in_both_themes("queue-ended", panel)
+    assert not notebook.complaints()
+
+
+@pytest.mark.slow
+def test_a_panel_leads_to_the_task_of_its_search(notebook):
+    notebook.open("from served_queue import *", PANEL, VIEW)
+    notebook.run_cell(0)
+    notebook.run_cell(1)
+    panel = notebook.panel()
+    address = notebook.kernel("server.url + '/projects/*/experiments/' + optimizer.optimizer_task_id + '/output/log'")
+    link = panel.locator(".hpo-status").get_by_role("link", name="Task")
+    expect(link).to_have_attribute("href", address)
+    button(panel, "workers: 4 at once").focus()
+    notebook.page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    notebook.screenshots_in_both_themes("queue-task", panel)
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[0] == 4 and statuses() == ['queued'] * 4")
+    notebook.run_cell(2)
+    view = notebook.page.locator(".hpo-panel").last
+    expect(view.get_by_text("viewer", exact=True)).to_be_visible()
+    expect(view.get_by_text("4 at once")).to_be_visible()
+    expect(view.locator(".hpo-status").get_by_role("link", name="Task")).to_have_attribute("href", address)
+    notebook.screenshots_in_both_themes("queue-task-view", view)
+    # Where nobody knows the web application, the id is there to be copied.
+    notebook.kernel("setattr(Session, 'get_app_server_host', lambda: 'unknown')")
+    expect(view.get_by_text("Task " + notebook.kernel("optimizer.optimizer_task_id"))).to_be_visible()
+    expect(view.get_by_role("link", name="Task")).to_have_count(0)
+    notebook.screenshots_in_both_themes("queue-task-text", view)
+    notebook.kernel("optimizer.stop()")
     assert not notebook.complaints()

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from clearml import Task
 from clearml.automation import ClearmlJob
+from clearml.backend_api import Session
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import poll_thread
@@ -291,6 +292,15 @@ def test_optimizer_task_id_is_that_of_the_task_that_keeps_the_search(optimizer, 
     further = finished(optimizer(auto_connect_task=own))
     assert further.optimizer_task_id is None
     assert optimizer().optimizer_task_id is None
+
+
+def test_optimizer_task_page_is_that_of_the_web_application_where_it_is_known(optimizer, project, monkeypatch):
+    own = Task.create(project_name=project, task_name="mine")
+    made = optimizer(auto_connect_task=own)
+    assert made.optimizer_task_page.endswith(f"/projects/*/experiments/{own.id}/output/log")
+    assert optimizer().optimizer_task_page is None
+    monkeypatch.setattr(Session, "get_app_server_host", lambda: "nowhere")
+    assert made.optimizer_task_page is None
 
 
 def test_log_so_far_is_the_console_that_the_server_keeps(running, worker):

@@ -28,6 +28,7 @@ from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.widget.parts import summary
 from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import DEADLINE, finished, make_base_task
 from tests.clearml.unreliable import Unreliable
@@ -357,7 +358,10 @@ def test_a_live_search_is_only_viewed(task_search, opened, worker, project, unti
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=own.id).data.configuration or {}), "nothing is kept")
-    assert isinstance(opened(own.id), SearchViewer)
+    view = opened(own.id)
+    assert isinstance(view, SearchViewer)
+    assert (view.optimizer_task_id, view.optimizer_task_page) == (own.id, made.optimizer_task_page)
+    assert summary.facts(view)[:2] == ["ClearML", "2 at once"]  # and not 2 workers of a journal
     worker.gate.set()
     assert made.wait(timeout=1.0)
 

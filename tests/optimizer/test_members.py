@@ -284,6 +284,10 @@ def test_opening_code_shows_the_search_again_to_go_on_with_it(optimizer, templat
     assert panel.search.id == made.id
 
 
+def test_optimizer_task_page_is_none_where_trials_are_no_tasks(optimizer):
+    assert optimizer().optimizer_task_page is None
+
+
 def test_optimizer_task_id_is_none_where_trials_are_no_tasks(optimizer):
     assert optimizer().optimizer_task_id is None
 

@@ -620,8 +620,8 @@ def test_iterations_that_were_used_are_counted_when_a_search_is_opened_again_and
 
 
 NOT_FOR_A_VIEW = {
-    "close_files", "get_optimizer", "log_so_far", "next_poll", "optimizer_task_id", "prepare_workers",
-    "release_workers",
+    "close_files", "get_optimizer", "log_so_far", "next_poll", "optimizer_task_id", "optimizer_task_page",
+    "prepare_workers", "release_workers",
 }  # fmt: skip
 """Members that need what runs the search."""
 

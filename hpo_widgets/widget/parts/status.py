@@ -52,6 +52,9 @@ class StatusPanel(NumberFieldPart):
     _css = asset("status.css")
 
     title = t.Unicode(help="Name of the search.").tag(sync=True)
+    task = t.Dict(
+        default_value=None, allow_none=True, help="Id and page of the Task that a server keeps of the search."
+    ).tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     is_view = t.Bool(False, help="Whether another process runs the search.").tag(sync=True)
     pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
@@ -95,6 +98,7 @@ class StatusPanel(NumberFieldPart):
         best = in_words.front(self._front.numbers) if self.has_front else in_words.best(search)
         with self.hold_sync():
             self.title = search.name
+            self.set_trait("task", summary.task(search))
             self.status = str(search.status)
             self.pill = dict(in_words.pill(search))
             self.is_view = isinstance(search, ViewedSearch) and search.is_view

@@ -6,7 +6,8 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
-from hpo_widgets.search import PollsServer, SearchStatus, TitlesStrategy
+from hpo_widgets._messages import printable
+from hpo_widgets.search import KeptByTask, PollsServer, SearchStatus, TitlesStrategy
 from hpo_widgets.search.in_words import num_done
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -56,6 +57,15 @@ def facts(search: Search) -> list[str]:
         search.strategy_title if isinstance(search, TitlesStrategy) else search.strategy_name,
         *(text.objective(one) for one in search.objectives),
     ]
+
+
+def task(search: Search) -> dict[str, str] | None:
+    """Id and page of the Task that a server keeps of a search, the page empty where it is not known; None: no Task."""
+    own = search.optimizer_task_id if isinstance(search, KeptByTask) else None
+    if own is None:
+        return None
+    page = search.optimizer_task_page if isinstance(search, KeptByTask) else None
+    return {"id": printable(own), "page": page or ""}
 
 
 def budgets(search: Search) -> list[_BudgetLine]:

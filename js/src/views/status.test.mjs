@@ -9,7 +9,15 @@ async function rendered(more = {}) {
   const panel = document.createElement("div");
   panel.className = "hpo-layout";
   const model = fakeModel({
-    ...{ title: "", status: "running", pill: {}, is_view: false, facts: [], strategy: "" },
+    ...{
+      title: "",
+      task: null,
+      status: "running",
+      pill: {},
+      is_view: false,
+      facts: [],
+      strategy: "",
+    },
     ...{ budgets: [], counts: [], best: null, has_front: false, forecast: "", next_poll: "" },
     ...{ sentence: "", notices: [], workers: 1, jobs: null, raise_to: null, commands: {} },
     ...{ answer: {}, ...more },
@@ -72,4 +80,19 @@ test("Escape leaves the selection alone in a field, and where an input method ha
   assert.deepEqual(model.sent, []);
   plot.tell("keydown", { key: "Escape" });
   assert.deepEqual(model.sent, [{ kind: "deselect" }]);
+});
+
+test("the Task of the search is a link where its page is known, and else text that opens the search elsewhere", async () => {
+  fakePage();
+  const id = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+  const { panel, model } = await rendered({ task: { id, page: "https://app.example/0a1b" } });
+  const task = panel.querySelector(".hpo-own-task");
+  const shown = () => [task.hidden, task.textContent, task.getAttribute("href")];
+  assert.deepEqual(shown(), [false, "Task ↗", "https://app.example/0a1b"]);
+  await model.change({ task: { id, page: "" } });
+  assert.deepEqual(shown(), [false, `Task ${id}`, null]);
+  await model.change({ task: { id, page: "javascript:alert(1)" } });
+  assert.deepEqual(shown(), [false, `Task ${id}`, null]);
+  await model.change({ task: null });
+  assert.deepEqual(shown(), [true, "", null]);
 });

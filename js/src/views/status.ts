@@ -29,6 +29,8 @@ interface Notice {
 
 type Model = {
   title: string;
+  /** The Task that a server keeps of the search; its page is empty where it is not known. */
+  task: { id: string; page: string } | null;
   status: string;
   /** The status in a word, and as which status it looks. */
   pill: { word: string; look: string };
@@ -77,13 +79,15 @@ const render: Render<Model> = ({ model, el }) => {
   const shape = element("span", "", { "aria-hidden": "true" });
   const word = element("span");
   const facts = element("span", "hpo-muted");
-  const [factsBefore, factsAfter] = [element("span"), element("span")];
+  const [factsBefore, factsAfter, beforeTask] = [element("span"), element("span"), element("span")];
   pill.append(shape, word);
   const type = (name: string) => (text: string, id: string) =>
     model.send({ kind: "type", name, text, id });
   const workers = typedField("workers", "workers", "", type("workers"));
   const jobs = typedField("trials in all", "in all", "no limit", type("jobs"));
-  facts.append(factsBefore, workers.root, factsAfter);
+  // Without an address it is text.
+  const task = element("a", "hpo-own-task", { target: "_blank", rel: "noopener noreferrer" });
+  facts.append(factsBefore, workers.root, factsAfter, beforeTask, task);
   head.append(title, badge, pill, facts, workers.problem);
 
   const body = element("div", "hpo-status-body");
@@ -145,9 +149,14 @@ const render: Render<Model> = ({ model, el }) => {
     setText(factsBefore, `${words.slice(0, WORKERS).join(" · ")} · `);
     setText(
       factsAfter,
-      words.length > WORKERS + 1 ? ` · ${words.slice(WORKERS + 1).join(" · ")}` : "",
+      words
+        .slice(WORKERS + 1)
+        .map((text) => ` · ${text}`)
+        .join(""),
     );
     setAttribute(factsAfter, "title", model.get("strategy"));
+    setText(beforeTask, model.get("task") ? " · " : "");
+    paintTask(task, model.get("task"));
     workers.paint(
       words[WORKERS] ?? "",
       String(model.get("workers")),
@@ -240,5 +249,14 @@ const render: Render<Model> = ({ model, el }) => {
   el.append(root);
   return lifetime.end;
 };
+
+/** The way to the Task of the search, or where its page is not known its id, which opens the search elsewhere. */
+function paintTask(link: HTMLElement, task: Model["task"]): void {
+  const page = task !== null && /^https?:/.test(task.page) ? task.page : null;
+  link.hidden = task === null;
+  setAttribute(link, "href", page);
+  setAttribute(link, "title", page && task && `Open the optimizer Task ${task.id} in ClearML`);
+  setText(link, task === null ? "" : page ? "Task ↗" : `Task ${task.id}`);
+}
 
 export default { initialize, render };

@@ -42,6 +42,13 @@ def test_the_numbers_are_those_of_the_search(status, search, refresh):
     assert (status.workers, status.jobs, status.facts[1]) == (5, None, "5 workers")
 
 
+def test_the_task_of_the_search_is_shown_once_there_is_one(status, search, refresh):
+    assert status.task is None
+    search.optimizer_task_id, search.optimizer_task_page = "0a1b", None
+    refresh(status)
+    assert status.task == {"id": "0a1b", "page": ""}
+
+
 def test_the_time_to_the_next_poll_is_counted_down_where_a_server_runs_the_trials(status, search, refresh):
     assert status.next_poll == ""
     shown = []

@@ -21,6 +21,17 @@ def test_of_clearml_facts_say_how_many_wait_and_run_at_once():
     assert summary.facts(search)[:2] == ["ClearML, queue default", "10 at once"]
 
 
+def test_the_task_that_a_server_keeps_of_a_search_is_told_with_its_page_where_that_is_known():
+    search = ScriptedSearch()
+    assert summary.task(search) is None
+    search.optimizer_task_id, search.optimizer_task_page = None, None
+    assert summary.task(search) is None
+    search.optimizer_task_id = "0a1b"
+    assert summary.task(search) == {"id": "0a1b", "page": ""}
+    search.optimizer_task_page = "https://app.example/0a1b"
+    assert summary.task(search) == {"id": "0a1b", "page": "https://app.example/0a1b"}
+
+
 def test_a_trial_that_does_not_count_against_the_budget_is_not_done():
     search = ScriptedSearch(jobs=6)
     search.add_trial(0.5)
