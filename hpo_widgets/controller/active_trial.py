@@ -166,7 +166,8 @@ class ActiveTrial:
         reported = [f"{title}/{series}" for title, series in self.summaries]
         sentence = f"ended without reporting {objective.key!r}"
         if not reported:
-            return f"{sentence}; it reported and returned nothing"
+            nothing = "and returned nothing" if self.row.job is None else "nothing"  # a server's job returns nothing
+            return f"{sentence}; it reported {nothing}"
         return f"{sentence}, only other scalars. {near_match(objective.key, reported)}"
 
     def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:

@@ -110,6 +110,8 @@ def test_a_trial_that_reports_nothing_is_told_so(trial):
     assert (
         trial.validate_objectives(LOSS) == "ended without reporting 'validation/loss'; it reported and returned nothing"
     )
+    trial.row.job = "0a1b"
+    assert trial.validate_objectives(LOSS) == "ended without reporting 'validation/loss'; it reported nothing"
 
 
 def test_a_trial_that_reports_something_else_is_told_what_and_offered_the_nearest(trial):
