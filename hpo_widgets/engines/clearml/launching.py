@@ -180,7 +180,7 @@ class TaskFactory:
         """
         if self.is_local or self._is_custom or not task_ids:
             return set()
-        queues = self._server.call("queues.get_all", only_fields=["entries"], search_hidden=True)["queues"]
+        queues = self._server.call("queues.get_all", search_hidden=True)["queues"]
         entered = {entry.get("task") for queue in queues for entry in queue.get("entries") or ()}
         # In this order: if an agent takes a Task between the two requests, its status is no longer "queued".
         found = self._server.tasks([task for task in task_ids if task not in entered], ["id", "status", "last_worker"])
