@@ -109,6 +109,13 @@ def test_a_panel_leads_to_the_task_of_its_search(notebook):
     notebook.screenshots_in_both_themes("queue-task", panel)
     button(panel, "Start").click()
     notebook.wait_kernel("optimizer.counts[0] == 4 and statuses() == ['queued'] * 4")
+    panel.get_by_role("button", name="all trials").click()
+    panel.locator("tbody tr").first.click()
+    of_trial = panel.locator(".hpo-details").get_by_role("link", name="Task")
+    expect(of_trial).to_be_visible()
+    # Both look like links, whatever JupyterLab says of these.
+    colours = [found.evaluate("a => getComputedStyle(a).color") for found in (link, of_trial, panel)]
+    assert colours[0] == colours[1] != colours[2]
     notebook.run_cell(2)
     view = notebook.page.locator(".hpo-panel").last
     expect(view.get_by_text("viewer", exact=True)).to_be_visible()

@@ -199,7 +199,7 @@ const render: Render<Model> = ({ model, el }) => {
   setText(vary, "Try a variation");
   const copy = element("button", "", { type: "button" });
   setText(copy, "Copy as dict");
-  const page = element("a", "hpo-details-page", { target: "_blank", rel: "noopener noreferrer" });
+  const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" });
   setText(page, "Task ↗");
   // Retry is the last button, as it comes and goes and would move the others.
   head.append(title, state, vary, copy, retry, page);
