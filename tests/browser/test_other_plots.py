@@ -53,6 +53,43 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     assert notebook.complaints() == []
 
 
+THREE = """
+import random
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+random.seed(1)
+names = ["error", "size", "latency"]
+search = ScriptedSearch(titles=names, series=names, signs=["min"] * 3)
+search.add_trials([[random.random() for _name in names] for _trial in range(40)])
+widget = OptimizerWidget(search)
+plot = widget.plots["Pareto"]
+widget
+"""
+SELECTS_ARE_WHOLE = """
+panel => [...panel.querySelectorAll('.widget-dropdown select')].every(select =>
+  select.getBoundingClientRect().bottom <= select.closest('.widget-hbox').getBoundingClientRect().bottom)
+"""
+
+
+def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(notebook):
+    notebook.open(THREE)
+    notebook.run_all()
+    panel = notebook.panel()
+    across = panel.get_by_label("Across")
+    expect(across).to_be_visible()
+    assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
+    across.select_option("latency")
+    notebook.wait_kernel("plot.pair == (2, 1)")
+    rest(panel)
+    notebook.screenshots_in_both_themes("three-objectives", panel)
+    rimmed = notebook.kernel("plot.figures[0]._front_of_all.names.tolist()")
+    click_dot(panel.locator(".bqplot:visible .dot[style*='surface']").first)
+    notebook.wait_kernel("len(widget.selected) == 1")
+    assert notebook.kernel("widget.selected[0]") in rimmed
+    assert notebook.complaints() == []
+
+
 MAP = """
 import numpy as np
 from hpo_widgets.testing import ScriptedSearch

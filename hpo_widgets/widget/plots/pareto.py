@@ -26,7 +26,7 @@ from hpo_widgets.widget.sync.flow import act_while_cell_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bqplot import Mark, Tooltip
+    from bqplot import Mark, Scatter, Tooltip
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Search
@@ -62,10 +62,9 @@ class PairSeries(TrialSeries):
         self._forget_front()
 
     def _forget_front(self) -> None:
-        """Have the front found again among all trials."""
-        self._front: Numbers = np.empty(0, dtype=np.int64)
-        self._unseen = self.ended()
-        """Trials that have ended since the front was found."""
+        """Have the fronts found again among all trials."""
+        self._candidates: dict[tuple[int, ...], Numbers] = {}
+        """By objectives: the front that was found last, and the trials that have ended since."""
 
     def put(self, rows: Rows) -> Numbers:
         """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
@@ -74,7 +73,7 @@ class PairSeries(TrialSeries):
             one.put(rows)
         fresh = super().put(rows)
         self.values.has_rewritten |= any(one.has_rewritten for one in others)
-        self._unseen = np.concatenate([self._unseen, fresh])
+        self._candidates = {shown: np.union1d(some, fresh) for shown, some in self._candidates.items()}
         if self.values.has_rewritten:
             self._forget_front()
         return fresh
@@ -88,7 +87,10 @@ class PairSeries(TrialSeries):
 
     def across(self, numbers: Numbers) -> Floats:
         """Values of the objective that is shown across; NaN where there is none."""
-        values = self._all[self._pair[0]].values[numbers]
+        return self._finite(self._pair[0], numbers)
+
+    def _finite(self, objective: int, numbers: Numbers) -> Floats:
+        values = self._all[objective].values[numbers]
         return np.where(np.isfinite(values), clip_objective(values), np.nan)
 
     def shown_across(self) -> Floats:
@@ -109,14 +111,22 @@ class PairSeries(TrialSeries):
         Numbers
             From the best by the objective across to the best by the one up.
         """
-        # What one of the front dominates stays dominated.
-        candidates = np.union1d(self._front, self._unseen)
+        front = self._undominated(self._pair)
+        across = self.across(front)
+        return front[np.argsort(across if self._minimise[self._pair[0]] else -across, kind="stable")]
+
+    def front_of_all(self) -> Numbers:
+        """Completed trials of which no other one is better in one of all objectives and as good in the others."""
+        return self._undominated(tuple(range(len(self._all))))
+
+    def _undominated(self, objectives: tuple[int, ...]) -> Numbers:
+        candidates = self._candidates[objectives] if objectives in self._candidates else self.ended()
         completed = self.values.completed(self.passing(candidates))[0].astype(np.int64)
-        minimise = [self._minimise[index] for index in self._pair]
-        is_front = pareto_front(np.stack([self.across(completed), self.y(completed)], axis=1), minimise)
-        self._front, self._unseen = completed[is_front], self._unseen[:0]
-        across = self.across(self._front)
-        return self._front[np.argsort(across if minimise[0] else -across, kind="stable")]
+        values = np.stack([self._finite(index, completed) for index in objectives], axis=1)
+        # What one of the front dominates stays dominated.
+        front: Numbers = completed[pareto_front(values, [self._minimise[index] for index in objectives])]
+        self._candidates[objectives] = front
+        return front
 
 
 def front_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -161,13 +171,16 @@ class ParetoFigure(TrialFigure):
         self.axis_x = FittedAxis()
         self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
+        self._front_of_all: Scatter | None = None
+        """Made with the first trial that it marks."""
         self._show_marks()
 
     @property
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top."""
         clouds = [mark for name in ("outside", "partial", "inside") for mark in self.cloud(name).marks]
-        return [self._strip, *clouds, self._steps, self._front, self._selected]
+        elsewhere = [] if self._front_of_all is None else [self._front_of_all]
+        return [self._strip, *clouds, *elsewhere, self._steps, self._front, self._selected]
 
     def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, Any]:
         clouds = super()._make_clouds(tip, lane_tip)
@@ -198,6 +211,24 @@ class ParetoFigure(TrialFigure):
         self._mark(self._front, series, numbers)
         style.put_changed(self._steps, *front_steps(series.across(numbers), series.y(numbers)))
 
+    def draw_front_of_all(self, series: PairSeries, numbers: Numbers) -> None:
+        """Mark trials that are on the front for an objective that is not shown.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            These trials.
+        """
+        if self._front_of_all is None and len(numbers):
+            look = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
+            # Without a fill only the rim would hear a click.
+            self._front_of_all = self._over(colors=[style.SURFACE], **look, tooltip=self._front.tooltip)
+            self._show_marks()
+        if self._front_of_all is not None:
+            self._mark(self._front_of_all, series, numbers)
+
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         x = _pairs(series).across(numbers)
         is_known = np.isfinite(x)
@@ -213,7 +244,8 @@ def _pairs(series: TrialSeries) -> PairSeries:
 class ParetoPlot(TrialPlot):
     """Draws two objectives of each trial against each other, live, with their Pareto front.
 
-    The front is orange with a line along its steps: nothing that was tried lies beyond it. Other completed trials are
+    The front is orange with a line along its steps: nothing that was tried lies beyond it. Of three or more objectives
+    it is that of the two that are shown; what else is on the front of all has an orange rim. Other completed trials are
     dots, faint where they are outside the present ranges, pruned and aborted ones with both values hollow diamonds.
     Failed trials have no place here.
 
@@ -291,7 +323,9 @@ class ParetoPlot(TrialPlot):
         for place, chooser in enumerate(self._choosers):
             act_while_cell_runs(chooser)
             chooser.observe(lambda change, place=place: self._on_chosen(place, change["new"]), "value")
-        return [ipywidgets.HBox(self._choosers), self._host, self.make_foot(self._key)]
+        controls = ipywidgets.HBox(self._choosers)
+        controls.add_class("hpo-plot-controls")
+        return [controls, self._host, self.make_foot(self._key)]
 
     @property
     def figures(self) -> tuple[ParetoFigure]:
@@ -301,20 +335,30 @@ class ParetoPlot(TrialPlot):
     def numbers(self) -> PlotNumbers:
         """Return the front of both objectives, then the other trials, the newest first."""
         rows = passing_rows(self.search, self.filter)
-        pairs = rows.values[:, self.pair]
-        completed = np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(pairs).all(axis=1))
-        minimise = [self.search.objectives[index].minimise for index in self.pair]
-        is_front = pareto_front(pairs[completed], minimise)
-        front = rows.numbers[completed[is_front]].tolist()
+        completed = np.flatnonzero(rows.state == TrialState.COMPLETED)
+        values = np.where(np.isfinite(rows.values), rows.values, np.nan)[completed]
+
+        def front_of(objectives: Sequence[int]) -> list[int]:
+            minimise = [self.search.objectives[index].minimise for index in objectives]
+            found: list[int] = rows.numbers[completed[pareto_front(values[:, objectives], minimise)]].tolist()
+            return found
+
+        count, front = len(self._names), front_of(self.pair)
+        fronts = {"front": set(front)}
+        if count > 2:
+            fronts[f"front of all {count}"] = set(front_of(range(count)))
         numbers = [*front, *np.setdiff1d(rows.numbers, front)[::-1].tolist()]
-        on_front = set(front)
+        more = {
+            heading: lambda trial, some=some: "on the front" if trial.number in some else ""
+            for heading, some in fronts.items()
+        }
         return trial_numbers(
             self.search,
             numbers,
             len(numbers),
             "trials, the front first, then the newest",
             objectives=self.pair,
-            more={"front": lambda trial: "on the front" if trial.number in on_front else ""},
+            more=more,
         )
 
     def _draw_everything(self) -> None:
@@ -323,10 +367,15 @@ class ParetoPlot(TrialPlot):
 
     def _draw_best(self) -> None:
         drawing = self._drawing
-        drawing.draw_front(self._series, self._series.front())
+        front = self._series.front()
+        drawing.draw_front(self._series, front)
+        has_more = len(self._names) > 2
+        elsewhere = np.setdiff1d(self._series.front_of_all(), front) if has_more else front[:0]
+        drawing.draw_front_of_all(self._series, elsewhere)
         clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial")}
         drawn = (
-            ("●", style.BEST, 1, "not dominated", clouds["inside"] + clouds["outside"]),
+            ("●", style.BEST, 1, f"not dominated{' in these two' if has_more else ''}", len(front)),
+            ("○", style.BEST, 1, f"not dominated in all {len(self._names)}", len(elsewhere)),
             ("●", style.DOT, 1, "completed", clouds["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", clouds["outside"]),
             ("◇", style.DOT, 1, "pruned or aborted", clouds["partial"]),

@@ -136,6 +136,45 @@ def test_of_many_objectives_any_two_are_shown(show):
             plot.pair = wrong
 
 
+def test_of_three_objectives_what_else_is_on_the_front_of_all_has_a_rim(show, refresh):
+    search = search_for("error", "size", "accuracy")
+    values = [(0.5, 10.0, 1.0), (0.1, 90.0, 2.0), (0.6, 95.0, 3.0), (0.7, 96.0, 2.5)]
+    search.add_trials(values)
+    plot = show(ParetoPlot, search)
+
+    def rimmed():
+        mark = plot.figures[0]._front_of_all
+        return [] if mark is None else mark.names.tolist()
+
+    assert (front(plot), rimmed()) == ([1, 0], [2])
+    assert "not dominated in these two" in plot._key.value
+    assert "not dominated in all 3" in plot._key.value
+    numbers = plot.numbers()
+    columns = [numbers.columns.index(heading) for heading in ("trial", "front", "front of all 3")]
+    on = "on the front"
+    said = [tuple(row[column] for column in columns) for row in numbers.rows]
+    assert sorted(said) == [("#0", on, on), ("#1", on, on), ("#2", "", on), ("#3", "", "")]
+    search.add_trial((0.65, 97.0, 4.0))
+    refresh(plot)
+    assert rimmed() == [2, 4]
+    plot.pair = (0, 2)
+    assert (front(plot), rimmed()) == ([1, 2, 4], [0])
+    plot.filter = {"within": {"error/error": (0.5, None)}}
+    refresh(plot)
+    assert (front(plot), rimmed()) == ([0, 2, 4], [])
+    search.add_trial((0.0, 0.0, 9.0))
+    plot.filter = None
+    refresh(plot)
+    assert (front(plot), rimmed()) == ([5], [])
+
+
+def test_of_two_objectives_there_is_one_front(show, two):
+    two.add_trials([(0.5, 10.0), (0.1, 90.0), (0.5, 20.0)])
+    plot = show(ParetoPlot, two)
+    assert plot.figures[0]._front_of_all is None
+    assert "in these two" not in plot._key.value
+
+
 def test_a_search_with_one_objective_has_no_front(show, search):
     with pytest.raises(ValueError, match="needs two objectives"):
         show(ParetoPlot, search)
