@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,36 @@ def labels(names: Sequence[str]) -> dict[str, str]:
     """Map each name to its label: the name without its section, unless another name would look the same."""
     short = [name.rpartition("/")[2] for name in names]
     return {name: tail if tail and short.count(tail) == 1 else name for name, tail in zip(names, short, strict=True)}
+
+
+def shorts(words: Sequence[str], most: int) -> list[str]:
+    """Shorten texts that stand side by side; those that would look alike lose what they begin with in common.
+
+    >>> shorts(["resnet50 small", "resnet50 large", "vgg"], 8)
+    ['…small', '…large', 'vgg']
+
+    Parameters
+    ----------
+    words
+        The texts.
+    most
+        Greatest number of characters of each.
+
+    Returns
+    -------
+    list of str
+        One for each text.
+    """
+    alike: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words):
+        alike.setdefault(short(word, most), []).append(word)
+    shown: dict[str, str] = {}
+    for cut, group in alike.items():
+        common = os.path.commonprefix(group)  # noqa: RUF071 -- letters are meant, not folders
+        # Up to the word or the number in which they begin to differ.
+        whole = common.rstrip("".join(filter(str.isalnum, common))) or common
+        shown |= {word: cut if len(group) == 1 else short(f"…{word[len(whole) :]}", most) for word in group}
+    return [shown[word] for word in words]
 
 
 def range_in_words(chosen: tuple[object, ...], kind: str) -> str:

@@ -80,3 +80,12 @@ def test_a_dict_in_python_is_python_whatever_the_values_are():
     assert (made["top"], made["low"]) == (math.inf, [-math.inf])
     assert (made["function"], made["array"], made["own"]) == ("max", "array([0., 0.])", "object")
     assert math.isnan(made["none"])
+
+
+def test_texts_that_would_look_alike_lose_what_they_begin_with_in_common():
+    long = [f"a long category {number} of many" for number in (1, 10, 2)]
+    assert text.shorts([*long, "other", long[0]], 6) == ["…1 of…", "…10 o…", "…2 of…", "other", "…1 of…"]
+    assert text.shorts(["resnet50_v1", "resnet50_v2"], 8) == ["…v1", "…v2"]
+    assert text.shorts(["aaaaaaaa1", "aaaaaaaa2"], 6) == ["…1", "…2"]
+    assert text.shorts(["one", "another long one"], 6) == ["one", "anoth…"]
+    assert text.shorts([], 6) == []

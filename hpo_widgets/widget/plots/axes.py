@@ -479,9 +479,10 @@ class ParameterAxis:
         count = len(self.choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))
         room = max(3, letters // len(labelled))
+        words = text.shorts([self.choices[index] for index in labelled], room)
         return {
             "tick_values": np.array(labelled, dtype=float),
-            "tick_labels": {str(index): text.short(self.choices[index], room) for index in labelled},
+            "tick_labels": {str(index): word for index, word in zip(labelled, words, strict=True)},
         }
 
     def box(self, low: float, high: float) -> dict[str, tuple[Any, ...]]:
@@ -546,7 +547,8 @@ class ParameterAxis:
         """
         if self.choices is None:
             return [""] * len(places)
-        return [text.short(self.choices[round(place)], most) for place in places.tolist()]
+        words = text.shorts(self.choices, most)
+        return [words[round(place)] for place in places.tolist()]
 
 
 def _log_ticks(domain: Domain, most: int) -> list[float]:

@@ -131,7 +131,9 @@ class ParallelFigure:
         for at, axis in enumerate(axes):
             names.append((at, 1.0, _without_middle(axis.label, most)))
             kinds.append((at, 1.0, axis.kind_in_words))
-            ticks += [(at, place, text.short(words, most)) for place, words in axis.ticks()]
+            marked = axis.ticks()
+            shown = text.shorts([words for _place, words in marked], most)
+            ticks += [(at, place, words) for (place, _words), words in zip(marked, shown, strict=True)]
         for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
             self._put_labels(name, labels)
         x = np.array([[index, index, np.nan] for index in range(len(axes))]).ravel()[:-1]

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.widget.plots.axes import (
     LANE,
     Domain,
+    ParameterAxis,
     clip,
     clip_objective,
     first_domain,
@@ -133,3 +135,11 @@ def test_values_that_no_logarithmic_axis_has_above_the_lane_are_drawn_at_its_flo
 )
 def test_the_axis_of_trials_grows_in_steps_and_ends_with_the_budget(num_trials, most, end):
     assert num_trials_shown(num_trials, most) == end
+
+
+def test_choices_that_begin_alike_are_told_apart():
+    axis = ParameterAxis(DiscreteParameterRange("kind", [f"a long category {number}" for number in range(30)]))
+    labels = [*axis.ticks(axis.domain, 4, letters=24)["tick_labels"].values()]
+    assert labels[:2] == ["…0", "…4"]
+    assert len(set(labels)) == len(labels)
+    assert axis.words(np.array([0.2, 28.9]), 8) == ["…0", "…29"]
