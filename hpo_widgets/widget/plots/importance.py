@@ -282,7 +282,9 @@ class ImportancePlot(Plot):
             self._x.domain = names
         with self._bars.hold_sync():
             self._bars.x, self._bars.y = names, np.array(list(shares.values()))[::-1]
-        self._said.value = _sentence(found)
+        objectives = self.search.objectives
+        by = f" by {text.axis(objectives[self.objective])}" if len(objectives) > 1 else ""
+        self._said.value = _sentence(found, by)
 
     def _on_click(self, said: object) -> None:
         """Say which parameter was clicked; what the browser says is checked, and nonsense ignored."""
@@ -298,9 +300,9 @@ def _short(label: str, place: int) -> str:
     return label if len(label) <= _MOST_NAME else f"{text.short(label, _MOST_NAME - 3)} {place + 1}"
 
 
-def _sentence(found: Importances) -> str:
-    """Say what the shares are of, and what has none."""
-    sentence = f"What sets the best tenth of {found.num_trials} trials apart (PED-ANOVA)."
+def _sentence(found: Importances, by: str) -> str:
+    """Say what the shares are of, ``by`` which of several objectives, and what has none."""
+    sentence = f"What sets the best tenth of {found.num_trials} trials{by} apart (PED-ANOVA)."
     if not any(found.shares.values()):
         sentence += " No parameter explains it."
     if found.left_out:
