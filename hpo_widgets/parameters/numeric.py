@@ -65,9 +65,13 @@ class NumericParameter(LeafParameter):
     def _declare(self) -> None:
         """Check the constructor's arguments and set the current range to the declared one."""
         if not self.min_value < self.max_value:
-            raise ValueError(
+            message = (
                 f"min_value of {self.name!r} must be below its max_value, got {self.min_value!r} and {self.max_value!r}"
             )
+            if self.min_value == self.max_value:
+                only = self._from_scale(self.min_value)
+                message += f"; to hold it at one value write DiscreteParameterRange({self.name!r}, [{only!r}])"
+            raise ValueError(message)
         if self.step_size is not None and not self.step_size > 0:
             raise ValueError(f"step_size of {self.name!r} must be above 0, got {self.step_size!r}; None for no steps")
         self._check_steps(self.min_value, self.max_value)

@@ -516,9 +516,9 @@ class Space:
             values[name] = leaf.normalise(value)
             if isinstance(leaf, NumericParameter):
                 check_limits(name, (values[name], values[name]), self._limits.get(name))
-        for is_set, index in self._layout.top:
-            if not is_set and (name := self._layout.occurrences[index].name) not in values:
-                raise ValueError(f"the point lacks a value for {name!r}")
+        needed = [self._layout.occurrences[index].name for is_set, index in self._layout.top if not is_set]
+        if missing := [name for name in needed if name not in values]:
+            raise ValueError(f"the point lacks a value for {', '.join(map(repr, missing))}")
         if self.selections(values) is None and match(self._layout, values, self._could_be) is None:
             sets = [place.names for place in self._options.top_sets if place.names & values.keys()] or [
                 place.names for place in self._options.top_sets

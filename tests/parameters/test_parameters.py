@@ -7,6 +7,7 @@ import itertools
 import math
 import pickle
 import random
+import re
 import warnings
 
 import numpy as np
@@ -463,6 +464,13 @@ class TestEveryNumericRange:
         for bounds in ((3, 1), (2, 2)):
             with pytest.raises(ValueError, match="min_value of 'x' must be below its max_value"):
                 kind("x", *bounds)
+
+    def test_says_how_to_hold_a_parameter_at_one_value(self, kind):
+        only = {LogUniformParameterRange: "100.0", UniformParameterRange: "2.0", UniformIntegerParameterRange: "2"}
+        with pytest.raises(ValueError, match=rf"write DiscreteParameterRange\('x', \[{re.escape(only[kind])}\]\)$"):
+            kind("x", 2, 2)
+        with pytest.raises(ValueError, match="got 3(.0)? and 1(.0)?$"):
+            kind("x", 3, 1)
 
     def test_refuses_bounds_that_are_not_finite(self, kind):
         for bounds in ((math.nan, 1), (0, math.inf)):

@@ -433,7 +433,8 @@ def test_a_choice_by_hand_keeps_its_type():
 @pytest.mark.parametrize(
     ("point", "message"),
     [
-        ({"lr": 0.01, "layers": 2}, "the point lacks a value for 'kind'"),
+        ({"lr": 0.01, "layers": 2}, "the point lacks a value for 'kind'$"),
+        ({"lr": 0.01}, "the point lacks a value for 'layers', 'kind'$"),
         ({"lr": 0.01, "layer": 2, "kind": 1}, "no parameter 'layer'. Did you mean 'layers'?"),
         ({"lr": "0.01", "layers": 2, "kind": 1}, "'lr' is searched on a log scale and takes a number above 0"),
         ({"lr": 0.01, "layers": True, "kind": 1}, "'layers' takes a whole number, got True"),
