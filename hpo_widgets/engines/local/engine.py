@@ -52,6 +52,10 @@ _OUT_OF_MEMORY = re.compile(
 
 FOREVER = float("inf")
 
+CLOSING = 2.0
+"""Seconds that a process that has closed its connection gets to end, and again to vanish when it was killed then:
+people are told how it ended."""
+
 
 class WorkerHandle:
     """What an engine knows of one worker, whose process comes and goes; belongs to the engine's thread."""
@@ -507,7 +511,8 @@ class ProcessEngine(ABC):
                 if process.has_ended():
                     self._process_ended(worker)
                     continue
-                if now >= worker.killed_at + _PATIENCE:
+                tells_its_end = worker.has_closed and worker.abort_state is None
+                if now >= worker.killed_at + (CLOSING if tells_its_end else _PATIENCE):
                     # Killed, but still busy giving back its memory: its trial ends now, it is reaped later.
                     self._end_after_process(worker, process)
                     continue

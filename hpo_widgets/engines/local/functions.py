@@ -48,7 +48,7 @@ import cloudpickle
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local import messages
-from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
+from hpo_widgets.engines.local.engine import CLOSING, FOREVER, ProcessEngine, WorkerHandle
 from hpo_widgets.engines.local.messages import (
     ABORT,
     LOAD,
@@ -73,7 +73,6 @@ _LARGE = 50 * 1024 * 1024
 _MANY_SPENT = 3  # workers that were replaced after a trial, of which people are told
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
 _STARTING = 30.0  # seconds in which a worker that has loaded the callable begins a trial
-_CLOSING = 2.0  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
 _UNUSED_SECONDS = 600.0  # after which a process that was started ahead of its search ends, unless it was asked
 _BOOT = """
@@ -368,7 +367,7 @@ class FunctionPool(ProcessEngine):
         super()._closed(worker)
         worker.has_closed = True
         # Without a connection it can neither report nor return a result.
-        worker.kill_at = min(worker.kill_at, time.monotonic() + _CLOSING)
+        worker.kill_at = min(worker.kill_at, time.monotonic() + CLOSING)
 
     def _ended(
         self,
@@ -427,7 +426,7 @@ class FunctionPool(ProcessEngine):
         if worker.abort_state is not None:
             state = worker.abort_state
             error = "did not end when it was told to, and was killed" if worker.killed_at < FOREVER else None
-        elif worker.has_closed and worker.killed_at < FOREVER and process.returncode == -signal.SIGKILL:
+        elif worker.has_closed and worker.killed_at < FOREVER and process.returncode in {None, -signal.SIGKILL}:
             state, error = TrialState.FAILED, "the trial's process closed its connection to the search"
         elif worker.is_ready:
             state, error = TrialState.FAILED, f"the trial's process {process.ending()}"

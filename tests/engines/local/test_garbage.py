@@ -6,12 +6,14 @@ import ast
 import functools
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 import hpo_widgets
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformIntegerParameterRange
+from hpo_widgets.engines.local import engine
 from hpo_widgets.engines.local.messages import BadMessageError, ended_line, read
 from hpo_widgets.trials import TrialState
 from tests.engines.local.conftest import Driver
@@ -211,6 +213,17 @@ def test_a_trial_that_closes_the_connection_fails_soon(drive, how):
     driver = drive(train)
     assert driver.run(0, how=how).error == "the trial's process closed its connection to the search"
     assert driver.run(1, how=None).state == COMPLETED
+
+
+def test_a_process_that_takes_long_to_vanish_is_told_to_have_closed_its_connection(drive, monkeypatch):
+    monkeypatch.setattr(engine, "_PATIENCE", 0.0)  # as on a busy machine: killed, it is seen to run still
+
+    def train():
+        os.closerange(3, 1 << 20)
+        while True:
+            time.sleep(1)
+
+    assert drive(train).run(0).error == "the trial's process closed its connection to the search"
 
 
 def test_an_end_that_is_noticed_late_is_told_as_it_was(drive):
