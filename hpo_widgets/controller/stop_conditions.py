@@ -130,7 +130,7 @@ class StopConditions:
             self.why_none_launched = self.why_none_launched or StopReason(
                 "max_failures",
                 f"{number} trials in a row were stopped at the server before they ran; see there who stops them, then "
-                f"start again{_the_last(error)}",
+                f"continue{_the_last(error)}",
             )
 
     def why_no_more(

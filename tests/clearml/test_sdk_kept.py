@@ -8,6 +8,7 @@ from clearml.automation import DiscreteParameterRange, ParameterSet, UniformPara
 
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget
 from hpo_widgets.clearml_sdk import kept
+from hpo_widgets.clearml_sdk.search import adapt
 from hpo_widgets.engines.clearml import children
 from hpo_widgets.engines.clearml.server import Server
 from hpo_widgets.search import COMMANDS, Search
@@ -66,7 +67,7 @@ def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, sdk_work
     search.controller.look()
     assert (search.status, search.stop_reason.code) == ("completed", "total_max_jobs")
     assert [trial.value for trial in search.top(3)] == [0.25, 0.5, 0.75]
-    assert search.optimizer_task_id == task.id
+    assert search.optimizer_task_id == adapt(optimizer).optimizer_task_id == task.id
     assert search.optimizer_task_page.endswith(f"/projects/*/experiments/{task.id}/output/log")
     frame = search.to_dataframe()
     assert list(frame["task_id"]) == [search.trial(number).id for number in range(4)]

@@ -521,7 +521,7 @@ def test_a_search_whose_waiting_tasks_are_stopped_again_and_again_ends_with_what
     stop_waiting(made, in_queue, 5)
     until(made, lambda: made.errors)
     told = (
-        "5 trials in a row were stopped at the server before they ran; see there who stops them, then start again; the "
+        "5 trials in a row were stopped at the server before they ran; see there who stops them, then continue; the "
         "last: its Task was stopped: cleared"
     )
     [notice] = made.errors

@@ -94,7 +94,7 @@ def test_trials_that_are_stopped_at_a_server_in_a_row_beyond_those_that_wait_at_
     assert reason is conditions.why_none_launched
     assert reason.code == "max_failures"
     assert reason.sentence == (
-        "6 trials in a row were stopped at the server before they ran; see there who stops them, then start again; the "
+        "6 trials in a row were stopped at the server before they ran; see there who stops them, then continue; the "
         "last: its Task was stopped: no"
     )
     conditions.begin_run()
