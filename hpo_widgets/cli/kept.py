@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
 from hpo_widgets.search import ViewedSearch
+from hpo_widgets.search.in_words import front as on_front
 from hpo_widgets.search.in_words import note, num_done, ranked_by
+from hpo_widgets.trials.columns import Front
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
 
@@ -199,6 +201,11 @@ def print_best(search: Search, most: int) -> None:
         print(f"ended because: {plain(str(search.stop_reason))}")
     elif isinstance(search, ViewedSearch) and search.owner_died:
         print("the process that ran it ended before the search did")
+    if len(search.objectives) > 1:
+        front = Front(search.objectives)
+        front.put(search.snapshot(), search.snapshot)
+        if size := on_front(front.numbers):
+            print(f"{size['value']}, with which the table begins")
     best = search.top(most)
     if not best:
         return

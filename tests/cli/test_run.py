@@ -366,6 +366,21 @@ def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def twice(x):
+    return {"a/a": x, "b/b": x}
+
+
+def test_of_several_objectives_show_tells_how_large_the_front_is(tmp_path, capsys):
+    both = {"objective_metric_title": ["a", "b"], "objective_metric_series": ["a", "b"]}
+    space = [UniformParameterRange("x", 0, 1)]
+    options = {"objective_metric_sign": ["min", "max"], "journal": tmp_path, "total_max_jobs": 4}
+    search = HyperParameterOptimizer(twice, space, **both, **options)
+    search.start()
+    assert search.wait()
+    assert main(["show", search.id, "--journal", str(tmp_path)]) == 0
+    assert "4 trials on the front, with which the table begins\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [["export"], ["export", "--format", "json"], ["show"]])
 def test_an_output_on_a_full_disk_is_said_in_one_line(kept, tmp_path, words):
     command = [sys.executable, "-m", "hpo_widgets", *words, kept.id, "--journal", str(tmp_path)]
