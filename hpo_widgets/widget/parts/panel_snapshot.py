@@ -85,6 +85,7 @@ class PanelSnapshot(SnapshotPart):
                 if one["number"] or one["label"] not in _NOT_ENDED
             ],
             "best": "" if best is None else _best(best, has_front=status.has_front),
+            "has_front": status.has_front,
             "reason": text.short(status.sentence, MOST_LETTERS),
             "space": [
                 {

@@ -112,6 +112,11 @@ class FakeElement extends EventTarget {
     }
   }
 
+  prepend(...nodes) {
+    this.append(...nodes);
+    this.nodes.unshift(...this.nodes.splice(-nodes.length));
+  }
+
   insertBefore(node, next) {
     this.append(node);
     if (next !== null) {

@@ -55,6 +55,19 @@ test("what the picture is of is said, of a search too that an earlier release ha
   }
 });
 
+test("a front has the sign that it has in the panel", () => {
+  const signs = (kept, marks) => {
+    const node = fakePage();
+    const rows = marks.map((mark) => ({ mark, cells: ["#0"] }));
+    const table = { columns: [{ label: "trial" }], rows };
+    drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept, table } }));
+    return node.querySelectorAll(".hpo-saved-best").map(({ textContent }) => textContent);
+  };
+  const front = { best: "2 trials on the front", has_front: true };
+  assert.deepEqual(signs(front, ["front", "front", ""]), ["■", "■", "■"]);
+  assert.deepEqual(signs({ best: "0.5 at #0" }, ["best", ""]), ["▲", "▲"]);
+});
+
 test("a verdict stands before what it rests on, and a reason alone without one", () => {
   const said = (kept) => {
     const node = fakePage();

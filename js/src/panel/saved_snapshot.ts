@@ -25,6 +25,8 @@ type Snapshot = {
   budgets: Budget[];
   counts: Count[];
   best: string;
+  /** Whether that tells of the front of several objectives. */
+  hasFront: boolean;
   /** What could be said of several searches; empty of one. */
   verdict: string;
   /** Why it had ended, or what the verdict rests on. */
@@ -88,6 +90,7 @@ export function readSnapshot(data: Json): Snapshot | null {
       return { text: string(text), isBad: is_bad === true };
     }),
     best: string(kept.best),
+    hasFront: kept.has_front === true,
     verdict: string(kept.verdict),
     reason: string(kept.reason),
     space: list(kept.space, (item) => {
@@ -175,7 +178,15 @@ function budgetBar({ name, text, fraction }: Budget): HTMLElement {
   return box;
 }
 
-function summary({ budgets, counts, best, verdict, reason, shown }: Snapshot): HTMLElement {
+function summary({
+  budgets,
+  counts,
+  best,
+  hasFront,
+  verdict,
+  reason,
+  shown,
+}: Snapshot): HTMLElement {
   const box = element("div", "hpo-saved-summary");
   const tally = element("div", "hpo-saved-tally");
   const states = element("p");
@@ -185,7 +196,7 @@ function summary({ budgets, counts, best, verdict, reason, shown }: Snapshot): H
   tally.append(states);
   if (best) {
     const line = element("p");
-    line.append(triangle(), words("span", "", best));
+    line.append(signOf(hasFront), words("span", "", best));
     tally.append(line);
   }
   if (verdict || reason) {
@@ -200,9 +211,9 @@ function summary({ budgets, counts, best, verdict, reason, shown }: Snapshot): H
   return box;
 }
 
-function triangle(): HTMLElement {
+function signOf(isFront: boolean): HTMLElement {
   const sign = element("span", "hpo-saved-best", { "aria-hidden": "true" });
-  setText(sign, "▲");
+  setText(sign, isFront ? "■" : "▲");
   return sign;
 }
 
@@ -247,8 +258,8 @@ function table({ caption, columns, rows }: Snapshot): HTMLElement {
     row.append(
       ...cells.map((text, place) => {
         const cell = words("td", columns[place]?.isNumber ? "hpo-right" : "", text);
-        if (place === 0 && mark === "best") {
-          cell.prepend(triangle());
+        if (place === 0 && (mark === "best" || mark === "front")) {
+          cell.prepend(signOf(mark === "front"));
         }
         return cell;
       }),

@@ -149,6 +149,8 @@ def test_of_several_objectives_nothing_is_called_the_best(show, refresh):
     panel.search.add_trial([0.4, 1.0])
     output = panel._repr_mimebundle_()
     assert output[MIME]["best"] == "2 trials on the front"
+    assert output[MIME]["has_front"] is True
+    assert [row["mark"] for row in output[MIME]["table"]["rows"]] == ["front", "front"]
     assert "best" not in output["text/plain"]
 
 
