@@ -232,7 +232,10 @@ def reopen(
         if is_interrupted:
             recovered = template.recover(reader.search_id, reader.trials()[1], state.declared_space)
     interrupted: list[TrialRow] = []
-    if is_interrupted or own or template.kind != header["engine"]:
+    runs_another = template.kind != header["engine"] or (
+        template.kind == "script" and template.facts["script"] != header.get("script")
+    )
+    if is_interrupted or own or runs_another:
         with closing(Journal.open(path)) as journal:
             if owner is not None and state.run_began is not None:
                 # Giving the lease back erases the owner's last heartbeat, from which the run's duration is computed.
@@ -240,7 +243,7 @@ def reopen(
                 journal.write(events=[{"kind": "clock_set", "at": owner.heartbeat, "wall_minutes": state.wall_before}])
             if is_interrupted:
                 interrupted = _reconcile(journal, recovered, state.objectives, kept)
-            if own or template.kind != header["engine"]:
+            if own or runs_another:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
                 journal.set_header({**header, **facts})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_widgets._messages import printable
@@ -101,12 +102,14 @@ class JournalSearch(ReadableSearch):
         return self._state.settings.total_max_jobs
 
     @property
-    def _template(self) -> str | Named:
-        """The template experiment in code: a Task's id, or a name for what a journal cannot hold."""
+    def _template(self) -> str | Path | Named:
+        """The template experiment in code: a Task's id, a script's path, or a name for what a journal cannot hold."""
         header = self._state.header
         if self._state.has_tasks:
             return str(header["clearml"]["base_task_id"])
         is_script = header["engine"] == "script"
+        if is_script and "script" in header:
+            return Path(header["script"])
         return Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
 
     def as_code(self) -> str:

@@ -171,6 +171,23 @@ def test_a_search_goes_on_with_another_budget_and_number_of_workers(tmp_path, mo
         assert search.get_time_limit() is not None
 
 
+def test_the_code_of_a_search_over_a_script_names_where_that_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "1", "--strategy", "random"]
+    assert main(["run", "train.py", *words]) == 0
+    capsys.readouterr()
+    assert main(["show", "train", "--code"]) == 0
+    said = capsys.readouterr().out
+    assert "from pathlib import Path\n" in said
+    assert f'base_task_id=Path("{tmp_path}/train.py"),\n' in said
+    Path("train.py").rename("moved.py")
+    assert main(["continue", "train", "moved.py", "--trials", "2"]) == 0
+    capsys.readouterr()
+    assert main(["show", "train", "--code"]) == 0
+    assert f'base_task_id=Path("{tmp_path}/moved.py"),\n' in capsys.readouterr().out
+
+
 def test_what_cannot_go_on_is_said_before_anything_runs(kept, tmp_path, capsys, gate, held, until):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(rest=""), encoding="utf-8")

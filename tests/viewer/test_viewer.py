@@ -640,10 +640,12 @@ def test_where_there_is_no_journal_there_is_nothing_to_view(tmp_path):
     ("header", "template", "comments"),
     [
         ({"engine": "callable", "template": "f"}, "f", ["# f: the callable of this search"]),
+        ({"engine": "script", "template": "f", "script": '/home/me/"f".py'}, "Path('/home/me/\"f\".py')", []),
+        # Of a search that was begun before the path was kept.
         ({"engine": "script", "template": "f.py"}, "f_py", ["# f_py: the path of the script of this search"]),
         ({"engine": "clearml", "template": "f", "clearml": {"base_task_id": "0f" * 16}}, f'"{"0f" * 16}"', []),
     ],
-    ids=["callable", "script", "task"],
+    ids=["callable", "script", "script without its path", "task"],
 )
 def test_the_code_names_what_the_search_runs(tmp_path, header, template, comments):
     with Journal.create(tmp_path / "code.sqlite", "code-1", {**HEADER, "arguments": {}, **header}) as journal:

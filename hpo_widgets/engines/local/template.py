@@ -319,6 +319,11 @@ class ScriptTemplate(_LocalTemplate):
         """The script's absolute path."""
         return self.path
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Where the script is, for the code that opens the search again; nobody runs it from there."""
+        return {"script": str(self.path)}
+
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:  # noqa: ARG002 -- a command line is text
         """Be ready to start processes."""
         from hpo_widgets.engines.local.scripts import ScriptEngine
