@@ -14,7 +14,7 @@ from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
 from hpo_widgets.search import ViewedSearch
 from hpo_widgets.search.in_words import front as on_front
-from hpo_widgets.search.in_words import note, num_done, ranked_by
+from hpo_widgets.search.in_words import note, num_done, pill, ranked_by
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
@@ -113,7 +113,7 @@ def list_searches(chosen: argparse.Namespace) -> int:
             with SearchViewer(path) as search:
                 ended, best = standing(search)
                 best = best and f"best {best}"
-                print(f"{path.stem:<{width}}  {at}  {search.status:<9}  {ended} trials  {best}".rstrip())
+                print(f"{path.stem:<{width}}  {at}  {pill(search)['word']:<11}  {ended} trials  {best}".rstrip())
         except JournalError as error:
             print(f"{path.stem:<{width}}  {at}  {error}")
     return 0
@@ -125,7 +125,7 @@ def show_search(chosen: argparse.Namespace) -> int:
         if chosen.code:
             print(search.as_code())
         else:
-            print(f"{plain(search.name)} ({search.id}), {plain(search.strategy_title)}: {search.status}")
+            print(f"{plain(search.name)} ({search.id}), {plain(search.strategy_title)}: {pill(search)['word']}")
             print_best(search, chosen.top)
     return 0
 

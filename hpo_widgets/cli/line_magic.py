@@ -9,6 +9,7 @@ from IPython.core import error
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.cli.kept import plain, print_best, print_table, standing
+from hpo_widgets.search.in_words import pill
 from hpo_widgets.search.readable import ReadableSearch, is_over, wait_for_end
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class HpoMagic:
             return
         ((variable, search),) = possible.items()
         if word == "show":
-            print(f"{plain(search.name)} ({plain(search.id)}): {search.status}")
+            print(f"{plain(search.name)} ({plain(search.id)}): {pill(search)['word']}")
             print_best(search, 10)
         elif word == "wait":
             _wait(search)
@@ -139,7 +140,7 @@ def _named(found: dict[str, Search], which: str) -> dict[str, Search]:
 
 
 def _row(variable: str, search: Search) -> list[str]:
-    return [variable, plain(search.name), str(search.status), *standing(search)]
+    return [variable, plain(search.name), pill(search)["word"], *standing(search)]
 
 
 def _searches(variables: dict[str, Any]) -> Iterator[tuple[str, Search]]:

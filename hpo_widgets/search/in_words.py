@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from hpo_widgets._messages import number
-from hpo_widgets.search.protocol import SearchStatus
+from hpo_widgets.search.protocol import SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -31,8 +31,13 @@ class Best(TypedDict):
 
 
 def pill(search: Search) -> Pill:
-    """Return the status in a word and how it looks; a search of which no trial has a result is no success."""
+    """Return the status in a word and how it looks.
+
+    A search of which no trial has a result is no success, and nobody has stopped one whose process died.
+    """
     status = str(search.status)
+    if search.status is SearchStatus.STOPPED and isinstance(search, ViewedSearch) and search.owner_died:
+        return {"word": "interrupted", "look": status}
     ended = sum(count for state, count in search.counts.items() if state.has_ended)
     if search.status is SearchStatus.COMPLETED and ended and best(search) is None:
         has_only_failed = search.counts.get(TrialState.FAILED, 0) == ended

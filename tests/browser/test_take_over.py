@@ -61,7 +61,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     take_over = panel.get_by_role("button", name="Take over")
     expect(take_over).to_be_enabled()
     expect(panel.locator(".hpo-orphaned")).to_contain_text("Take over goes on with it here.")
-    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(panel.locator(".hpo-pill")).to_have_text("■interrupted")
     expect(listed.get_by_role("button", name="Take over outlived")).to_be_visible()
     # Without its function the panel says what to do.
     expect(bare.get_by_role("button", name="Take over")).to_have_attribute("aria-disabled", "true")

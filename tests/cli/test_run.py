@@ -291,11 +291,11 @@ def test_a_search_whose_process_was_killed_says_so(tmp_path, capsys):
         made.write([row(0), row(1, TrialState.RUNNING)], [], [], [START])  # and no end
     assert main(["show", "digits", "--journal", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "digits (digits-1), RandomSearch: stopped\n2 trials: 1 completed, 1 aborted\n" in said
+    assert "digits (digits-1), RandomSearch: interrupted\n2 trials: 1 completed, 1 aborted\n" in said
     assert "\nthe process that ran it ended before the search did\n" in said
     assert "#1 (aborted)" in said
     assert main(["list", "--journal", str(tmp_path)]) == 0
-    assert "stopped    2 of 5000 trials" in capsys.readouterr().out
+    assert "interrupted  2 of 5000 trials" in capsys.readouterr().out
 
 
 def test_all_trials_are_exported(kept, tmp_path, capsys):

@@ -122,7 +122,8 @@ def test_what_a_process_runs_is_looked_at_each_time(keep, tmp_path):
     known = JournalListing()
     with Journal.open(path):
         assert known.newest(tmp_path)["searches"][0]["status"] == "running"
-    assert known.newest(tmp_path)["searches"][0]["status"] == "stopped"
+    (found,) = known.newest(tmp_path)["searches"]
+    assert (found["status"], found["pill"]) == ("stopped", {"word": "interrupted", "look": "stopped"})
 
 
 def test_of_more_journals_than_are_read_the_oldest_are_counted(keep, tmp_path, monkeypatch):
