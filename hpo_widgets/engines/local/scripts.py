@@ -69,7 +69,7 @@ class ScriptEngine(ProcessEngine):
     ) -> None:
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._template = template
-        self._follow_edits([str(template.path)])
+        self._follow_edits(template.own_files())
         # What it prints is to be read while it runs.
         self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
         self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")

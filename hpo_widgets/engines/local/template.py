@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import sys
@@ -33,7 +34,7 @@ from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.engines.local.functions import FunctionPool
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _LONGEST_NAME = 60
+_MOST_FILES = 500
+"""Files of a script that are followed: each is looked at when a trial begins."""
 _MOST_PREPARED = 8
 """Each may hold hundreds of megabytes of libraries, for a search that perhaps nobody starts."""
 _LOCK = threading.RLock()
@@ -324,6 +327,17 @@ class ScriptTemplate(_LocalTemplate):
         """Where the script is, for the code that opens the search again; nobody runs it from there."""
         return {"script": str(self.path)}
 
+    def own_files(self) -> list[str]:
+        """The script and the modules beside it that it imports, also through each other, as far as their texts say."""
+        found = {self.path: None}
+        queue = [self.path]
+        while queue and len(found) < _MOST_FILES:
+            for file in _imported_files(queue.pop(), self.path.parent):
+                if file not in found and file.is_file():
+                    found[file] = None
+                    queue.append(file)
+        return list(map(str, found))
+
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:  # noqa: ARG002 -- a command line is text
         """Be ready to start processes."""
         from hpo_widgets.engines.local.scripts import ScriptEngine
@@ -384,6 +398,28 @@ class ScriptTemplate(_LocalTemplate):
             for occurrence, names in space.names_together():
                 if any(value is not None for value in occurrence.parameter.declared):
                     check_positions(names - may_be_none | {occurrence.name}, self.options)
+
+
+def _imported_files(file: Path, folder: Path) -> Iterator[Path]:
+    """Yield where the modules are that a file imports, if they are its own; ``folder`` is that of the script."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # whoever runs it is told
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            base, names = folder, [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [folder, *file.parents][min(node.level, len(file.parents))]
+            names = [f"{node.module or ''}.{alias.name}".strip(".") for alias in node.names]
+        else:
+            continue
+        for name in names:
+            place = base
+            for part in name.split("."):
+                yield place / f"{part}.py"
+                place /= part
+                yield place / "__init__.py"
 
 
 def check_computes(function: Callable[..., object]) -> None:

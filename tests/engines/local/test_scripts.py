@@ -261,3 +261,39 @@ def test_an_edit_of_a_script_is_told_with_the_next_trial(drive_script):
     assert driver.run(2).stdout == "2\n"
     (notice,) = driver.notices
     assert notice.startswith(f"{script} was changed while the search runs")
+
+
+def test_an_edit_of_what_a_script_imports_is_told_with_the_next_trial(drive_script, tmp_path):
+    package = tmp_path / "models"
+    package.mkdir()
+    for name, text in {
+        "models/__init__.py": "from .nets import depth",
+        "models/nets.py": "from . import base\ndepth = base.depth",
+        "models/base.py": "depth = 2",
+        "data.py": "import models, data",  # a circle
+        "unused.py": "",
+        "broken.py": "def",
+    }.items():
+        (tmp_path / name).write_text(text)
+    text = """
+def main():
+    from models import depth
+    print(depth)
+
+import json, data
+try:
+    import broken
+except SyntaxError:
+    main()
+"""
+    driver = drive_script(text)
+    assert driver.run(0).stdout == "2\n"
+    (tmp_path / "unused.py").write_text("x = 1")
+    os.utime(tmp_path / "unused.py", (1, 1))
+    driver.run(1)
+    assert driver.notices == []
+    for number, name in enumerate(["models/base.py", "models/__init__.py", "data.py", "broken.py"], start=2):
+        os.utime(tmp_path / name, (1, 1))
+        driver.run(number)
+        assert driver.notices.pop().startswith(f"{tmp_path / name} was changed while the search runs")
+    assert driver.notices == []
