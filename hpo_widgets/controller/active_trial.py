@@ -152,22 +152,35 @@ class ActiveTrial:
         self.report(objectives[0].title, objectives[0].series, number, iteration)
         return None
 
-    def validate_objectives(self, objectives: tuple[Objective, ...]) -> str | None:
-        """Say why a trial that ran to its end failed all the same; None when it has its objectives."""
+    def validate_objectives(self, objectives: tuple[Objective, ...], reported_nothing: str | None = None) -> str | None:
+        """Say why a trial that ran to its end failed all the same; None when it has its objectives.
+
+        Parameters
+        ----------
+        objectives
+            Those of the search.
+        reported_nothing
+            What to say of a trial that has reported nothing. Default: that it has, and has returned nothing.
+
+        Returns
+        -------
+        str or None
+            A sentence without its beginning, which names the trial.
+        """
         for objective in objectives:
             found = objective.measure(self.summaries.get((objective.title, objective.series)))
             if found is None:
-                return self._never_reported(objective)
+                return self._never_reported(objective, reported_nothing)
             if math.isnan(found[0]):
                 return f"{objective.key} is NaN at iteration {found[1]}"
         return None
 
-    def _never_reported(self, objective: Objective) -> str:
+    def _never_reported(self, objective: Objective, reported_nothing: str | None) -> str:
         reported = [f"{title}/{series}" for title, series in self.summaries]
         sentence = f"ended without reporting {objective.key!r}"
         if not reported:
             nothing = "and returned nothing" if self.row.job is None else "nothing"  # a server's job returns nothing
-            return f"{sentence}; it reported {nothing}"
+            return f"{sentence}; {reported_nothing or f'it reported {nothing}'}"
         return f"{sentence}, only other scalars. {near_match(objective.key, reported)}"
 
     def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:

@@ -354,7 +354,7 @@ class TrialLifecycle:
             self._record_result(number, trial, outcome.result)
         trial.refresh(objectives)
         if state == TrialState.COMPLETED:
-            error = wrong or trial.validate_objectives(objectives)
+            error = wrong or trial.validate_objectives(objectives, outcome.error)
             if error is not None:
                 state = TrialState.FAILED
                 lacks_objective = wrong is None and not trial.has_values

@@ -26,7 +26,8 @@ class Outcome(NamedTuple):
     result
         What the callable returned: None, a number, or a dict of names to numbers; always None for scripts.
     error
-        One sentence that says what went wrong; None when nothing did.
+        One sentence that says what went wrong; None when nothing did. Of a completed trial that reported nothing, what
+        is to be said of that.
     traceback
         The Python traceback of an exception, bounded to about 32 kB.
     stdout, stderr

@@ -312,6 +312,19 @@ def test_a_callable_that_returns_none_and_reports_nothing_is_told_so(search):
     assert "it reported and returned nothing" in made.stop_reason.sentence
 
 
+def test_a_script_that_only_prints_its_result_is_told_how_to_report(search, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("import sys; print('loss', sys.argv)", encoding="utf-8")
+    made = search(script, objective_metric_title="validation", objective_metric_series="loss", total_max_jobs=100)
+    finished(made)
+    assert made.stop_reason.code == "objective_never_reported"
+    assert made.stop_reason.sentence == (
+        "the first 3 trials ended without reporting 'validation/loss'; it reported nothing: a script reports by "
+        "hpo_widgets.report_scalar(title, series, value, iteration), not by what it prints or logs"
+    )
+    assert made.trial(0).status == "failed"
+
+
 def test_a_callable_that_returns_nan_only_ends_by_failures(search):
     made = finished(search(lambda x: float("nan"), total_max_jobs=100, max_failures=4))
     assert made.stop_reason.code == "max_failures"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = "HPO_WIDGETS_REPORT"
+NUMBER_VARIABLE = "HPO_WIDGETS_TRIAL_NUMBER"
+"""The environment variable in which a script finds the number of its trial."""
 
 
 class TrialStopped(BaseException):

@@ -18,7 +18,7 @@ from hpo_widgets._messages import short
 from hpo_widgets.engines.base import Outcome
 from hpo_widgets.engines.local.engine import ProcessEngine
 from hpo_widgets.engines.local.messages import SCALAR, BadMessageError
-from hpo_widgets.engines.local.reporting import VARIABLE
+from hpo_widgets.engines.local.reporting import NUMBER_VARIABLE, VARIABLE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _MAX_SENTENCE = 500
 _WORD = re.compile(r"\w")
 _FRAME = " \t│┃|"
+_REPORTED_NOTHING = (
+    "it reported nothing: a script reports by hpo_widgets.report_scalar(title, series, value, iteration), not by what "
+    "it prints or logs"
+)
 _STOP_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a script that is asked to stop
 _SUPERVISE = (
     "import sys; sys.path.append(sys.argv[1]); import supervisor; supervisor.run(int(sys.argv[2]), sys.argv[3:])"
@@ -78,7 +82,7 @@ class ScriptEngine(ProcessEngine):
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
         worker = self._take(number)
         try:
-            self._spawn(worker, self._template.arguments(point))
+            self._spawn(worker, number, self._template.arguments(point))
         except Exception as error:  # noqa: BLE001 - too many processes, a NUL in a value, worker_env's own
             sentence = f"the script could not be started: {type(error).__name__}: {error}"
             self._end(worker, Outcome(TrialState.FAILED, error=sentence, worker=worker.index, launch_failed=True))
@@ -92,8 +96,9 @@ class ScriptEngine(ProcessEngine):
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _spawn(self, worker: WorkerHandle, arguments: Sequence[str]) -> None:
+    def _spawn(self, worker: WorkerHandle, number: int, arguments: Sequence[str]) -> None:
         environment = self._environments.of(worker.index)
+        environment[NUMBER_VARIABLE] = str(number)
         _add_own_package(environment)
         here, there = socket.socketpair()
         with there:
@@ -128,6 +133,8 @@ class ScriptEngine(ProcessEngine):
             error = _sentence(process.ending(), stderr, traceback)
         elif worker.buffer:
             state, error = TrialState.FAILED, f"the script ended in the middle of a report: {worker.buffer[:40]!r}"
+        elif not worker.series:
+            error = _REPORTED_NOTHING
         index = worker.index
         self._discard(worker)
         self._end(worker, Outcome(state, None, error, traceback, stdout, stderr, duration, index))

@@ -45,6 +45,11 @@ def test_a_script_gets_its_arguments_and_reports(drive_script):
     assert driver.scalars[5] == [("validation", "loss", 0.5, epoch) for epoch in range(3)]
 
 
+def test_a_script_finds_the_number_of_its_trial(drive_script):
+    driver = drive_script("import os; print(os.environ['HPO_WIDGETS_TRIAL_NUMBER'])")
+    assert [driver.run(number).stdout for number in (0, 7)] == ["0\n", "7\n"]
+
+
 def test_several_scripts_run_at_once(drive_script):
     driver = drive_script(REPORTS, workers=2)
     workers = {driver.launch(number, lr=number) for number in range(2)}
