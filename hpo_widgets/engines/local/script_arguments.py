@@ -1,14 +1,15 @@
 """What a script takes on its command line, and how the values of a trial are written there.
 
-The script is read, never run: a parser built by literal ``add_argument``/``click.option`` calls or by
-``fire.Fire(function)`` is understood; anything cleverer is left alone and nothing is checked. Values are written so:
+The script is read, never run: a parser built by literal ``add_argument``/``click.option`` calls, by
+``fire.Fire(function)`` or from the only command of ``typer`` is understood; anything cleverer is left alone and nothing
+is checked. Values are written so:
 
 ===========  =========================================  =============================================
 style        one value                                  other values
 ===========  =========================================  =============================================
 argparse     ``--name value``                           a list: ``--name a b``, or the flag repeated where
                                                         the script says ``action="append"``
-click        ``--name value``                           a list: the flag repeated (``multiple=True``)
+click, typer ``--name value``                           a list: the flag repeated (``multiple=True``)
 fire         ``--name=value``                           Python literals: ``--name=[1,2]``, ``--name=None``
 hydra        ``name=value``                             ``name=[1,2]``, ``name=null``, ``name=true``
 a sequence   its strings, with ``{name}`` and           as for argparse, a list joined by commas
@@ -40,7 +41,7 @@ from hpo_widgets.parameters.proposal import NO_DEFAULT, ProposedRange, propose_r
 from hpo_widgets.parameters.ranges import UniformIntegerParameterRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 STYLES = ("argparse", "click", "fire", "hydra")
 
@@ -164,6 +165,8 @@ def read_options(source: str | bytes) -> _ScriptOptions:
     modules = _imported(tree)
     if "hydra" in modules:
         return _ScriptOptions("hydra")
+    if "typer" in modules:
+        return _typer(tree)
     options = _ScriptOptions()
     is_open = False
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -326,11 +329,80 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     return _ScriptOption(name, flag, form, required is True, off, default, _declared_type(keywords), gives)
 
 
-def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
+def _typer(tree: ast.AST) -> _ScriptOptions:
+    """What the only command of a typer script takes; one of several would have to be named first."""
+    options = _ScriptOptions("click")  # on which typer is built
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    run = {
+        node.args[0].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _called(node) == "run" and node.args and isinstance(node.args[0], ast.Name)
+    }
+    commands = [
+        function
+        for function in functions
+        if function.name in run or any(_called(one) in {"command", "callback"} for one in function.decorator_list)
+    ]
+    if len(commands) == 1:
+        found = [_typer_option(*one) for one in _annotated(commands[0]) if _called(one[0].annotation) != "Context"]
+        options.found = {option.name: option for option in found if option is not None}
+        options.is_complete = None not in found and bool(found)
+    return options
+
+
+def _typer_option(argument: ast.arg, default: ast.expr | None) -> _ScriptOption | None:
+    """Return what an argument of a typer command is on the command line; None where the text does not say."""
+    name, annotation = argument.arg, argument.annotation
+    said: list[ast.expr] = []
+    if isinstance(annotation, ast.Subscript) and _called(annotation.value) == "Annotated":
+        annotation, *said = getattr(annotation.slice, "elts", [None])
+    about = next((one for one in [*said, default] if _called(one) in {"Option", "Argument"}), None)
+    words = list(about.args) if isinstance(about, ast.Call) else []
+    if about is not None and about is default:
+        default = words.pop(0) if words else None
+    is_required = default is None or _literal(default) is Ellipsis
+    if about is None:
+        is_argument = is_required
+    else:
+        is_argument = _called(about) == "Argument"
+    declared = getattr(annotation, "id", "")
+    type_ = _TYPES.get(declared, NO_DEFAULT)
+    if isinstance(annotation, ast.Subscript) and _called(annotation.value) == "Literal":
+        values = _plain(annotation.slice)
+        type_ = list(values) if isinstance(values, tuple) else [values]
+    many = isinstance(annotation, ast.Subscript) and _called(annotation.value) in {"list", "List"}
+    if is_argument:
+        return _ScriptOption(name, "", _POSITIONAL, is_required, "", None if is_required else _plain(default), type_)
+    names = [_literal(word) for word in words]
+    if not all(isinstance(one, str) for one in names):
+        return None
+    long = next((str(one) for one in names if str(one).startswith("--")), str(names[0]) if names else "")
+    flag, slash, off = (part.strip() for part in long.partition("/"))
+    form = _REPEATED if many else _VALUE
+    if not long:
+        flag = f"--{name.lower().replace('_', '-')}"
+    if declared == "bool":
+        form = _SWITCH if long and not slash else _TWO_WAYS
+        off = off or f"--no-{flag.lstrip('-')}"
+    return _ScriptOption(name, flag, form, is_required, off, None if is_required else _plain(default), type_)
+
+
+def _called(node: ast.AST | None) -> str:
+    """The last name of what a node calls, or is."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return str(getattr(node, "attr", None) or getattr(node, "id", ""))
+
+
+def _annotated(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Yield each argument of a function, with its default."""
     arguments = function.args
     by_position = [*arguments.posonlyargs, *arguments.args]
     num_required = len(by_position) - len(arguments.defaults)
     defaults: list[ast.expr | None] = [*[None] * num_required, *arguments.defaults, *arguments.kw_defaults]
+    yield from zip([*by_position, *arguments.kwonlyargs], defaults, strict=True)
+
+
+def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
     return [
         _ScriptOption(
             argument.arg,
@@ -341,7 +413,7 @@ def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
             _plain(default),
             _TYPES.get(getattr(argument.annotation, "id", ""), NO_DEFAULT),
         )
-        for argument, default in zip([*by_position, *arguments.kwonlyargs], defaults, strict=True)
+        for argument, default in _annotated(function)
     ]
 
 

@@ -290,3 +290,61 @@ def test_true_and_false_say_whether_such_a_switch_is_given():
     assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
     script = argparse_script("A = 5", "parser.add_argument('--mode', action='store_const', const=A, default=7)")
     assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
+
+
+TYPER = """
+import typer
+from typing import Annotated, Literal
+app = typer.Typer()
+{decorator}
+def main(
+    context: typer.Context,
+    data: str,
+    lr: float = 0.1,
+    num_layers: Annotated[int, typer.Option("-l", "--layers", help="depth")] = 2,
+    use_bias: bool = True,
+    shuffle: Annotated[bool, typer.Option("--shuffle")] = False,
+    amp: bool = typer.Option(False, "--amp/--full"),
+    batch_size: int = typer.Option(...),
+    order: Literal["up", "down"] = "up",
+    seeds: list[int] = typer.Option([1], help="several"),
+    kind: Annotated[str, typer.Argument()] = "adam",
+): ...
+{call}
+"""
+
+
+@pytest.mark.parametrize(("decorator", "call"), [("@app.command()", "app()"), ("", "typer.run(main)")])
+def test_arguments_of_the_only_command_of_typer_are_read(decorator, call):
+    options = read_options(TYPER.format(decorator=decorator, call=call))
+    assert options.is_complete
+    assert [name for name, option in options.found.items() if option.is_required] == ["data", "batch_size"]
+    assert options.found["order"].type == ["up", "down"]
+    point = {
+        "data": "-x",
+        "lr": -0.5,
+        "num_layers": 3,
+        "use_bias": False,
+        "shuffle": True,
+        "amp": False,
+        "seeds": [1, 2],
+    }
+    assert arguments_of({**point, "batch_size": 8, "kind": "sgd"}, options) == [
+        *["--lr=-0.5", "--layers", "3", "--no-use-bias", "--shuffle", "--full", "--seeds", "1", "--seeds", "2"],
+        *["--batch-size", "8", "--", "-x", "sgd"],
+    ]
+    point = {"use_bias": True, "shuffle": False, "amp": True}
+    assert arguments_of(point, options) == ["--use-bias", "--amp"]
+
+
+@pytest.mark.parametrize("rest", ["@app.command()\ndef other(): ...", "@app.callback()\ndef common(): ..."])
+def test_nothing_is_checked_of_a_typer_script_with_several_commands(rest):
+    script = TYPER.format(decorator="@app.command()", call=rest)
+    assert read_options(script).is_complete is False
+
+
+def test_nothing_is_checked_of_a_typer_script_whose_names_are_computed():
+    script = "import typer\ndef main(x: int = typer.Option(1, *names), y: float = 2.0): ...\ntyper.run(main)"
+    options = read_options(script)
+    assert not options.is_complete
+    assert arguments_of({"y": 0.5}, options) == ["--y", "0.5"]
