@@ -9,7 +9,7 @@ import ipywidgets
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.parameters import DiscreteParameterRange
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import SearchStatus, in_words
 from hpo_widgets.search.comparison import idle_times, trace_of
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import column_titles
@@ -362,7 +362,7 @@ def _parameters(searches: Mapping[str, Search]) -> list[str]:
 
 
 def _how(search: Search) -> str:
-    return f"{text.ended(search.counts)}, {search.status}"
+    return f"{text.ended(search.counts)}, {in_words.pill(search)['word']}"
 
 
 def _status(searches: Any) -> SearchStatus:

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, UniformParameterRange, compare
+from hpo_widgets.journal import Journal
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import sphere
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
 from hpo_widgets.widget.comparison.searches import differences
+from tests.viewer.test_viewer import HEADER, START, row
 
 PARAMETERS = [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)]
 
@@ -82,6 +86,15 @@ def test_an_opened_journal_is_compared_like_a_search(show, tmp_path):
         assert kept[1] == "3, completed"
         assert kept[2:] == run[2:]
         assert shown.sentences == ()
+        shown.close()
+
+
+def test_of_a_search_whose_process_died_it_is_said(show, tmp_path):
+    with Journal.create(tmp_path / "digits-1.sqlite", "digits-1", HEADER) as made:
+        made.write([row(0), row(1, TrialState.RUNNING)], [], [], [START])  # and no end
+    with SearchViewer(made.path) as viewer:
+        shown = show(compare, {"overnight": viewer, "today": searched("today", [2])})
+        assert texts(shown._tables.tables[0])[0][1] == "2, interrupted"
         shown.close()
 
 
