@@ -130,7 +130,8 @@ class ScriptEngine(ProcessEngine):
             state = TrialState.FAILED
             start = stderr.rfind("Traceback (most recent call last)")
             traceback = stderr[start:] if start >= 0 else None
-            error = _sentence(process.ending(), stderr, traceback)
+            died_of_it = traceback if process.returncode == 1 else None  # else it was only printed
+            error = _sentence(process.ending(), stderr, died_of_it)
         elif worker.buffer:
             state, error = TrialState.FAILED, f"the script ended in the middle of a report: {worker.buffer[:40]!r}"
         elif not worker.series:
@@ -141,15 +142,14 @@ class ScriptEngine(ProcessEngine):
 
 
 def _sentence(ending: str, stderr: str, traceback: str | None) -> str:
-    """How a script ended, with its exception, or else with its last line of words."""
-    said = ""
+    """The exception of which a script died, or else how it ended and its last line of words."""
     if traceback is not None:
         # A message may have several lines, and more may be printed after it.
-        said = next((line for line in traceback.splitlines()[1:] if line[:1].strip()), "")
-    if not said:
-        # What draws frames round an error, as typer does, ends with a line of them.
-        said = next((line for line in reversed(stderr.splitlines()) if _WORD.search(line)), "")
-    said = said.strip(_FRAME)
+        exception = next((line for line in traceback.splitlines()[1:] if line[:1].strip()), "")
+        if exception:
+            return short(exception, _MAX_SENTENCE)
+    # What draws frames round an error, as typer does, ends with a line of them.
+    said = next((line for line in reversed(stderr.splitlines()) if _WORD.search(line)), "").strip(_FRAME)
     return short(f"the script {ending}" + (f": {said}" if said else ""), _MAX_SENTENCE)
 
 

@@ -60,10 +60,10 @@ def test_several_scripts_run_at_once(drive_script):
         assert driver.scalars[number][0][2] == number
 
 
-def test_a_script_that_raises_fails_with_its_last_line(drive_script):
+def test_a_script_that_raises_fails_with_its_exception(drive_script):
     outcome = drive_script("print('so far')\nraise ValueError('bad')").run()
     assert outcome.state == FAILED
-    assert outcome.error == "the script ended with exit code 1: ValueError: bad"
+    assert outcome.error == "ValueError: bad"
     assert outcome.traceback.startswith("Traceback")
     assert outcome.stdout == "so far\n"
 
@@ -84,13 +84,24 @@ raise RuntimeError("CUDA error: an illegal access\\n\\nCompile with TORCH_USE_CU
         ),
         (
             "raise SystemExit('╭─ Error ───────────╮\\n│ No such option: x │\\n╰───────────────────╯')",
-            "No such option: x",
+            "the script ended with exit code 1: No such option: x",
         ),
-        ("raise SystemExit('---')", ""),
+        ("raise SystemExit('---')", "the script ended with exit code 1"),
+        (
+            """import sys, traceback
+try:
+    1 / 0
+except ZeroDivisionError:
+    traceback.print_exc()
+print("gave up", file=sys.stderr)
+sys.exit(4)
+""",
+            "the script ended with exit code 4: gave up",
+        ),
     ],
 )
 def test_the_sentence_on_a_script_that_fails_has_its_reason(drive_script, text, said):
-    assert drive_script(text).run().error == "the script ended with exit code 1" + (said and f": {said}")
+    assert drive_script(text).run().error == said
 
 
 def test_a_scripts_exit_code_is_told(drive_script):
@@ -209,9 +220,7 @@ def test_a_script_that_takes_more_memory_than_it_may_fails_with_the_limit(drive_
     assert driver.run(0, megabytes=100).state is TrialState.COMPLETED
     failed = driver.run(1, megabytes=400)
     assert failed.state is TrialState.FAILED
-    assert failed.error == (
-        "the script ended with exit code 1: MemoryError (each process may take 0.3 GB: max_memory_per_job)"
-    )
+    assert failed.error == ("MemoryError (each process may take 0.3 GB: max_memory_per_job)")
 
 
 def test_a_value_that_no_command_line_can_hold_fails_its_trial(drive_script):
