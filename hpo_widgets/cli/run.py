@@ -74,6 +74,15 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
         "--workers", type=positive_int, metavar="N", help="trials at the same time (default: one per core)"
     )
     parser.add_argument(
+        "--trial-minutes",
+        type=_minutes,
+        metavar="M",
+        help="minutes after which a trial is aborted, such as one that hangs",
+    )
+    parser.add_argument(
+        "--trial-memory", type=float, metavar="GB", help="gigabytes that each process of a trial may take, on Linux"
+    )
+    parser.add_argument(
         "--strategy", choices=STRATEGIES, default="tpe", help="how points are chosen (default: %(default)s)"
     )
     parser.add_argument(
@@ -126,6 +135,7 @@ def run(chosen: argparse.Namespace) -> int:
     given = {
         "seed": chosen.seed, "name": chosen.name, "journal": chosen.journal, "total_max_jobs": chosen.trials,
         "min_iteration_per_job": chosen.min_iterations, "max_iteration_per_job": chosen.max_iterations,
+        "time_limit_per_job": chosen.trial_minutes, "max_memory_per_job": chosen.trial_memory,
     }  # fmt: skip
     try:
         search = HyperParameterOptimizer(

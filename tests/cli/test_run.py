@@ -247,6 +247,21 @@ def test_a_journal_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys)
     assert Path("kept.sqlite").read_text(encoding="utf-8") == "no journal"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_trials_get_the_limits_that_are_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    words = ["run", "train.py", "--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "1"]
+    assert main([*words, "--trial-minutes", "5", "--trial-memory", "2.5"]) == 0
+    capsys.readouterr()
+    assert main(["show", "train", "--code"]) == 0
+    said = capsys.readouterr().out
+    assert "    time_limit_per_job=5.0,\n" in said
+    assert "    max_memory_per_job=2.5,\n" in said
+    assert main([*words, "--trial-memory", "-1"]) == 2
+    assert "max_memory_per_job" in capsys.readouterr().err
+
+
 def test_a_strategy_that_needs_iterations_gets_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
