@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dis
 import functools
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _DEPTH = 6
 _MOST_PARTS = 200
+_MOST_FILES = 100
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
 _SETTINGS = frozenset({("os", "environ"), ("sys", "path")})
 _READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
@@ -131,7 +133,9 @@ def libraries_of(root: object) -> list[str]:
 
 
 def own_files_of(root: object) -> list[str]:
-    """Files of a person's own modules that a callable needs and this process has loaded, also through each other.
+    """Files of a person's own modules that a callable needs, also through each other.
+
+    They are those that this process has loaded, and those that the callable's code imports when it runs.
 
     Parameters
     ----------
@@ -156,7 +160,65 @@ def own_files_of(root: object) -> list[str]:
         for value in list(vars(sys.modules[name]).values()):
             with contextlib.suppress(Exception):  # whatever an object's attributes raise
                 queue.append(value.__name__ if isinstance(value, types.ModuleType) else str(value.__module__))
+    folders = [Path(path).absolute() for path in dict.fromkeys(sys.path)]
+    folders = [folder for folder in folders if not f"{folder}{os.sep}".startswith(_NOT_OWN)]
+    for name in imported - sys.modules.keys():
+        for folder in folders:
+            found = [file for file in _places_of(name, folder) if file.is_file()]
+            if found:
+                files.update(map(str, with_imports(found, folder)))
+                break
     return sorted(files)
+
+
+def with_imports(files: Iterable[Path], folder: Path) -> list[Path]:
+    """Return Python files and those that they import, also through each other, as far as their texts say.
+
+    Parameters
+    ----------
+    files
+        The first ones.
+    folder
+        Where modules are found; those that are installed, or Python's own, are elsewhere.
+
+    Returns
+    -------
+    list of Path
+        Files that are there, 100 or a few more at most: they are read at the start of a search.
+    """
+    found = dict.fromkeys(files)
+    queue = list(found)
+    while queue and len(found) < _MOST_FILES:
+        for file in _imported_by(queue.pop(), folder):
+            if file not in found and file.is_file():
+                found[file] = None
+                queue.append(file)
+    return list(found)
+
+
+def _imported_by(file: Path, folder: Path) -> Iterator[Path]:
+    """Yield where the modules would be that a file imports."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # whoever runs it is told
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _places_of(alias.name, folder)
+        elif isinstance(node, ast.ImportFrom):
+            base = [folder, *file.parents][min(node.level, len(file.parents))]
+            for alias in node.names:
+                yield from _places_of(f"{node.module or ''}.{alias.name}".strip("."), base)
+
+
+def _places_of(name: str, folder: Path) -> Iterator[Path]:
+    """Yield where a module and the packages around it would be."""
+    place = folder
+    for part in name.split("."):
+        yield place / f"{part}.py"
+        place /= part
+        yield place / "__init__.py"
 
 
 def _modules_of(root: object) -> tuple[set[str], set[str], bool]:

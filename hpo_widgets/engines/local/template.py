@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 import sys
@@ -20,6 +19,7 @@ from hpo_widgets.engines.local.pickling import (
     notebook_sources,
     own_files_of,
     pickle_callable,
+    with_imports,
 )
 from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
 from hpo_widgets.engines.local.script_arguments import (
@@ -34,7 +34,7 @@ from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.engines.local.functions import FunctionPool
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _LONGEST_NAME = 60
-_MOST_FILES = 500
-"""Files of a script that are followed: each is looked at when a trial begins."""
 _MOST_PREPARED = 8
 """Each may hold hundreds of megabytes of libraries, for a search that perhaps nobody starts."""
 _LOCK = threading.RLock()
@@ -182,7 +180,7 @@ class FunctionTemplate(_LocalTemplate):
         return libraries_of(self.function)
 
     def own_files(self) -> list[str]:
-        """Files of a person's own modules that it needs, as far as this process has loaded them."""
+        """Files of a person's own modules that it needs."""
         return own_files_of(self.function)
 
     def largest_part(self) -> str:
@@ -329,14 +327,7 @@ class ScriptTemplate(_LocalTemplate):
 
     def own_files(self) -> list[str]:
         """The script and the modules beside it that it imports, also through each other, as far as their texts say."""
-        found = {self.path: None}
-        queue = [self.path]
-        while queue and len(found) < _MOST_FILES:
-            for file in _imported_files(queue.pop(), self.path.parent):
-                if file not in found and file.is_file():
-                    found[file] = None
-                    queue.append(file)
-        return list(map(str, found))
+        return list(map(str, with_imports([self.path], self.path.parent)))
 
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:  # noqa: ARG002 -- a command line is text
         """Be ready to start processes."""
@@ -398,28 +389,6 @@ class ScriptTemplate(_LocalTemplate):
             for occurrence, names in space.names_together():
                 if any(value is not None for value in occurrence.parameter.declared):
                     check_positions(names - may_be_none | {occurrence.name}, self.options)
-
-
-def _imported_files(file: Path, folder: Path) -> Iterator[Path]:
-    """Yield where the modules are that a file imports, if they are its own; ``folder`` is that of the script."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # whoever runs it is told
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            base, names = folder, [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = [folder, *file.parents][min(node.level, len(file.parents))]
-            names = [f"{node.module or ''}.{alias.name}".strip(".") for alias in node.names]
-        else:
-            continue
-        for name in names:
-            place = base
-            for part in name.split("."):
-                yield place / f"{part}.py"
-                place /= part
-                yield place / "__init__.py"
 
 
 def check_computes(function: Callable[..., object]) -> None:

@@ -692,3 +692,32 @@ def test_an_edit_of_what_a_callable_imports_is_told_when_the_next_worker_starts(
     assert driver.run(4, x=3).state is TrialState.FAILED
     assert driver.run(5, x=1).result == 20
     assert len(driver.notices) == 1
+
+
+def test_an_edit_of_what_only_workers_import_is_told_too(drive, tmp_path, monkeypatch):
+    (tmp_path / "package_of_workers").mkdir()
+    inner, outer, unused = (tmp_path / "package_of_workers" / f"{name}.py" for name in ("inner", "outer", "unused"))
+    inner.write_text("FACTOR = 2\n")
+    unused.write_text("")
+    outer.write_text("import json, numpy\nfrom . import inner\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def train(x):
+        import os
+
+        from package_of_workers import outer
+
+        if x == 3:
+            os._exit(1)
+        return x * outer.inner.FACTOR
+
+    driver = drive(train)
+    assert driver.run(0, x=1).result == 2
+    assert "package_of_workers" not in sys.modules
+    for path in (inner, unused):
+        path.write_text("FACTOR = 20\n")
+        os.utime(path, (1, 1))
+    assert driver.run(1, x=3).state is TrialState.FAILED
+    assert driver.run(2, x=1).result == 20
+    (notice,) = driver.notices
+    assert notice.startswith(f"{inner} was changed while the search runs")
