@@ -61,7 +61,8 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     parser.add_argument(
         "--param", dest="parameters", action="append", required=True, type=parameter, metavar="'NAME: KIND ...'",
         help="an argument of the script and its values: 'NAME: float LOW HIGH', 'NAME: log LOW HIGH', "
-        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B \"C D\"'; may be repeated",
+        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B \"C D\"', of which one alone "
+        "stays fixed; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--objective", dest="objectives", action="append", required=True, type=objective,
