@@ -361,11 +361,10 @@ def _typer_option(argument: ast.arg, default: ast.expr | None) -> _ScriptOption 
     if about is not None and about is default:
         default = words.pop(0) if words else None
     is_required = default is None or _literal(default) is Ellipsis
-    if about is None:
-        is_argument = is_required
-    else:
-        is_argument = _called(about) == "Argument"
-    declared = getattr(annotation, "id", "")
+    is_argument = is_required if about is None else _called(about) == "Argument"
+    kinds = {one.id for one in ast.walk(annotation) if isinstance(one, ast.Name)} if annotation else set()
+    kinds -= {"Optional", "typing"}
+    declared = kinds.pop() if len(kinds) == 1 else ""
     type_ = _TYPES.get(declared, NO_DEFAULT)
     if isinstance(annotation, ast.Subscript) and _called(annotation.value) == "Literal":
         values = _plain(annotation.slice)

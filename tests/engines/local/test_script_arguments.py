@@ -304,7 +304,7 @@ def main(
     num_layers: Annotated[int, typer.Option("-l", "--layers", help="depth")] = 2,
     use_bias: bool = True,
     shuffle: Annotated[bool, typer.Option("--shuffle")] = False,
-    amp: bool = typer.Option(False, "--amp/--full"),
+    amp: bool | None = typer.Option(False, "--amp/--full"),
     batch_size: int = typer.Option(...),
     order: Literal["up", "down"] = "up",
     seeds: list[int] = typer.Option([1], help="several"),
