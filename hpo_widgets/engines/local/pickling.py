@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DEPTH = 6
 _MOST_PARTS = 200
-_MOST_FILES = 100
+_MOST_FILES = 50
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
 _SETTINGS = frozenset({("os", "environ"), ("sys", "path")})
 _READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
@@ -184,7 +184,7 @@ def with_imports(files: Iterable[Path], folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Files that are there, 100 or a few more at most: they are read at the start of a search.
+        Files that are there, 50 or a few more at most: they are read at the start of a search.
     """
     found = dict.fromkeys(files)
     queue = list(found)
