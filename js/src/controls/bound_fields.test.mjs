@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fakePage } from "../lib/fake_page.mjs";
 import { NUMERIC } from "../lib/numeric_parameter.mjs";
 import { Scale } from "../lib/scale";
-import { problemOf } from "./bound_fields";
+import { BoundFields, problemOf } from "./bound_fields";
 
 const problem = (value, bounds, more) =>
   problemOf(value, bounds, new Scale({ ...NUMERIC, ...more }));
@@ -33,4 +34,30 @@ test("kinds have rules of their own", () => {
   assert.match(problem(0, [0, 4], LOG), /above 0/);
   assert.match(problem(-1, [-1, 4], LOG), /above 0/);
   assert.match(problem(4.1, [4.1, 4.2], { step: 1 }), /No step/);
+});
+
+test("a whole number has all its digits while it is in the focus, and is not changed by that", () => {
+  fakePage();
+  const told = [];
+  const scale = new Scale({ ...NUMERIC, kind: "int", low: 0, high: 2e9 });
+  const fields = new BoundFields(scale, [1048576, 2e9], (bounds) => told.push(bounds));
+  const paint = (bounds) => fields.paint(scale, bounds, null);
+  paint([1048576, 2e9]);
+  const [low] = fields.root.querySelectorAll("input");
+  assert.equal(low.value, "1.049e6");
+  low.focus();
+  low.tell("focus");
+  assert.equal(low.value, "1048576");
+  paint([1048577, 2e9]);
+  assert.equal(low.value, "1048577");
+  low.tell("change");
+  document.activeElement = document.body;
+  low.tell("blur");
+  assert.equal(low.value, "1.049e6");
+  assert.deepEqual(told, []);
+  low.focus();
+  low.tell("focus");
+  low.value = "1048599";
+  low.tell("change");
+  assert.deepEqual(told, [[1048599, 2e9]]);
 });

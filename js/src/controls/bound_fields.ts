@@ -77,6 +77,13 @@ export class BoundFields {
       "aria-label": `${spec.label}, ${end} bound`,
     });
     field.addEventListener("change", () => this.type(index));
+    for (const event of ["focus", "blur"]) {
+      field.addEventListener(event, () => {
+        if (this.isUntouched(index)) {
+          this.write(index);
+        }
+      });
+    }
     field.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
         this.judge(index, null);
@@ -89,10 +96,19 @@ export class BoundFields {
     return field;
   }
 
+  /** Whether a field has the text that it was given, of the bound as it is now. */
+  private isUntouched(end: Ending): boolean {
+    const bound = this.bounds[end];
+    const { value } = this.fields[end] as HTMLInputElement;
+    return value === this.written[end] && (value === format(bound) || value === String(bound));
+  }
+
   private write(end: Ending): void {
-    const text = format(this.bounds[end]);
-    this.written[end] = text;
     const field = this.fields[end] as HTMLInputElement;
+    // A whole number is typed by its digits, of which a field that is read has no room for all.
+    const isExact = this.scale.spec.kind === "int" && document.activeElement === field;
+    const text = isExact ? String(this.bounds[end]) : format(this.bounds[end]);
+    this.written[end] = text;
     if (field.value !== text) {
       field.value = text;
     }
