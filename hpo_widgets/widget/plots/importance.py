@@ -302,7 +302,7 @@ def _short(label: str, place: int) -> str:
 
 def _sentence(found: Importances, by: str) -> str:
     """Say what the shares are of, ``by`` which of several objectives, and what has none."""
-    sentence = f"What sets the best tenth of {found.num_trials} trials{by} apart (PED-ANOVA)."
+    sentence = f"What sets the best tenth{by} of {found.num_trials} trials apart (PED-ANOVA)."
     if not any(found.shares.values()):
         sentence += " No parameter explains it."
     if found.left_out:

@@ -117,8 +117,8 @@ def test_the_bars_of_an_ended_search_are_there_at_once(show):
 def test_with_several_objectives_it_says_by_which_one_trials_are_the_best(show):
     search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
     search.add_trials([(number / 20, -number / 20) for number in range(20)])
-    assert "best tenth of 20 trials by error apart" in show(ImportancePlot, search)._said.value
-    assert "best tenth of 20 trials by size apart" in show(ImportancePlot, search, objective=1)._said.value
+    assert "best tenth by error of 20 trials apart" in show(ImportancePlot, search)._said.value
+    assert "best tenth by size of 20 trials apart" in show(ImportancePlot, search, objective=1)._said.value
 
 
 def test_too_few_trials_are_told(show):
