@@ -79,6 +79,9 @@ def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(note
     across = panel.get_by_label("Across")
     expect(across).to_be_visible()
     assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
+    # The arrow is the browser's, which can be seen in a dark theme.
+    expect(across).to_have_css("appearance", "auto")
+    expect(across).to_have_css("background-image", "none")
     across.select_option("latency")
     notebook.wait_kernel("plot.pair == (2, 1)")
     rest(panel)
