@@ -65,6 +65,27 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def counted(count: int, word: str) -> str:
+    """Return a count with its noun, which is in the plural unless the count is 1.
+
+    >>> counted(1, "trial"), counted(2, "trial")
+    ('1 trial', '2 trials')
+
+    Parameters
+    ----------
+    count
+        The number.
+    word
+        What is counted, in the singular.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def short(words: str, most: int) -> str:
     """Shorten a text to at most ``most`` characters.
 
@@ -106,7 +127,7 @@ def near_match(word: str, known: Iterable[str]) -> str:
     if not words:
         return "None is known."
     shown = ", ".join(repr(name) for name in words[:12])
-    return f"Known: {shown}{', ...' if len(words) > 12 else ''}."
+    return f"Known: {shown}{f' and {len(words) - 12} more' if len(words) > 12 else ''}."
 
 
 def _nearest(word: str, names: list[str]) -> list[str]:

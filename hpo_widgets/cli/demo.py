@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hpo_widgets._messages import counted
 from hpo_widgets.cli.kept import shown
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import journals
@@ -274,7 +275,7 @@ class _Follower:
 def _tell(search: SearchViewer) -> None:
     """Print how the search ended and its three best trials."""
     counts = [f"{count} {state.label}" for state, count in search.counts.items() if count]
-    print(f"\n{sum(search.counts.values())} trials: {', '.join(counts)}")
+    print(f"\n{counted(sum(search.counts.values()), 'trial')}: {', '.join(counts)}")
     print(f"ended because: {search.stop_reason or search.status}")
     print("\nthree best    accuracy      loss  parameters")
     for line in map(_line, search.top(3)):

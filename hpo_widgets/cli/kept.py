@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import counted
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
 from hpo_widgets.search import ViewedSearch
@@ -113,7 +114,9 @@ def list_searches(chosen: argparse.Namespace) -> int:
             with SearchViewer(path) as search:
                 ended, best = standing(search)
                 best = best and f"best {best}"
-                print(f"{path.stem:<{width}}  {at}  {pill(search)['word']:<11}  {ended} trials  {best}".rstrip())
+                done, of, most = ended.rpartition(" of ")
+                trials = f"{done}{of}{counted(int(most), 'trial')}"
+                print(f"{path.stem:<{width}}  {at}  {pill(search)['word']:<11}  {trials}  {best}".rstrip())
         except JournalError as error:
             print(f"{path.stem:<{width}}  {at}  {error}")
     return 0
@@ -149,7 +152,7 @@ def export_search(chosen: argparse.Namespace) -> int:
         chosen.out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{chosen.out} cannot be written: {error.strerror}") from None
-    print(f"{count} trials written to {chosen.out}", file=sys.stderr)
+    print(f"{counted(count, 'trial')} written to {chosen.out}", file=sys.stderr)
     return 0
 
 
@@ -196,7 +199,7 @@ def print_best(search: Search, most: int) -> None:
         Greatest number of trials in the table.
     """
     counts = [f"{count} {state.label}" for state, count in search.counts.items() if count]
-    print(f"{sum(search.counts.values())} trials: {', '.join(counts) or 'none so far'}")
+    print(f"{counted(sum(search.counts.values()), 'trial')}: {', '.join(counts) or 'none so far'}")
     if search.stop_reason is not None:
         print(f"ended because: {plain(str(search.stop_reason))}")
     elif isinstance(search, ViewedSearch) and search.owner_died:

@@ -202,4 +202,4 @@ def prepare_directory(directory: Path) -> None:
 
 
 def _listed(stems: list[str]) -> str:
-    return ", ".join(repr(stem) for stem in stems[:5]) + (", ..." if len(stems) > 5 else "")
+    return ", ".join(repr(stem) for stem in stems[:5]) + (f" and {len(stems) - 5} more" if len(stems) > 5 else "")

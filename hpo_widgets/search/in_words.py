@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from hpo_widgets._messages import number
+from hpo_widgets._messages import counted, number
 from hpo_widgets.search.protocol import SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
 
@@ -74,7 +74,7 @@ def front(numbers: Sequence[int]) -> Best | None:
         return None
     count = len(numbers)
     return {
-        "value": f"{count} trial{'' if count == 1 else 's'} on the front",
+        "value": f"{counted(count, 'trial')} on the front",
         "trial": f"#{max(numbers)}",
         "note": "",
     }

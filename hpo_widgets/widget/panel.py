@@ -394,7 +394,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         if self.comm is None:
             again = "OptimizerWidget(optimizer)" if self._opened is None else "OptimizerWidget.open(...)"
             return f"<OptimizerWidget {self._search.name!r}: closed; {again} shows the search again>"
-        return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
+        return f"<OptimizerWidget {self._search.name!r}: {self.status}, {text.counted(self.num_trials, 'trial')}>"
 
     def _show_earlier(self, earlier: Search) -> None:
         """Show the panel of an earlier search below this one, once, in the place of one that was shown before."""

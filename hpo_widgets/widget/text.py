@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
+from hpo_widgets._messages import counted as counted  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import printable
 from hpo_widgets._messages import short as short  # noqa: PLC0414 -- likewise
@@ -115,27 +116,6 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
     if kind == "choice":
         return printable(", ".join(str(choice) for choice in chosen))
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
-
-
-def counted(count: int, word: str) -> str:
-    """Return a count with its noun, which is in the plural unless the count is 1.
-
-    >>> counted(1, "trial"), counted(2, "trial")
-    ('1 trial', '2 trials')
-
-    Parameters
-    ----------
-    count
-        The number.
-    word
-        What is counted, in the singular.
-
-    Returns
-    -------
-    str
-        The text.
-    """
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def ended(counts: Mapping[TrialState, int]) -> int:

@@ -205,7 +205,7 @@ def test_waiting_ends_with_the_search_and_shows_the_best(shell, hpo):
     said = hpo("wait")
 
     end.join()
-    assert "1 trials: 1 completed" in said
+    assert "1 trial: 1 completed" in said
     assert re.search(r"^#0 +0\.25", said, re.MULTILINE), said
 
 

@@ -301,6 +301,24 @@ def test_a_search_is_shown_by_the_beginning_of_its_id(kept, tmp_path, capsys):
     assert "HyperParameterOptimizer(" in capsys.readouterr().out
 
 
+def test_a_single_trial_is_told_in_the_singular(tmp_path, capsys):
+    with Journal.create(tmp_path / "digits-1.sqlite", "digits-1", HEADER) as made:
+        made.write([row(0)], [], [], [START])
+    out = tmp_path / "trials.csv"
+    assert main(["show", "digits", "--journal", str(tmp_path)]) == 0
+    assert main(["list", "--journal", str(tmp_path)]) == 0
+    assert main(["export", "digits", "--journal", str(tmp_path), "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert "\n1 trial: 1 completed\n" in told.out
+    assert "1 of 5000 trials" in told.out
+    assert told.err == f"1 trial written to {out}\n"
+    only = {**HEADER, "settings": {**HEADER["settings"], "total_max_jobs": 1}}
+    with Journal.create(tmp_path / "one" / "digits-1.sqlite", "digits-1", only) as made:
+        made.write([row(0)], [], [], [START])
+    assert main(["list", "--journal", str(tmp_path / "one")]) == 0
+    assert "1 of 1 trial  " in capsys.readouterr().out
+
+
 def test_a_search_whose_process_was_killed_says_so(tmp_path, capsys):
     with Journal.create(tmp_path / "digits-1.sqlite", "digits-1", HEADER) as made:
         made.write([row(0), row(1, TrialState.RUNNING)], [], [], [START])  # and no end

@@ -63,6 +63,13 @@ def test_an_id_is_found_in_any_case_and_by_its_beginning(tmp_path):
     assert find("iris", tmp_path).stem == "iris-1"
 
 
+def test_of_many_ids_with_the_same_beginning_five_are_listed(tmp_path):
+    for letter in "abcdefg":
+        Journal.create(tmp_path, f"digits-{letter}", {}).close()
+    with pytest.raises(JournalNotFound, match=r"'digits': ('digits-[a-g]', ){4}'digits-[a-g]' and 2 more\. Give the"):
+        find("digits", tmp_path)
+
+
 def test_an_unknown_id_is_answered_with_near_ones(tmp_path):
     for search_id in ("digits-20261124-a", "digits-20261124-b", "wine-20261124-a"):
         Journal.create(tmp_path, search_id, {}).close()

@@ -177,10 +177,10 @@ class ExportMenu(FileMenu):
             return super()._contents(kind)
         search = self.search
         everything: Rows = search.snapshot()
-        passing, words = everything, f"{len(everything)} trials"
+        passing, words = everything, text.counted(len(everything), "trial")
         if not self.filter.is_empty:
             passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
-            words = f"{len(passing)} of {len(everything)} trials, by the filter"
+            words = f"{len(passing)} of {words}, by the filter"
         extras = extras_of(search, passing)
         if kind == "csv":
             written = to_csv(passing, search.space, search.objectives, extras=extras)

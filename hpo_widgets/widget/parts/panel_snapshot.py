@@ -58,7 +58,7 @@ class PanelSnapshot(SnapshotPart):
         """Say how the search has ended, and with how many trials."""
         search = self.search
         has_ended = search.status is not SearchStatus.IDLE and not search.status.is_alive
-        return f"{search.status}, {sum(search.counts.values())} trials" if has_ended else ""
+        return f"{search.status}, {text.counted(sum(search.counts.values()), 'trial')}" if has_ended else ""
 
     def has_values(self) -> bool:
         """Whether a trial has ended."""

@@ -68,7 +68,7 @@ class ReplayBar(ViewPart):
             self.speed, self.speeds = replay.speed, sorted({*SPEEDS, replay.speed})
             begun = sum(update.search.counts.values())
             over, whole = (text.duration(seconds / SECONDS_A_MINUTE) for seconds in (position, replay.duration))
-            self.words = f"{begun} of {replay.num_trials_in_all} trials, {over} of {whole}"
+            self.words = f"{begun} of {text.counted(replay.num_trials_in_all, 'trial')}, {over} of {whole}"
             self.moment = text.day_and_clock(replay.moment)
             self.commands = {"play": None if replay.duration else _NOTHING}
             self.answered = request
