@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 
 
 def duration(minutes: float) -> str:
-    """Minutes as ``m:ss``, from an hour on as ``h:mm:ss``.
+    """Minutes as ``m:ss``, from an hour on as ``h:mm:ss``, from a day on with the days before it.
 
-    >>> duration(1.2), duration(75.5)
-    ('1:12', '1:15:30')
+    >>> duration(1.2), duration(75.5), duration(4000)
+    ('1:12', '1:15:30', '2 d 18:40:00')
     """
     seconds = max(0, round(minutes * 60))
+    days, seconds = divmod(seconds, 86_400)
     hours, seconds = divmod(seconds, 3600)
+    if days:
+        return f"{days} d {hours}:{seconds // 60:02}:{seconds % 60:02}"
     if hours:
         return f"{hours}:{seconds // 60:02}:{seconds % 60:02}"
     return f"{seconds // 60}:{seconds % 60:02}"

@@ -47,7 +47,10 @@ def test_numbers_have_significant_digits_and_are_scientific_where_that_is_shorte
         (1.2, "1:12"),
         (59.999, "1:00:00"),
         (75.5, "1:15:30"),
-        (6000, "100:00:00"),
+        (1439.99, "23:59:59"),
+        (1440, "1 d 0:00:00"),
+        (4000, "2 d 18:40:00"),
+        (6000, "4 d 4:00:00"),
     ],
 )
 def test_durations(minutes, words):
