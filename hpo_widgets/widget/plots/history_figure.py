@@ -88,8 +88,10 @@ class HistoryFigure(TrialFigure):
             default_size=11,
             font_weight="normal",
             align="end",
-            x_offset=-4,
+            x_offset=-6,
             y_offset=4,
+            # Beside the axis, where the lane has no tick: on the lane each place may be that of a failed trial.
+            apply_clip=False,
             preserve_domain=style.FIXED,
         )
         self._running = self._over(**style.RUNNING, default_size=STYLE.dot, tooltip=running_tip)
@@ -114,12 +116,12 @@ class HistoryFigure(TrialFigure):
         ]
 
     def draw_lane(self) -> None:
-        """Write the number of failed trials at the end of their lane."""
+        """Write the number of failed trials beside their lane."""
         count = len(self.cloud("failed"))
         words = [f"{count} failed"] if count else []
-        if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.high):
+        if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.low):
             with self._lane_label.hold_sync():
-                self._lane_label.x = np.array([self.domain_x.high] * len(words))
+                self._lane_label.x = np.array([self.domain_x.low] * len(words))
                 self._lane_label.y = np.array([STYLE.lane_y] * len(words))
                 self._lane_label.text = np.array(words, dtype=str)
 

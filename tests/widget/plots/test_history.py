@@ -80,6 +80,18 @@ def test_the_lane_of_failed_trials_is_there_when_there_are_some(show, search, re
     assert figure._lane_label.text.tolist() == ["1 failed"]
 
 
+def test_the_number_of_failed_trials_stands_beside_their_lane_where_no_trial_is(show, refresh):
+    search = ScriptedSearch(jobs=10)
+    plot = show(HistoryPlot, search)
+    search.add_trials([0.5] * 9)
+    search.add_trial(state=TrialState.FAILED)
+    refresh(plot)
+    (figure,) = plot.figures
+    label = figure._lane_label
+    assert (label.x.tolist(), label.align, label.apply_clip) == ([figure.domain_x.low], "end", False)
+    assert figure.domain_x.low < 0
+
+
 def test_each_trial_is_drawn_as_what_it_is_and_changes_with_the_ranges(show, search, refresh):
     plot = show(HistoryPlot, search)
     others = {"dropout": 0.1, "layers": 2, "activation": "relu"}
