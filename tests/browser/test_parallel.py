@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.looks import assert_looks_right
@@ -153,3 +156,46 @@ def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_a
     run_anew.use_theme(dark=False)
     run_anew.page.set_viewport_size(VIEWPORT)
     assert run_anew.complaints() == []
+
+
+MANY = """
+from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+names = [f"parameter_{number}" for number in range(12)]
+search = ScriptedSearch([UniformParameterRange(name, 0.0, 1.0) for name in names], name="many", jobs=400)
+search.command("start")
+for number in range(40):
+    search.add_trial(number / 40, {name: (number * place % 41) / 41 for place, name in enumerate(names, 1)})
+widget = OptimizerWidget(search, plots=["Parallel", "History"])
+widget
+"""
+
+
+@pytest.mark.slow
+def test_a_shadow_hints_at_axes_beyond_the_edge_until_they_are_scrolled_to(notebook):
+    notebook.open(MANY)
+    notebook.run_all()
+    notebook.use_theme(dark=False)
+    notebook.set_panel_width(900)
+    panel = notebook.panel()
+    host = panel.locator(".hpo-parallel-host")
+    expect(host.locator("text.label", has_text="parameter_11")).to_be_attached()
+    host.scroll_into_view_if_needed()
+    assert host.evaluate("host => host.scrollWidth > host.clientWidth + 100")
+    assert edges(host) == (False, True)
+    notebook.screenshots_in_both_themes("parallel-many", panel)
+    host.evaluate("host => { host.scrollLeft = 100; }")
+    assert edges(host) == (True, True)
+    host.evaluate("host => { host.scrollLeft = host.scrollWidth; }")
+    assert edges(host) == (True, False)
+    assert notebook.complaints() == []
+
+
+def edges(host):
+    """Whether there is a shadow at the left and at the right edge, in the empty row above the axes."""
+    rest(host)
+    row = Image.open(io.BytesIO(host.screenshot())).convert("L").crop((0, 3, int(host.bounding_box()["width"]), 4))
+    lightest = max(row.tobytes())
+    return tuple(row.getpixel((x, 0)) < lightest - 10 for x in (1, row.width - 2))
