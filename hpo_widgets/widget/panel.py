@@ -41,6 +41,7 @@ from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.map import MapPlot
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.parallel import ParallelPlot
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.plots.pareto import ParetoPlot
@@ -623,8 +624,10 @@ class PlotTabs(ipywidgets.Tab):
 
     @property
     def titled(self) -> tuple[str, Plot]:
-        """The plot that is seen, with its title."""
-        return self.titles[self.selected_index or 0], self.shown
+        """The plot that is seen, with its title, and of several objectives the one that it is about."""
+        title, plot = self.titles[self.selected_index or 0], self.shown
+        is_chosen = isinstance(plot, ObjectiveChoice) and len(plot.search.objectives) > 1
+        return (f"{title}: {plot.objective_name}" if is_chosen else title), plot
 
     def show(self, title: str) -> None:
         """Bring a plot to the front."""

@@ -204,3 +204,53 @@ def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
     expect(panel.get_by_label("scalar", exact=True)).to_have_value("validation / loss")
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
     assert notebook.complaints() == []
+
+
+OBJECTIVES = """
+import random
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+random.seed(1)
+search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "max"])
+search.command("start")
+for _ in range(60):
+    point = {"lr": 10 ** random.uniform(-4, -1), "dropout": random.random() / 2, "layers": 2, "activation": "relu"}
+    search.add_trial([point["dropout"] + random.random() / 4, 10 ** random.uniform(0, 5)], point)
+widget = OptimizerWidget(search, selected=[7])
+widget
+"""
+ABOUT = {
+    "History": ".axislabel:text-is('{} (log)')",
+    "Slices": ".widget-label:has-text('{} against each parameter')",
+}
+"""What of each tab says, at a place of its own, which objective it is about."""
+
+
+def test_with_two_objectives_each_tab_is_about_the_one_that_is_chosen_by_keyboard(notebook):
+    notebook.open(OBJECTIVES)
+    notebook.run_all()
+    panel = notebook.panel()
+    page = notebook.page
+    chooser = panel.get_by_label("objective", exact=True).locator("visible=true")
+    for title, about in ABOUT.items():
+        panel.get_by_role("tab", name=title).click()
+        expect(chooser).to_have_value("error")
+        told = panel.locator(about.format("size")).locator("visible=true")
+        expect(told).to_have_count(0)
+        chooser.focus()
+        page.keyboard.press("ArrowDown")
+        notebook.wait_kernel(f"widget.plots[{title!r}].objective == 1")
+        expect(told).to_be_visible()
+        expect(chooser).to_be_focused()
+        assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
+        rest(panel)
+        notebook.screenshots_in_both_themes(f"objective-{title.lower()}", panel)
+    assert notebook.kernel("widget.selected") == [7]
+    assert notebook.complaints() == []
+    notebook.kernel("search.command('stop')")
+    notebook.load_again()
+    for title, about in ABOUT.items():
+        panel.get_by_role("tab", name=title).click()
+        expect(chooser).to_have_value("size")
+        expect(panel.locator(about.format("size")).locator("visible=true")).to_be_visible()

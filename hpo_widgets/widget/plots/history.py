@@ -10,8 +10,10 @@ import numpy as np
 from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ _LEGEND = (
 """Word, sign, colour and opacity of each entry; only what is drawn has one."""
 
 
-class HistoryPlot(TrialPlot):
+class HistoryPlot(ObjectiveChoice, TrialPlot):
     """Draws the objective of each trial by its number, live, as a bqplot figure.
 
     Completed trials are dots, faint where they are outside the present ranges, pruned and aborted ones
@@ -54,7 +56,7 @@ class HistoryPlot(TrialPlot):
     search
         The search to show.
     objective
-        Index of the objective, from 0.
+        Index of the objective, from 0; with several it can be chosen. Default: the first one.
     log_scale
         Whether the axis of values is logarithmic. By default it is when there are at least ten
         values, all above 0, and the largest of the better 90 % is twenty times the smallest.
@@ -74,15 +76,24 @@ class HistoryPlot(TrialPlot):
     def make(self, search: Search) -> None:
         """Make the figure."""
         super().make(search)
-        self._drawing = HistoryFigure(text.axis(search.objectives[self.objective]), self._on_click, self._error_of)
+        self._drawing = self._make_figure()
         self._errors: dict[int, str] = {}
 
+    def _make_figure(self) -> HistoryFigure:
+        return HistoryFigure(self.objective_name, self._on_click, self._error_of)
+
+    def _take_objective(self) -> None:
+        super()._take_objective()
+        old, self._drawing = self._drawing.figure, self._make_figure()
+        self.children = [self.figure if one is old else one for one in self.children]
+        close_tree(old)
+
     def contents(self) -> list[Widget]:
-        """Return the figure, and its legend beside the button for selecting."""
+        """Return the choice of the objective, the figure, and its legend beside the button for selecting."""
         self.add_class("hpo-plot-host")
         self.add_class("hpo-history-host")
         self._legend = ipywidgets.HTML(_legend({}), layout=self.layout_of_parts)
-        return [self._drawing.figure, self.make_foot(self._legend)]
+        return [*self.objective_line(), self._drawing.figure, self.make_foot(self._legend)]
 
     @property
     def figure(self) -> Figure:

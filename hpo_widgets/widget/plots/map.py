@@ -14,10 +14,10 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.plots.map_figure import COLOURED, MapFigure, colour_bar
 from hpo_widgets.widget.plots.map_series import MapSeries
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.trial_series import leaf
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -36,7 +36,7 @@ _MOST_OPTION, _MOST_NAME, _MOST_CHOICE = 60, 40, 20
 _PAUSE_SECONDS = 1.0
 
 
-class MapPlot(TrialPlot):
+class MapPlot(ObjectiveChoice, TrialPlot):
     """Draws two parameters of each trial against each other, live, in the colour of its value.
 
     Completed trials are dots, small and faint where they are outside the present ranges, which are a dashed rectangle.
@@ -68,7 +68,6 @@ class MapPlot(TrialPlot):
     >>> MapPlot(optimizer, x="lr", y="dropout")  # doctest: +SKIP
     """
 
-    objective = t.Int(0, min=0, help="Two-way. Index of the objective that gives the colours.")
     x = t.Unicode(help="Two-way. Name of the parameter across.")
     y = t.Unicode(help="Two-way. Name of the parameter up.")
     background = t.Bool(True, help="Two-way. Whether a smoothed background is drawn.")
@@ -113,11 +112,6 @@ class MapPlot(TrialPlot):
             )
             for name in ("x", "y")
         }  # fmt: skip
-        self._colours = ipywidgets.Dropdown(
-            options=[(text.short(text.axis(one), _MOST_OPTION), index) for index, one in enumerate(search.objectives)],
-            value=self.objective, description="colour", style={"description_width": "initial"},
-            layout={"width": "auto", "max_width": "40%"},
-        ) if len(search.objectives) > 1 else None  # fmt: skip
         self._swap = ipywidgets.Button(description="⇄", tooltip="swap x and y", layout={"width": "auto"})
         self._toggle = ipywidgets.Checkbox(description="background", indent=False, layout={"width": "auto"})
 
@@ -146,15 +140,10 @@ class MapPlot(TrialPlot):
         self.observe(self._on_axis, ["x", "y"])
         self.observe(self._on_background, "background")
         self.observe(self._on_point, "point")
-        chosen = [*self._choosers.values(), self._swap]
-        if self._colours is not None:
-            act_while_cell_runs(self._colours)
-            self._colours.observe(lambda change: self.set_trait("objective", change["new"]), "value")
-            chosen.append(self._colours)
-        self.observe(self._on_objective, "objective")
+        chosen = [*self._choosers.values(), self._swap, *self.objective_chooser("colour")]
         controls = ipywidgets.HBox([*chosen, self._toggle, self.make_select_button()])
         controls.add_class("hpo-plot-controls")
-        self._name = ipywidgets.Label(text.axis(self.search.objectives[self.objective]))
+        self._name = ipywidgets.Label(self.objective_name)
         self._name.add_class("hpo-muted")
         colours = ipywidgets.VBox([self._name, self._bar])
         colours.add_class("hpo-ramp-host")
@@ -214,13 +203,13 @@ class MapPlot(TrialPlot):
     def _make_figure(self) -> None:
         old, pair = self._figure, (self.x, self.y)
         self._series.show(pair)
-        space, objective = self.search.space, self.search.objectives[self.objective]
+        space = self.search.space
         self._figure = MapFigure(
             pair,
             (leaf(space, self.x), leaf(space, self.y)),
             (self._labels[self.x], self._labels[self.y]),
-            text.axis(objective),
-            objective.minimise,
+            self.objective_name,
+            self.search.objectives[self.objective].minimise,
             self._names_of,
             self._on_click,
         )
@@ -320,31 +309,9 @@ class MapPlot(TrialPlot):
             self.x, self.y = names[:2]
         self._waits_for_importance = False
 
-    @t.validate("objective")
-    def _check_objective(self, proposal: Mapping[str, Any]) -> int:
-        index: int = proposal["value"]
-        if index >= (count := len(self.search.objectives)):
-            raise t.TraitError(f"objective must be below {count}, the number of objectives, got {index}")
-        return index
-
-    def _on_objective(self, _change: object) -> None:
-        """Colour all trials by another objective."""
-        with self._refresher.lock:
-            search = self.search
-            self._has_own_objective = True
-            self._series = self._make_series(search)
-            rows = search.snapshot()
-            fresh = self._series.put(rows)
-            if not self.filter.is_empty:
-                self._series.let_pass(self.filter.passing(rows, search.space, search.objectives), fresh)
-            self._axis = FittedAxis()
-            self._axis.log_scale = self.log_scale
-            self._name.value = text.axis(search.objectives[self.objective])
-            if self._colours is not None:
-                self._colours.value = self.objective
-            if self._figure is not None:
-                self._draw_everything()
-                self._draw_what_changes()
+    def _take_objective(self) -> None:
+        super()._take_objective()
+        self._name.value = self.objective_name
 
     @t.validate("x", "y")
     def _check_name(self, proposal: Mapping[str, Any]) -> str:

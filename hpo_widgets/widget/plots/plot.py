@@ -113,11 +113,14 @@ class Plot(Following, ipywidgets.VBox):
 
     @t.validate("objective")
     def _check_objective(self, proposal: Mapping[str, Any]) -> int:
-        """Refuse another objective than that of the axes, once these are there. A plot that can change it overrides."""
+        """Refuse another objective than that of the axes, once these are there, but for an `ObjectiveChoice`."""
         index: int = proposal["value"]
         if self.children and index != self.objective:
             raise t.TraitError(f"objective is set at construction: {type(self).__name__}(search, objective={index})")
         return index
+
+    def _take_objective(self) -> None:
+        """Make anew what goes by the objective, but for the trials: an `ObjectiveChoice` has these drawn then."""
 
     @classmethod
     def check(cls, search: Search) -> None:
@@ -179,6 +182,12 @@ class TrialPlot(Plot):
     def _make_series(self, search: Search) -> TrialSeries:
         minimise = search.objectives[self.objective].minimise
         return TrialSeries(self.objective, minimise=minimise, space=search.space)
+
+    def _take_objective(self) -> None:
+        """Begin with an axis for the values of another objective, by which a trial is the best now."""
+        self._has_own_objective = True
+        self._axis = FittedAxis()
+        self._axis.log_scale = self.log_scale
 
     @property
     def figures(self) -> Sequence[TrialFigure]:

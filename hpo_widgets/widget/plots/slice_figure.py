@@ -69,6 +69,7 @@ class SliceFigure(TrialFigure):
         self, name: str, label: str, leaf: Any, objective: str, on_click: Callable[[object, TrialFigure], None]
     ) -> None:
         self.name = name
+        self.shows = (name, objective)
         self.across = ParameterAxis(leaf)
         short = text.short(label, _MOST_NAME)
         place = {"name": ("trial", "")}

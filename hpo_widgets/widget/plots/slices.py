@@ -8,6 +8,7 @@ import ipywidgets
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.numbers import PlotNumbers
 
 
-class SlicesPlot(ParameterChoice, TrialPlot):
+class SlicesPlot(ObjectiveChoice, ParameterChoice, TrialPlot):
     """Draws the objective of each trial against each parameter, live.
 
     Axes are logarithmic where the parameter is; choices stand side by side, their trials spread a
@@ -45,19 +46,18 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     def make(self, search: Search) -> None:
         """Make what figures are put into; they are made when somebody looks."""
         super().make(search)
-        self._objective_name = text.axis(search.objectives[self.objective])
         self._figures: list[SliceFigure] = []
         self._grid = ipywidgets.Box()
         self._grid.add_class("hpo-slices-grid")
-        self._caption = ipywidgets.Label(f"{self._objective_name} against each parameter; faint: outside the ranges")
+        self._caption = ipywidgets.Label(f"{self.objective_name} against each parameter; faint: outside the ranges")
         self._caption.add_class("hpo-muted")
 
     def contents(self) -> list[ipywidgets.Widget]:
-        """Return the caption, the choice of parameters where there are many, and the figures."""
+        """Return the caption, the choice of objective and parameters where there are many, and the figures."""
         self.add_class("hpo-slices-host")
         head = ipywidgets.HBox([self._caption, self.make_select_button()])
         head.add_class("hpo-slices-head")
-        return [head, *self.parameter_chooser(), self._grid]
+        return [*self.objective_line(), head, *self.parameter_chooser(), self._grid]
 
     @property
     def figures(self) -> tuple[SliceFigure, ...]:
@@ -69,7 +69,7 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         return self._newest_numbers(parameters=self.parameters)
 
     def _draw_everything(self) -> None:
-        if [figure.name for figure in self._figures] != list(self.parameters):
+        if [figure.shows for figure in self._figures] != [(name, self.objective_name) for name in self.parameters]:
             self._make_figures()
         for figure in self._figures:
             shown = leaf(self.search.space, figure.name)
@@ -79,15 +79,16 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     def _draw_enqueued(self) -> None:
         super()._draw_enqueued()
         more = "; □ enqueued" if len(self._series.enqueued()) else ""
-        self._caption.value = f"{self._objective_name} against each parameter; faint: outside the ranges{more}"
+        self._caption.value = f"{self.objective_name} against each parameter; faint: outside the ranges{more}"
 
     def _make_figures(self) -> None:
-        old = {figure.name: figure for figure in self._figures}
+        objective = self.objective_name
+        old = {figure.shows: figure for figure in self._figures}
         labels = text.labels(self.search.space.names)
         self._figures = [
-            old.pop(name)
-            if name in old
-            else SliceFigure(name, labels[name], leaf(self.search.space, name), self._objective_name, self._on_click)
+            old.pop((name, objective))
+            if (name, objective) in old
+            else SliceFigure(name, labels[name], leaf(self.search.space, name), objective, self._on_click)
             for name in self.parameters
         ]
         self._grid.children = [figure.figure for figure in self._figures]

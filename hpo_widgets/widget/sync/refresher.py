@@ -335,6 +335,21 @@ class Refresher:
                 with self._writing():
                     _hand(part, Update(self.search, self.search.changes_since(version), self._known))
 
+    def show_anew(self, part: _Part) -> None:
+        """Have a part forget what it keeps of trials and show all of them, a hidden one once it is seen."""
+        with self.lock:
+            if self._is_closed:
+                return
+            self._behind.pop(id(part), None)
+            if id(part) not in self._hidden:
+                rows = replace(self.search.snapshot(), is_anew=True)
+                with self._writing():
+                    _hand(part, Update(self.search, rows, self._known))
+                return
+            self._hidden[id(part)] = 0
+            if isinstance(part, _KeepsTrials):
+                part.forget()
+
     def refresh(self, *, everything: bool = False, is_kept: bool = False, draws: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 

@@ -215,7 +215,7 @@ def widgets_with_words(plot):
     return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
 
 
-@pytest.mark.parametrize("kind", [HistoryPlot, SlicesPlot, DistributionPlot, CurvesPlot, ImportancePlot])
+@pytest.mark.parametrize("kind", [DistributionPlot, CurvesPlot, ImportancePlot])
 def test_the_objective_of_a_plot_is_set_at_construction(show, kind):
     plot = show(kind, ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"]), objective=1)
     with pytest.raises(t.TraitError, match=rf"set at construction: {kind.__name__}\(search, objective=0\)"):
