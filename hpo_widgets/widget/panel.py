@@ -494,11 +494,12 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self.waiting = self._controls.waiting
 
     def _on_parameter(self, change: dict[str, Any]) -> None:
-        """Show the slice of a parameter whose bar was clicked, as the first one."""
+        """Show the slice of a parameter whose bar was clicked, as the first one, of the objective of the bars."""
         if change["new"] is None or "Slices" not in self.plots:
             return
         slices = self.plots["Slices"]
         if isinstance(slices, SlicesPlot):
+            slices.objective = change["owner"].objective
             # Duplicates go before the cut: a clicked parameter that is shown already must not push out another one.
             slices.parameters = tuple(dict.fromkeys([change["new"], *slices.parameters]))[:MOST_PARAMETERS]
             self._plots.show("Slices")

@@ -223,6 +223,8 @@ widget
 ABOUT = {
     "History": ".axislabel:text-is('{} (log)')",
     "Slices": ".widget-label:has-text('{} against each parameter')",
+    "Importance": ".widget-label:has-text('best tenth by {} of 60 trials')",
+    "Distribution": ".axislabel:text-is('{} (log)')",
 }
 """What of each tab says, at a place of its own, which objective it is about."""
 

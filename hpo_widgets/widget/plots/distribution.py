@@ -10,7 +10,6 @@ import numpy as np
 from bqplot import Lines
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import (
     UNIT,
@@ -22,7 +21,7 @@ from hpo_widgets.widget.plots.axes import (
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.numbers import PlotNumbers, passing_rows
-from hpo_widgets.widget.plots.plot import Plot
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,7 @@ def distributions(rows: Rows, objective: int) -> list[Distribution]:
     return found
 
 
-class DistributionPlot(Plot):
+class DistributionPlot(ObjectiveChoice):
     """Draws the share of trials that are at most as large as a value, a line for each space epoch, live.
 
     The line of the present epoch is orange. Where it rises earlier than those before, more trials are good (where
@@ -101,7 +100,7 @@ class DistributionPlot(Plot):
     search
         The search to show.
     objective
-        Index of the objective, from 0.
+        Index of the objective, from 0; with several it can be chosen. Default: the first one.
 
     Examples
     --------
@@ -114,9 +113,13 @@ class DistributionPlot(Plot):
         self._axis, self._is_new, self._first_epoch = FittedAxis(), True, -1
         super().__init__(search, **keywords)
 
-    def make(self, search: Search) -> None:
+    def make(self, search: Search) -> None:  # noqa: ARG002 -- who shows it knows it
         """Make the figure."""
-        name = text.axis(search.objectives[self.objective])
+        self._make_figure()
+        self._key = ipywidgets.HTML()
+
+    def _make_figure(self) -> None:
+        name = self.objective_name
         self._x = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), name, label_offset="32px")
         shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
         y = FigureAxis(
@@ -137,12 +140,16 @@ class DistributionPlot(Plot):
         self.figure = plain_figure(
             self._lines, [self._x.axis, y.axis], f"share of trials by {name}, one line per version of the space"
         )
-        self._key = ipywidgets.HTML()
+
+    def _take_objective(self) -> None:
+        old, self._axis = self.figure, FittedAxis()
+        self._make_figure()
+        self._show_instead(old, self.figure)
 
     def contents(self) -> list[ipywidgets.Widget]:
-        """Return the figure and its legend."""
+        """Return the choice of the objective where there are several, the figure and its legend."""
         self.add_class("hpo-plot-host")
-        return [self.figure, self._key]
+        return [*self.objective_line(), self.figure, self._key]
 
     def refresh(self, update: Update) -> None:
         """Draw the lines of all epochs again, unless the last time took so long that a pause is due."""
@@ -181,7 +188,7 @@ class DistributionPlot(Plot):
             (f"{share:.0%} at or below", *(column[place] for column in values)) for place, share in enumerate(shares)
         ]
         headings = (f"space {one.epoch + 1}: {one.num_trials} completed" for one in drawn)
-        columns = (f"share of trials by {text.axis(self.search.objectives[self.objective])}", *headings)
+        columns = (f"share of trials by {self.objective_name}", *headings)
         rows = rows if drawn else []
         return PlotNumbers(columns, rows, len(rows), "tenths of the completed trials of each space")
 

@@ -10,7 +10,6 @@ import numpy as np
 from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
-from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
 from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
@@ -84,9 +83,8 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
 
     def _take_objective(self) -> None:
         super()._take_objective()
-        old, self._drawing = self._drawing.figure, self._make_figure()
-        self.children = [self.figure if one is old else one for one in self.children]
-        close_tree(old)
+        old, self._drawing = self.figure, self._make_figure()
+        self._show_instead(old, self.figure)
 
     def contents(self) -> list[Widget]:
         """Return the choice of the objective, the figure, and its legend beside the button for selecting."""

@@ -19,7 +19,7 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import even_ticks
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
 from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
-from hpo_widgets.widget.plots.plot import Plot
+from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space,
         return dict(optuna.importance.PedAnovaImportanceEvaluator().evaluate(study))
 
 
-class ImportancePlot(Plot):
+class ImportancePlot(ObjectiveChoice):
     """Draws the importance of each parameter as a bar, live.
 
     Reckoned again on a thread of its own, at most every three seconds, for up to a thousand completed trials.
@@ -166,7 +166,7 @@ class ImportancePlot(Plot):
     search
         The search to show.
     objective
-        Index of the objective, from 0.
+        Index of the objective, from 0; with several it can be chosen. Default: the first one.
 
     Examples
     --------
@@ -206,14 +206,23 @@ class ImportancePlot(Plot):
                 Axis(scale=self._y, label="share of the importance", label_offset="32px", **shares, **AXIS),
                 Axis(scale=self._x, side="left", grid_lines="none", **AXIS),
             ],
-            f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
+            self._title(),
             margins={"left": min(_MOST_ROOM, _LEAST_ROOM + _LETTER_WIDTH * longest), "right": 24},
         )
 
+    def _title(self) -> str:
+        return f"importance of each parameter for {self.objective_name}"
+
+    def _take_objective(self) -> None:
+        """Show nothing of the objective before, of which nothing is waited for either."""
+        self._answer, self._num_asked, self._not_before = None, -1, -np.inf
+        self.figure.title = self._title()
+        self._draw_nothing("The importance is being reckoned.")
+
     def contents(self) -> list[ipywidgets.Widget]:
-        """Return the figure and what it is about."""
+        """Return the choice of the objective where there are several, the figure and what it is about."""
         self.add_class("hpo-plot-host")
-        return [self.figure, self._said]
+        return [*self.objective_line(), self.figure, self._said]
 
     def refresh(self, update: Update) -> None:
         """Draw what was reckoned, and have it reckoned again when there is more to go by."""
@@ -234,14 +243,15 @@ class ImportancePlot(Plot):
             is_due = is_stale and has_waited and self._answer is None
         if not is_due:
             return
-        space, minimise = search.space, search.objectives[self.objective].minimise
+        space, objective = search.space, self.objective
+        minimise = search.objectives[objective].minimise
 
         def ask() -> tuple[Importances | None, int]:
             rows: Rows = search.snapshot()
             if not chosen.is_empty:
                 rows = rows.where(chosen.passing(rows, space, search.objectives))
-            found = importances(rows, space, self.objective, minimise=minimise)
-            return found, len(_with_value(rows, self.objective))
+            found = importances(rows, space, objective, minimise=minimise)
+            return found, len(_with_value(rows, objective))
 
         self._num_asked, self._asked_filter, self._asked_at = num_completed, chosen, self._clock()
         if at_once:
@@ -255,24 +265,21 @@ class ImportancePlot(Plot):
         labels = text.labels(self.search.space.names)
         shares = {} if self._found is None else self._found.shares
         rows: list[tuple[Any, ...]] = [(labels[name], f"{share:.1%}") for name, share in shares.items()]
-        columns = ("parameter", "share of the importance")
+        columns = ("parameter", f"share of the importance{self._by}")
         return PlotNumbers(
             columns, rows[:MOST_ROWS], len(rows), "parameters, the most important first", "importances()"
         )
 
     def _draw(self, found: Importances | None, num_with_value: int) -> None:
-        self._found = found
         if found is None:
             num_missing = LEAST_TRIALS - num_with_value
             missing = f"{num_missing} {'is' if num_missing == 1 else 'are'} missing"
-            self._said.value = (
+            self._draw_nothing(
                 f"The importance is shown from {LEAST_TRIALS} completed trials on; "
                 f"{missing if self._asked_filter.is_empty else 'fewer pass the filter'}."
             )
-            self._names, self._x.domain = {}, []
-            with self._bars.hold_sync():
-                self._bars.x, self._bars.y = [], style.NONE
             return
+        self._found = found
         labels = text.labels(self.search.space.names)
         shares = dict(list(found.shares.items())[:MOST_BARS])
         self._names = {_short(labels[name], place): name for place, name in enumerate(shares)}
@@ -282,9 +289,18 @@ class ImportancePlot(Plot):
             self._x.domain = names
         with self._bars.hold_sync():
             self._bars.x, self._bars.y = names, np.array(list(shares.values()))[::-1]
-        objectives = self.search.objectives
-        by = f" by {text.axis(objectives[self.objective])}" if len(objectives) > 1 else ""
-        self._said.value = _sentence(found, by)
+        self._said.value = _sentence(found, self._by)
+
+    def _draw_nothing(self, why: str) -> None:
+        self._found, self._said.value = None, why
+        self._names, self._x.domain = {}, []
+        with self._bars.hold_sync():
+            self._bars.x, self._bars.y = [], style.NONE
+
+    @property
+    def _by(self) -> str:
+        """Which of several objectives the shares go by."""
+        return f" by {self.objective_name}" if len(self.search.objectives) > 1 else ""
 
     def _on_click(self, said: object) -> None:
         """Say which parameter was clicked; what the browser says is checked, and nonsense ignored."""

@@ -8,11 +8,14 @@ import ipywidgets
 import traitlets as t
 
 from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bqplot import Figure
 
 _MOST_OPTION = 60
 
@@ -68,6 +71,11 @@ class ObjectiveChoice(Plot):
         line = ipywidgets.HBox(chooser, layout=self.layout_of_parts)
         line.add_class("hpo-plot-controls")
         return [line]
+
+    def _show_instead(self, old: Figure, new: Figure) -> None:
+        """Show a figure in the place of another one, which is closed."""
+        self.children = [new if one is old else one for one in self.children]
+        close_tree(old)
 
     @t.validate("objective")
     def _check_objective(self, proposal: Mapping[str, Any]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import ipywidgets
 import numpy as np
 import pytest
@@ -9,10 +11,11 @@ import traitlets as t
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import HistoryPlot, MapPlot, OptimizerWidget, SlicesPlot
+from hpo_widgets.widget import DistributionPlot, HistoryPlot, ImportancePlot, MapPlot, OptimizerWidget, SlicesPlot
 from hpo_widgets.widget.parts.part import widgets_of
+from hpo_widgets.widget.plots import importance
 
-KINDS = [HistoryPlot, SlicesPlot, MapPlot]
+KINDS = [HistoryPlot, SlicesPlot, MapPlot, ImportancePlot, DistributionPlot]
 POINTS = [HistoryPlot, SlicesPlot]
 
 
@@ -50,7 +53,7 @@ def test_a_page_chooses_the_objective(show, search, wire, kind):
     assert [label for label, _ in chooser.options] == ["error", "size"]
     wire.browser_sets(chooser, index=1)
     assert plot.objective == 1
-    assert plot.numbers().columns[1] == "size"
+    assert any("size" in column for column in plot.numbers().columns)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,6 +107,70 @@ def test_the_slices_say_which_objective_they_are_about(show, search):
     assert plot._caption.value.startswith("size against each parameter")
     assert {figure.figure.title.partition(" of ")[0] for figure in plot.figures} == {"size"}
     assert list(plot._grid.children) == [figure.figure for figure in plot.figures]
+
+
+def test_the_distribution_is_that_of_the_objective_on_an_axis_of_its_own(show, search):
+    plot = show(DistributionPlot, search)
+    plot.objective = 1
+    assert (plot._x.axis.label, plot._x.domain.is_log) == ("size (log)", True)
+    assert plot.figure.title.startswith("share of trials by size")
+    assert plot.figure in plot.children
+    assert np.asarray(plot._lines[0].x).tolist()[1:] == sorted(10.0 ** (number % 5) for number in range(12))
+    assert plot.numbers().columns[0] == "share of trials by size"
+    plot.objective = 0
+    assert (plot._x.axis.label, plot._x.domain.is_log) == ("error", False)
+
+
+@pytest.fixture
+def planted():
+    """A search whose error goes by the learning rate alone, and whose size by the number of layers."""
+    found = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "max"])
+    random = np.random.default_rng(5)
+    for _ in range(80):
+        point = {
+            "lr": float(10 ** random.uniform(-4, -1)),
+            "dropout": float(random.uniform(0, 0.5)),
+            "layers": int(random.integers(1, 7)),
+            "activation": "relu",
+        }
+        found.add_trial([abs(np.log10(point["lr"]) + 2), float(point["layers"])], point)
+    return found
+
+
+def test_the_importance_is_reckoned_anew(show, planted):
+    plot = show(ImportancePlot, planted)
+    assert list(plot._bars.x)[-1] == "lr"
+    plot.objective = 1
+    assert list(plot._bars.x)[-1] == "layers"
+    assert "best tenth by size of 80 trials" in plot._said.value
+    assert plot.figure.title == "importance of each parameter for size"
+    assert plot.numbers().columns == ("parameter", "share of the importance by size")
+
+
+def test_while_a_search_goes_on_no_importance_of_the_objective_before_is_shown(show, planted, monkeypatch, refresh):
+    asked = []
+    monkeypatch.setattr(
+        importance, "run_in_thread", lambda _name, ask, _poke: asked.append((ask, Future())) or asked[-1][1]
+    )
+    planted.command("start")
+    plot = show(ImportancePlot, planted)
+    plot.objective = 1
+    assert (list(plot._bars.x), plot._said.value) == ([], "The importance is being reckoned.")
+    assert plot.numbers().rows == []
+    for ask, answer in asked:  # that of the objective before, too
+        answer.set_result(ask())
+    refresh(plot)
+    assert len(asked) == 2
+    assert list(plot._bars.x)[-1] == "layers"
+
+
+def test_a_click_on_a_bar_opens_the_slice_of_the_same_objective(show, planted):
+    panel = show(OptimizerWidget, planted)
+    panel.plots["Importance"].objective = 1
+    panel._plots.show("Importance")
+    panel.plots["Importance"]._on_click({"x": "layers"})
+    slices = panel.plots["Slices"]
+    assert (panel._plots.titled[1], slices.parameters[0], slices.objective) == (slices, "layers", 1)
 
 
 @pytest.mark.parametrize("kind", POINTS)

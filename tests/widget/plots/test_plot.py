@@ -12,11 +12,10 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import (
     CurvesPlot,
-    DistributionPlot,
     HistoryPlot,
-    ImportancePlot,
     MapPlot,
     OptimizerWidget,
+    ParallelPlot,
     ParetoPlot,
     SlicesPlot,
 )
@@ -215,8 +214,8 @@ def widgets_with_words(plot):
     return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
 
 
-@pytest.mark.parametrize("kind", [DistributionPlot, CurvesPlot, ImportancePlot])
-def test_the_objective_of_a_plot_is_set_at_construction(show, kind):
+@pytest.mark.parametrize("kind", [CurvesPlot, ParallelPlot])
+def test_the_objective_of_a_plot_without_a_choice_is_set_at_construction(show, kind):
     plot = show(kind, ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"]), objective=1)
     with pytest.raises(t.TraitError, match=rf"set at construction: {kind.__name__}\(search, objective=0\)"):
         plot.objective = 0
