@@ -16,6 +16,13 @@ from tests.browser.test_continue import IMPORT, SEARCH, TRAIN, door
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 __all__ = ["door"]  # a fixture
+IS_WHOLE = """
+name => {
+  const words = document.createRange();
+  words.selectNodeContents(name);
+  return words.getBoundingClientRect().width <= name.getBoundingClientRect().width;
+}
+"""
 
 
 @pytest.fixture
@@ -63,6 +70,9 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     expect(panel.locator(".hpo-orphaned")).to_contain_text("Take over goes on with it here.")
     expect(panel.locator(".hpo-pill")).to_have_text("■interrupted")
     expect(listed.get_by_role("button", name="Take over outlived")).to_be_visible()
+    expect(listed.locator(".hpo-pill")).to_have_text("■interrupted")
+    assert listed.locator(".hpo-entry-title").evaluate(IS_WHOLE)
+    viewer.screenshots_in_both_themes("side-panel-viewer", viewer.page.locator(".hpo-side"))
     # Without its function the panel says what to do.
     expect(bare.get_by_role("button", name="Take over")).to_have_attribute("aria-disabled", "true")
     expect(bare.locator(".hpo-orphaned code")).to_have_text(

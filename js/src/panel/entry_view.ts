@@ -85,7 +85,9 @@ export class EntryView {
       "title",
       "Read-only view: another process runs this search, or ran it",
     );
-    head.append(this.title, this.badge, this.pill);
+    head.append(this.title, this.pill);
+    const from = element("div", "hpo-entry-from");
+    from.append(this.origin, this.badge);
     const middle = element("div", "hpo-entry-middle");
     const left = element("div", "hpo-entry-progress");
     this.bar.append(this.filled);
@@ -100,7 +102,7 @@ export class EntryView {
     const buttons = element("span", "hpo-entry-buttons");
     buttons.append(this.open.button, ...this.commands.map(({ button }) => button));
     foot.append(this.best, buttons);
-    this.root.append(head, this.origin, middle, foot);
+    this.root.append(head, from, middle, foot);
     setIcon(this.open.icon, "open");
 
     for (const button of [this.title, this.open.button]) {
