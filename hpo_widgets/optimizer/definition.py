@@ -320,6 +320,7 @@ def _define(
         "template": template.name,
         "engine": template.kind,
         "strategy": strategy_class.__name__,
+        "strategy_title": printable(strategy.title),
         "seed": strategy.seed,
         "is_seeded": strategy_keywords.get("seed") is not None,
         "space": space.to_dict(),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from hpo_widgets._messages import printable
 from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.journal import (
     DIRECTORY,
@@ -523,6 +524,7 @@ def _with_strategy(header: Mapping[str, Any], strategy: SearchStrategy, given: M
     return {
         **header,
         "strategy": type(strategy).__name__,
+        "strategy_title": printable(strategy.title),
         "seed": strategy.seed,
         "is_seeded": strategy.is_seeded,
         "arguments": {name: header["arguments"][name] for name in kept} | recorded["arguments"],

@@ -57,8 +57,8 @@ class JournalSearch(ReadableSearch):
 
     @property
     def strategy_title(self) -> str:
-        """What a person calls the strategy; a view knows only its class name."""
-        return self.strategy_name
+        """What a person calls the strategy; of the first journals, which do not say it, the class name."""
+        return printable(self._state.header.get("strategy_title", self.strategy_name))
 
     @property
     def stop_reason(self) -> StopReason | None:

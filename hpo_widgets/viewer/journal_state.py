@@ -237,6 +237,8 @@ def _check_header(header: Mapping[str, Any]) -> None:
         raise TypeError("the number of trials whose Tasks are kept is none")
     if header["engine"] == "clearml":
         _check_types(header["clearml"], base_task_id=str)
+    if "strategy_title" in header:
+        _check_types(header, strategy_title=str)
     if "script" in header:
         _check_types(header, script=str)
 

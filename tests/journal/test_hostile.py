@@ -195,7 +195,7 @@ DAMAGE = {
         ("name", 1), ("name", None), ("template", []), ("engine", {}), ("strategy", 3), ("seed", "one"), ("space", []),
         ("space", {}), ("objectives", 5), ("objectives", []), ("objectives", [["a", "b"]]), ("objectives", [[1, 2, 3]]),
         ("objectives", [["a", "b", "sideways"]]), ("settings", None), ("settings", {"wrong": 1}), ("arguments", ["a"]),
-        ("only_named", "weights"),
+        ("only_named", "weights"), ("strategy_title", 3),
     )},
     "a seed below 0": put("seed", value=-1),
     "an argument of another type": put("arguments", "save_top_k_tasks_only", value="x"),

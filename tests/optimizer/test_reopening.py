@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 from optuna.pruners import ThresholdPruner
-from optuna.samplers import QMCSampler
+from optuna.samplers import QMCSampler, RandomSampler
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -471,6 +471,21 @@ def test_a_pruner_knows_what_trials_had_reported_before_the_search_was_opened_ag
     assert known == [{epoch: x + epoch for epoch in range(3)} for x in made.to_dataframe()["x"]]
 
 
+@pytest.mark.parametrize(
+    ("keywords", "title"),
+    [
+        ({"optimizer_class": RandomSearch}, "random search"),
+        ({"optimizer_class": OptimizerOptuna}, "TPE"),
+        ({"optimizer_class": OptimizerOptuna, "optuna_sampler": RandomSampler()}, "Random"),
+    ],
+)
+def test_a_view_has_the_strategys_title_that_the_search_has(search, keywords, title):
+    made = search(identity, total_max_jobs=1, **keywords)
+    made.start()
+    with SearchViewer(made.journal_path) as viewer:
+        assert viewer.strategy_title == made.strategy_title == title
+
+
 def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_it(search):
     def train(n):
         return n
@@ -489,6 +504,8 @@ def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_i
     assert again.strategy_name == "GridSearch"
     again.set_total_max_jobs(6)
     finished(again)
+    with SearchViewer(made.journal_path) as viewer:
+        assert viewer.strategy_title == again.strategy_title == "grid search"
     last = reopened()
     assert last.strategy_name == "GridSearch"
     assert "optimizer_class=GridSearch" in last.as_code()
