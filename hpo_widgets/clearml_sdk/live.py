@@ -400,6 +400,7 @@ class LiveController:
 
     def _start_with_callback(self, start: Callable[..., Any]) -> None:
         start(job_complete_callback=self.optimizer._experiment_completed_cb)  # noqa: SLF001
+        self.notices.forget_failed_starts()
 
     def _has_started(self) -> None:
         self.is_starting = False

@@ -53,6 +53,12 @@ class Notices:
             self.shown = [*self.shown, Notice(source, sentence)][-MOST_NOTICES:]
         self.notify()
 
+    def forget_failed_starts(self) -> None:
+        """Drop what said why a start has failed; for when a later one has worked."""
+        with self._lock:
+            self.shown = [one for one in self.shown if not one.is_of_failed_start]
+        self.notify()
+
     def tell_once(self, source: str, sentence: str) -> None:
         """Add a notice unless it was added before.
 

@@ -134,6 +134,8 @@ class Controller:
         except RuntimeError as error:  # the system has no thread left
             self._set_ended(self._close(StopReason("launch_failed", f"no thread could be started: {error}")))
             return False
+        with self._gate:
+            self.notices = [one for one in self.notices if not one.is_of_failed_start]
         return True
 
     @property

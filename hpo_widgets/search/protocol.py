@@ -129,6 +129,11 @@ class Notice:
     sentence: str
     at: float = field(default_factory=time.time)
 
+    @property
+    def is_of_failed_start(self) -> bool:
+        """Whether it says why a start has failed, which concerns nobody once a later one has begun a run."""
+        return self.source == "command" and self.sentence.startswith(("start: ", "resume: "))
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", printable(self.sentence))
 

@@ -151,6 +151,7 @@ class JournalState:
         self.run_began = event["at"]
         self.is_running = self.was_started = True
         self.stop_reason = self.num_draws = None
+        self.notices = [one for one in self.notices if not one.is_of_failed_start]
 
     def _clock_set(self, event: Mapping[str, Any]) -> None:
         if self.run_began is not None:

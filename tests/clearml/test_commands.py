@@ -40,6 +40,7 @@ def test_start_in_a_panel_says_that_the_server_is_away(way, task_search, worker)
     way.up()
     press_start(panel)
     wait_for(made.is_running, "the search did not start once the server was back")
+    wait_for(lambda: not made.errors, "what the failed start said is still there")
     made.stop()
     panel.close()
 

@@ -207,12 +207,17 @@ def test_a_start_that_the_sdk_does_not_do_is_told(watched, sdk_worker, until, mo
     def broken(**_keywords):
         raise RuntimeError("the server does not answer")
 
-    monkeypatch.setattr(search.controller.optimizer, "start", broken)
+    with monkeypatch.context() as patched:
+        patched.setattr(search.controller.optimizer, "start", broken)
+        search.command("start")
+        until(search, lambda: search.errors)
+        [notice] = search.errors
+        assert (notice.source, notice.sentence) == ("command", "start: the server does not answer")
+        until(search, lambda: search.capabilities["start"] is None)
     search.command("start")
-    until(search, lambda: search.errors)
-    [notice] = search.errors
-    assert (notice.source, notice.sentence) == ("command", "start: the server does not answer")
-    until(search, lambda: search.capabilities["start"] is None)
+    until(search, lambda: not search.errors)
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
 
 
 def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watched, sdk_worker, until, monkeypatch):

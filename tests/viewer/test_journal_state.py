@@ -181,6 +181,26 @@ def test_of_many_notices_the_newest_are_shown(journal_state):
     assert journal_state.notices[-1].sentence == f"trial {MOST_NOTICES + 2}"
 
 
+def test_a_start_that_worked_takes_back_what_failed_ones_said_and_nothing_else(journal_state):
+    said = [
+        ("command", "start: there is no queue 'x'"),
+        ("command", "resume: there is no queue 'x'"),
+        ("command", "pause: the disk is full"),
+        ("worker", "start: a worker died"),
+    ]
+    notices = [
+        {"kind": "notice", "at": float(at), "source": source, "sentence": sentence}
+        for at, (source, sentence) in enumerate(said)
+    ]
+    journal_state.follow(notices)
+    assert len(journal_state.notices) == 4
+    journal_state.follow([{"kind": "start", "at": 5.0}])
+    assert [(notice.source, notice.sentence) for notice in journal_state.notices] == said[2:]
+    # A later one is a start of its own.
+    journal_state.follow([{**notices[0], "at": 6.0}])
+    assert len(journal_state.notices) == 3
+
+
 def test_settings_deadline_enqueued_and_notices_are_kept(journal_state):
     point = SPACE.encode({"x": 0.5, "kind": "b"})
     journal_state.follow(
