@@ -73,6 +73,32 @@ def test_the_blocks_run_in_their_order(run, project, api_client, worker, tmp_pat
     assert len(worker.taken) == 5 + 3  # those, and what was dispatched after the rehearsal
 
 
+# A kernel that has a Task, and what an agent runs with the kernel's environment and without the variables.
+KERNEL = """
+import json, os, subprocess, sys
+from clearml import Task
+
+trial = Task.create("{project}", "trial").id
+task = Task.init("{project}", "kernel")
+reporting = []
+for left_out in ([], {names!r}):
+    environment = {{name: value for name, value in os.environ.items() if name not in left_out}}
+    environment |= {{"CLEARML_TASK_ID": trial, "CLEARML_LOG_TASK_TO_BACKEND": "1"}}
+    init = "from clearml import Task; print(Task.init('{project}', 'trial').id)"
+    ran = subprocess.run([sys.executable, "-c", init], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    reporting.append([name for name, id_ in (("kernel", task.id), ("trial", trial)) if id_ in ran.stdout.split()])
+task.close()
+print(json.dumps(reporting))
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_that_inherits_the_variables_that_are_named_reports_to_the_kernels_task(script, project):
+    [options] = re.findall(r"env ((?:-u \w+ )+)clearml-agent daemon", GUIDE)
+    names = options.replace("-u", "").split()
+    assert script(KERNEL.format(project=project, names=names)).said == [["kernel"], ["trial"]]
+
+
 def test_the_setting_for_short_trials_is_one():
     [setting] = blocks("hocon")
 
