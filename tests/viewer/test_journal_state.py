@@ -116,7 +116,7 @@ def test_a_run_that_was_interrupted_counts_up_to_its_last_sign_of_life(journal_s
 
 
 @pytest.mark.parametrize("at", [-1e6, 1e6])
-def test_a_run_is_reckoned_from_where_the_clock_was_set(journal_state, at):
+def test_a_run_is_computed_from_where_the_clock_was_set(journal_state, at):
     journal_state.follow([START, {"kind": "clock_set", "at": at, "wall_minutes": 2.0}])
     journal_state.end_interrupted(at + 60)
     assert journal_state.wall_before == 3.0

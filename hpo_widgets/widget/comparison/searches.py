@@ -84,7 +84,7 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
     def __init__(self, searches: Sequence[Any] | Mapping[str, Any]) -> None:
         self._searches = _named(searches)
         self._importance: dict[str, tuple[int, Importances | None]] = {}
-        """Name to the completed trials that its importances were reckoned for, and these; owned by the refresher."""
+        """Name to the completed trials that its importances were computed for, and these; owned by the refresher."""
         self._answers: dict[str, tuple[int, Future[Importances | None]]] = {}
         first = next(iter(self._searches.values()))
         self._sentences = differences(self._searches)
@@ -218,7 +218,7 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
         return table("The best of each search", columns, rows)
 
     def _importance_table(self) -> dict[str, Any]:
-        self._reckon()
+        self._compute()
         names = _parameters(self._searches)
         labels = text.labels(names)
         rows = []
@@ -235,8 +235,8 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
             note,
         )
 
-    def _reckon(self) -> None:
-        """Take importances that are there; for many more trials they are reckoned again, on a thread."""
+    def _compute(self) -> None:
+        """Take importances that are there; for many more trials they are computed again, on a thread."""
         for name, search in self._searches.items():
             if name in self._answers and self._answers[name][1].done():
                 asked, answer = self._answers.pop(name)

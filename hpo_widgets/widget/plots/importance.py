@@ -178,7 +178,7 @@ class ImportancePlot(ObjectiveChoice):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._answer: Future[tuple[Importances | None, int]] | None = None
-        """What is being reckoned, with the number of trials that have a value, for the `_num_asked` trials completed
+        """What is being computed, with the number of trials that have a value, for the `_num_asked` trials completed
         then, of those that pass `_asked_filter`, since `_asked_at` by the clock."""
         self._num_asked = -1
         self._asked_filter = TrialFilter()
@@ -217,7 +217,7 @@ class ImportancePlot(ObjectiveChoice):
         """Show nothing of the objective before, of which nothing is waited for either."""
         self._answer, self._num_asked, self._not_before = None, -1, -np.inf
         self.figure.title = self._title()
-        self._draw_nothing("The importance is being reckoned.")
+        self._draw_nothing("The importance is being computed.")
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of the objective where there are several, the figure and what it is about."""
@@ -225,7 +225,7 @@ class ImportancePlot(ObjectiveChoice):
         return [*self.objective_line(), self.figure, self._said]
 
     def refresh(self, update: Update) -> None:
-        """Draw what was reckoned, and have it reckoned again when there is more to go by."""
+        """Draw what was computed, and have it computed again when there is more to go by."""
         search = update.search
         answer = self._answer
         if answer is not None and answer.done():

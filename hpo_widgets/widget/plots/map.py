@@ -278,7 +278,7 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         ]
 
     def _take_importance(self, update: Update) -> None:
-        """Show the two most important parameters, once, where nobody has chosen; they are reckoned on a thread."""
+        """Show the two most important parameters, once, where nobody has chosen; they are computed on a thread."""
         search = update.search
         if self.brushing:  # nothing changes under the hand
             self._waits_for_importance = False

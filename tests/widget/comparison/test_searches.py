@@ -98,7 +98,7 @@ def test_of_a_search_whose_process_died_it_is_said(show, tmp_path):
         shown.close()
 
 
-def test_importance_is_reckoned_for_each_search_that_has_enough_trials(show, refresh):
+def test_importance_is_computed_for_each_search_that_has_enough_trials(show, refresh):
     some = searched("wide", [])
     random = np.random.default_rng(0)
     for _ in range(60):

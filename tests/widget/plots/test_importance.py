@@ -1,4 +1,4 @@
-"""Importance: what is reckoned for planted and for odd trials, when, and where a click leads."""
+"""Importance: what is computed for planted and for odd trials, when, and where a click leads."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_trials_without_a_finite_value_are_still_missing(show, num_finite, said)
     assert f"; {said}." in show(ImportancePlot, search)._said.value
 
 
-def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(show, refresh):
+def test_while_a_search_runs_it_is_computed_on_a_thread_and_not_again_at_once(show, refresh):
     search = planted(lambda point: point["a"], 20)
     search.command("start")
     now = [0.0]
@@ -158,7 +158,7 @@ def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(sh
 
 
 @pytest.mark.usefixtures("refresh")
-def test_what_is_kept_of_a_running_search_is_reckoned_at_once(show):
+def test_what_is_kept_of_a_running_search_is_computed_at_once(show):
     search = planted(lambda point: point["a"], 30)
     search.command("start")
     plot = show(ImportancePlot, search)

@@ -233,7 +233,7 @@ def take_answer(plot, may_answer, refresh):
     refresh(plot)
 
 
-def test_while_a_search_runs_importance_is_reckoned_on_a_thread_and_once(show, refresh, asked):
+def test_while_a_search_runs_importance_is_computed_on_a_thread_and_once(show, refresh, asked):
     numbers, may_answer = asked
     search = important(LEAST_TRIALS - 1)
     search.command("start")

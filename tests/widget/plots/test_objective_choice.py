@@ -137,7 +137,7 @@ def planted():
     return found
 
 
-def test_the_importance_is_reckoned_anew(show, planted):
+def test_the_importance_is_computed_anew(show, planted):
     plot = show(ImportancePlot, planted)
     assert list(plot._bars.x)[-1] == "lr"
     plot.objective = 1
@@ -155,7 +155,7 @@ def test_while_a_search_goes_on_no_importance_of_the_objective_before_is_shown(s
     planted.command("start")
     plot = show(ImportancePlot, planted)
     plot.objective = 1
-    assert (list(plot._bars.x), plot._said.value) == ([], "The importance is being reckoned.")
+    assert (list(plot._bars.x), plot._said.value) == ([], "The importance is being computed.")
     assert plot.numbers().rows == []
     for ask, answer in asked:  # that of the objective before, too
         answer.set_result(ask())
