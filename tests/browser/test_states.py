@@ -165,6 +165,8 @@ panel => [...panel.querySelectorAll('.bqplot *')]
 # Texts of plots that are not whole inside their figure, and ticks that lie on each other.
 MISPLACED_TEXTS = """
 panel => {
+  const lieOnEachOther = (one, other) => one.left < other.right && other.left < one.right &&
+                                         one.top < other.bottom && other.top < one.bottom;
   const found = [];
   for (const figure of panel.querySelectorAll('.bqplot')) {
     const frame = figure.getBoundingClientRect();
@@ -172,7 +174,13 @@ panel => {
     const plot = figure.querySelector('.plotarea_background').getBoundingClientRect();
     for (const label of figure.querySelectorAll('text.label')) {
       const box = label.getBoundingClientRect();
-      if (box.width && (box.left < plot.left || box.right > plot.right)) found.push([label.textContent, 'cut off']);
+      const isClipped = label.closest('[clip-path]');
+      const {left, right} = isClipped ? plot : frame;
+      if (box.width && (box.left < left || box.right > right)) found.push([label.textContent, 'cut off']);
+      const ticks = isClipped ? [] : [...figure.querySelectorAll('.axis text')];
+      if (ticks.some(tick => lieOnEachOther(box, tick.getBoundingClientRect()))) {
+        found.push([label.textContent, 'on another']);
+      }
     }
     for (const axis of figure.querySelectorAll('.axis')) {
       const texts = [...axis.querySelectorAll('text')].filter(text => text.textContent);
@@ -180,8 +188,7 @@ panel => {
       boxes.forEach((box, index) => {
         const isWhole = box.left >= frame.left - 1 && box.right <= frame.right + 1 &&
                         box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
-        const lies = boxes.slice(0, index).some(other => box.left < other.right && other.left < box.right &&
-                                                         box.top < other.bottom && other.top < box.bottom);
+        const lies = boxes.slice(0, index).some(other => lieOnEachOther(box, other));
         if (!isWhole || lies) found.push([texts[index].textContent, isWhole ? 'on another' : 'cut off']);
       });
     }

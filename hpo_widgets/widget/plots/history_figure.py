@@ -118,7 +118,8 @@ class HistoryFigure(TrialFigure):
     def draw_lane(self) -> None:
         """Write the number of failed trials beside their lane."""
         count = len(self.cloud("failed"))
-        words = [f"{count} failed"] if count else []
+        # There is room for four digits.
+        words = [f"{count if count < 10_000 else f'{count // 1000}k'} failed"] if count else []
         if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.low):
             with self._lane_label.hold_sync():
                 self._lane_label.x = np.array([self.domain_x.low] * len(words))
