@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
+_DEEPEST = 50  # lists in lists of an argument: Python reads code with 200 of them
+
 
 @dataclass(slots=True)
 class JournalState:
@@ -232,6 +234,8 @@ def _check_header(header: Mapping[str, Any]) -> None:
     for name in header["arguments"]:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"{name!r:.80} is no name of an argument")
+    if _is_nested(header["arguments"]):
+        raise ValueError(f"its arguments are nested more than {_DEEPEST} deep")
     if "only_named" in header:
         _check_types(header, only_named=list)
     if type(header["arguments"].get("save_top_k_tasks_only")) not in {int, NoneType}:
@@ -242,6 +246,15 @@ def _check_header(header: Mapping[str, Any]) -> None:
         _check_types(header, strategy_title=str)
     if "script" in header:
         _check_types(header, script=str)
+
+
+def _is_nested(values: object) -> bool:
+    """Whether lists and mappings are nested more than `_DEEPEST` deep."""
+    layer = [values]
+    for _ in range(_DEEPEST + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in layer if isinstance(one, dict | list)]
+        layer = [value for some in inner for value in some]
+    return bool(layer)
 
 
 def _check_types(found: Mapping[str, Any], **types: type) -> None:

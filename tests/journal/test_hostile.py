@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import math
 import sqlite3
 import struct
@@ -199,6 +200,7 @@ DAMAGE = {
     )},
     "a seed below 0": put("seed", value=-1),
     "an argument of another type": put("arguments", "save_top_k_tasks_only", value="x"),
+    "an argument that no code can hold": put("arguments", "execution_queue", value=json.loads("[" * 250 + "]" * 250)),
     "an unknown setting": put("settings", "more", value=1),
     "text for a setting": put("settings", "total_max_jobs", value="many"),
     "a list for a setting": put("settings", "compute_time_limit", value=[1]),
