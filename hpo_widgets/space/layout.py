@@ -369,11 +369,13 @@ class Misfit(NamedTuple):
 
     def and_(self, others: Iterable[Misfit]) -> Misfit:
         """Add how the point differs elsewhere."""
-        all_of_them = (self, *others)
-        return Misfit(
-            sum(one.num_refused for one in all_of_them),
-            *(frozenset().union(*names) for names in list(zip(*all_of_them, strict=True))[1:]),
-        )
+        num_refused, missing, superfluous, constants = self
+        for other in others:
+            num_refused += other.num_refused
+            missing |= other.missing
+            superfluous |= other.superfluous
+            constants |= other.constants
+        return Misfit(num_refused, missing, superfluous, constants)
 
 
 def misfit(layout: Layout, point: Mapping[str, Any], accepts: Accepts) -> Misfit:

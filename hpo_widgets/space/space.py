@@ -17,6 +17,7 @@ from hpo_widgets.space.layout import (
     Condition,
     Layout,
     Limits,
+    Misfit,
     Occurrence,
     SetOccurrence,
     checked_limits,
@@ -541,18 +542,23 @@ class Space:
             Names that the point lacks, and those that it has too much; none of either where it fits, and where no
             combination takes its values.
         """
-        nearest = misfit(self._layout, point, self._could_be)
+        return self._names_of(misfit(self._layout, point, self._could_be))
+
+    def _names_of(self, nearest: Misfit) -> tuple[list[str], list[str]]:
+        """Names that a point lacks and has too much, in the order of the space."""
         if nearest.num_refused:
             return [], []
-        lacks, has_too_much = ([name for name in self.names if name in some] for some in nearest[1:3])
+        lacks, has_too_much = (
+            [name for name in self.names if name in some] for some in (nearest.missing, nearest.superfluous)
+        )
         return lacks, has_too_much
 
     def _difference(self, point: Mapping[str, Any]) -> str:
         """Say what would make a point that no combination has one of the nearest."""
-        words = zip(("also has", "has no"), self.misfit(point), strict=True)
+        nearest = misfit(self._layout, point, self._could_be)
+        words = zip(("also has", "has no"), self._names_of(nearest), strict=True)
         said = [f"{word} {' and '.join(map(repr, names))}" for word, names in words if names]
-        constants = misfit(self._layout, point, self._could_be).constants
-        shared = [f"{name} {point[name]!r}" for name in self.names if name in constants]
+        shared = [f"{name} {point[name]!r}" for name in self.names if name in nearest.constants]
         which = f", with {' and '.join(shared)}," if shared else ""
         return f". The nearest one{which} {', and '.join(said)}" if said else ""
 

@@ -61,11 +61,9 @@ def facts(search: Search) -> list[str]:
 
 def task(search: Search) -> dict[str, str] | None:
     """Id and page of the Task that a server keeps of a search, the page empty where it is not known; None: no Task."""
-    own = search.optimizer_task_id if isinstance(search, KeptByTask) else None
-    if own is None:
+    if not isinstance(search, KeptByTask) or (own := search.optimizer_task_id) is None:
         return None
-    page = search.optimizer_task_page if isinstance(search, KeptByTask) else None
-    return {"id": printable(own), "page": page or ""}
+    return {"id": printable(own), "page": search.optimizer_task_page or ""}
 
 
 def budgets(search: Search) -> list[_BudgetLine]:
