@@ -10,7 +10,6 @@ import ipywidgets
 import traitlets as t
 
 from hpo_widgets._messages import short
-from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.optimizer.race import OF_TASKS, check_passed_on
 from hpo_widgets.search import SearchStatus
@@ -22,7 +21,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
-from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
 from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
 from hpo_widgets.widget.parts.export_menu import FileMenu
@@ -344,10 +343,12 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         if self._num_ended < len(self._proposed) and not self._own.status.is_alive:
             self._own.start()  # a point that was proposed while the run of the one before was ending
         if self.is_over and not self._looks:
-            self._looks = self._make_looks()
-            grid = ipywidgets.Box([one.shown for one in self._looks])
-            grid.add_class("hpo-looks-grid")
-            self._end.children = [self._plot, grid]
+            own, pair = self._own, (self._map.x, self._map.y)
+            minimise = own.objectives[0].minimise
+            self._looks = look_maps(self._function, self._names, own.space, pair, minimise=minimise)
+            for one, search in zip(self._looks, self.searches.values(), strict=True):
+                one.draw(search.snapshot())
+            self._end.children = [self._plot, grid_of(self._looks)]
 
     def _pictured(self) -> ipywidgets.Widget:
         """Return the map as long as it is played, then the best so far of both."""
@@ -360,20 +361,6 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         minimise = self._own.objectives[0].minimise
         shown = {name: [trace_of(one.snapshot(), minimise=minimise)] for name, one in self.searches.items()}
         return {name: shown.get(name, []) for name in self._names}
-
-    def _make_looks(self) -> list[LookMap]:
-        space, minimise = self._own.space, self._own.objectives[0].minimise
-        pair = (self._map.x, self._map.y)
-        behind = background(self._function, space, pair, minimise=minimise)
-        landscape = landscape_of(self._function)
-        optima = [] if landscape is None else landscape.places(pair)
-        looks = []
-        for series, (name, search) in enumerate(self.searches.items()):
-            rows = search.snapshot()
-            best = best_of(rows, minimise=minimise)
-            looks.append(LookMap(name, series, space, pair, behind, optima))
-            looks[-1].draw(rows, best, "" if best is None else f"best {text.number(value_of(rows, best), 3)}")
-        return looks
 
     def _make_tables(self) -> tuple[list[dict[str, Any]], tuple[str, str]]:
         best = {name: search.best_trial for name, search in self.searches.items()}

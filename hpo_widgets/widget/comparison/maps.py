@@ -20,7 +20,7 @@ from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tooltip
 from hpo_widgets.widget.plots.png import indexed_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
@@ -104,6 +104,8 @@ class LookMap:
         What is behind the trials; empty: nothing.
     optima
         Where the optima are.
+    minimise
+        Whether small is good. Default True.
     """
 
     def __init__(
@@ -114,8 +116,11 @@ class LookMap:
         pair: tuple[str, str],
         picture: bytes,
         optima: Sequence[tuple[Any, ...]],
+        *,
+        minimise: bool = True,
     ) -> None:
-        self._pair = pair
+        self._pair, self._minimise = pair, minimise
+        self.has_background, self.has_optima = bool(picture), bool(optima)
         axes = [ParameterAxis(space.leaf(one)) for one in pair]
         across, up = axes
         self.x = FigureAxis(across.domain, lambda domain: across.ticks(domain, _NUM_TICKS, _LETTERS), grid_lines="none")
@@ -158,68 +163,61 @@ class LookMap:
         self.shown = ipywidgets.VBox([head, self.figure])
         self.shown.add_class("hpo-look")
 
-    def draw(self, rows: Rows | None, best: int | None, value: str) -> None:
-        """Draw the trials of one repeat.
-
-        Parameters
-        ----------
-        rows
-            They as columns; None: there is none.
-        best
-            The number of the best one; None: there is none.
-        value
-            Its value in words.
-        """
+    def draw(self, rows: Rows | None) -> None:
+        """Draw the trials of one repeat, as columns; None: there is none."""
         x = y = style.NONE
-        names, chosen = np.empty(0, dtype=str), np.empty(0, dtype=bool)
+        names, is_best, value = np.empty(0, dtype=str), np.empty(0, dtype=bool), ""
         if rows is not None:
             columns = [nan_where_absent(rows.parameters[name]) for name in self._pair]
             drawn = (rows.state >= TrialState.COMPLETED) & np.isfinite(columns).all(axis=0)
             x, y = (column[drawn] for column in columns)
-            numbers, values = rows.numbers[drawn], rows.values[drawn, 0]
-            words = zip(numbers.tolist(), map(text.number, values.tolist()), strict=True)
-            names = np.array([f"{number} · {value}" for number, value in words], dtype=str)
-            chosen = numbers == (-1 if best is None else best)
+            words = zip(rows.numbers[drawn].tolist(), map(text.number, rows.values[drawn, 0].tolist()), strict=True)
+            names = np.array([" · ".join(map(str, one)) for one in words], dtype=str)
+            best = _place_of_best(rows, minimise=self._minimise)
+            if best is not None:
+                value = f"best {text.number(float(rows.values[best, 0]), 3)}"
+            is_best = np.flatnonzero(drawn) == (-1 if best is None else best)
         style.put_named(self._trials, x, y, names)
-        style.put_named(self._best, x[chosen], y[chosen], names[chosen])
+        style.put_named(self._best, x[is_best], y[is_best], names[is_best])
         self._value.value = value
 
 
-def best_of(rows: Rows, *, minimise: bool) -> int | None:
-    """Return the number of the best completed trial, None where there is none.
-
-    Parameters
-    ----------
-    rows
-        Trials as columns.
-    minimise
-        Whether less is better.
-
-    Returns
-    -------
-    int or None
-        The first one of those that are equal.
-    """
+def _place_of_best(rows: Rows, *, minimise: bool) -> int | None:
+    """Return the row of the best completed trial, the first one of those that are equal; None where there is none."""
     known = (rows.state == TrialState.COMPLETED) & np.isfinite(rows.values[:, 0])
     if not known.any():
         return None
-    costs = np.where(known, rows.values[:, 0] * (1 if minimise else -1), np.inf)
-    return int(rows.numbers[int(np.argmin(costs))])
+    return int(np.argmin(np.where(known, rows.values[:, 0] * (1 if minimise else -1), np.inf)))
 
 
-def value_of(rows: Rows, number: int) -> float:
-    """Return the value of a trial.
+def look_maps(
+    function: object, names: Iterable[str], space: Space, pair: tuple[str, str], *, minimise: bool
+) -> list[LookMap]:
+    """Return a map for each competitor, all with the same axes, background and optima.
 
     Parameters
     ----------
-    rows
-        Trials as columns.
-    number
-        Its number.
+    function
+        What is optimised; its background and optima are shown where they are known.
+    names
+        The competitors.
+    space, pair
+        The space, and the names of the parameters across and up.
+    minimise
+        Whether small is good.
 
     Returns
     -------
-    float
-        The value of the first objective.
+    list of LookMap
+        One for each, without trials.
     """
-    return float(rows.values[int(np.flatnonzero(rows.numbers == number)[0]), 0])
+    behind, landscape = background(function, space, pair, minimise=minimise), landscape_of(function)
+    optima = [] if landscape is None else landscape.places(pair)
+    return [LookMap(name, series, space, pair, behind, optima, minimise=minimise) for series, name in enumerate(names)]
+
+
+def grid_of(maps: Iterable[LookMap]) -> ipywidgets.Box:
+    """Return what shows maps side by side."""
+    grid = ipywidgets.Box([one.shown for one in maps])
+    grid.add_class("hpo-looks-grid")
+    return grid

@@ -14,7 +14,7 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
-from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
 from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
 from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
 from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
@@ -319,11 +319,8 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
     def _make_maps(self, pair: tuple[str, str] | None) -> list[LookMap]:
         if pair is None:
             return []
-        race, space = self._race, self._race.space
-        behind = background(race.function, space, pair, minimise=race.objective.minimise)
-        self._has_background = bool(behind)
-        optima = [] if race.landscape is None else race.landscape.places(pair)
-        return [LookMap(name, series, space, pair, behind, optima) for series, name in enumerate(race.names)]
+        race = self._race
+        return look_maps(race.function, race.names, race.space, pair, minimise=race.objective.minimise)
 
     def _make_looks(self) -> ipywidgets.VBox:
         self._chooser = ipywidgets.Dropdown(
@@ -338,9 +335,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
         title.add_class("hpo-looks-title")
         head = ipywidgets.HBox([title, self._chooser, self._said])
         head.add_class("hpo-looks-head")
-        grid = ipywidgets.Box([one.shown for one in self._maps])
-        grid.add_class("hpo-looks-grid")
-        looks = ipywidgets.VBox([head, grid] if self._maps else [])
+        looks = ipywidgets.VBox([head, grid_of(self._maps)] if self._maps else [])
         looks.add_class("hpo-looks")
         looks.add_class("hpo-part")
         return looks
@@ -348,9 +343,9 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
     def _key(self) -> str:
         if not self._maps:
             return ""
-        race = self._race
-        known = "" if race.landscape is None or not race.landscape.places(race.space.names[:2]) else " · ✚ optimum"
-        dark = f" · strong colour is {'low' if race.objective.minimise else 'high'}" if self._has_background else ""
+        of_all, is_low = self._maps[0], self._race.objective.minimise
+        known = " · ✚ optimum" if of_all.has_optima else ""
+        dark = f" · strong colour is {'low' if is_low else 'high'}" if of_all.has_background else ""
         return f"▲ best found{known}{dark}"
 
     def refresh(self, _update: Update) -> None:
@@ -366,10 +361,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
         if 0 < self.repeat <= len(finished):
             chosen = finished[self.repeat - 1]
         for name, one in zip(race.names, self._maps, strict=bool(self._maps)):
-            rows = None if chosen is None else chosen.rows[name]
-            best = None if rows is None else best_of(rows, minimise=race.objective.minimise)
-            value = "" if rows is None or best is None else f"best {text.number(value_of(rows, best), 3)}"
-            one.draw(rows, best, value)
+            one.draw(None if chosen is None else chosen.rows[name])
 
     @t.validate("repeat")
     def _check_repeat(self, proposal: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import branin, rosenbrock
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.maps import LookMap, background, look_maps
 
 PARAMETERS = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
 SPACE = Space(PARAMETERS)
@@ -30,33 +30,36 @@ def searched():
     return search.snapshot()
 
 
-def look(name="grid", series=0, picture=b"", optima=()):
-    return LookMap(name, series, SPACE, ("x", "y"), picture, optima)
+def look(**keywords):
+    return LookMap("grid", 0, SPACE, ("x", "y"), b"", (), **keywords)
 
 
 def test_trials_that_have_ended_are_points_and_the_best_is_a_triangle(searched):
     one = look()
-    one.draw(searched, best_of(searched, minimise=True), "best 1")
+    one.draw(searched)
     assert one._trials.x.tolist() == [1, 3, 5]
     assert one._trials.names.tolist() == ["0 · 3", "1 · 1", "2 · –"]
     assert (one._best.x.tolist(), one._best.y.tolist()) == ([3], [4])
-    one.draw(None, None, "")
-    assert one._trials.x.tolist() == []
+    one.draw(None)
+    assert (one._trials.x.tolist(), one._best.x.tolist(), one._value.value) == ([], [], "")
 
 
 def test_the_best_is_that_of_completed_trials_in_either_direction(searched):
-    assert best_of(searched, minimise=True) == 1
-    assert best_of(searched, minimise=False) == 0
-    assert value_of(searched, 1) == 1
-    assert best_of(ScriptedSearch(PARAMETERS).snapshot(), minimise=True) is None
+    for minimise, expected in ((True, ([3], "best 1")), (False, ([1], "best 3"))):
+        one = look(minimise=minimise)
+        one.draw(searched)
+        assert (one._best.x.tolist(), one._value.value) == expected
+        one.draw(ScriptedSearch(PARAMETERS).snapshot())
+        assert (one._best.x.tolist(), one._value.value) == ([], "")
 
 
 def test_all_maps_have_the_same_axes_background_and_optima():
-    picture = background(branin, SPACE, ("x", "y"), minimise=True)
-    maps = [look(name, series, picture, [(3.0, 2.0)]) for series, name in enumerate(["grid", "TPE"])]
+    maps = look_maps(branin, ["grid", "TPE"], SPACE, ("x", "y"), minimise=True)
     assert maps[0].x.domain == maps[1].x.domain
-    assert [one.figure.marks[0].image.value for one in maps] == [picture, picture]
-    assert [one._optima.x.tolist() for one in maps] == [[3.0], [3.0]]
+    pictures = [one.figure.marks[0].image.value for one in maps]
+    assert pictures == [background(branin, SPACE, ("x", "y"), minimise=True)] * 2
+    optima = [place[0] for place in branin.landscape.places(("x", "y"))]
+    assert [one._optima.x.tolist() for one in maps] == [optima, optima]
     assert maps[0]._trials.colors != maps[1]._trials.colors
 
 
@@ -93,6 +96,6 @@ def test_points_in_the_places_of_another_repeat_have_their_own_values(searched):
     again.add_trial(None, {"x": 5.0, "y": 6.0}, state=TrialState.FAILED)
     one = look()
     for rows in (searched, again.snapshot()):
-        one.draw(rows, 1, "")
+        one.draw(rows)
     assert one._trials.names.tolist() == ["0 · 2", "1 · 0.5", "2 · –"]
     assert one._best.names.tolist() == ["1 · 0.5"]

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from hpo_widgets import Race, StrategyRace, UniformParameterRange
+from hpo_widgets.objectives.landscape import with_landscape
 from hpo_widgets.testing.objectives import branin
 from hpo_widgets.widget.comparison.strategy_race import start_word
 
@@ -176,6 +177,13 @@ def test_a_space_of_one_parameter_has_no_map(show):
     panel = show(StrategyRace, lambda x: x, [UniformParameterRange("x", 0, 1)], ["grid", "random"])
     assert panel._maps == []
     assert panel._looks.children == ()
+
+
+def test_an_optimum_is_in_the_key_where_it_is_in_the_maps(show):
+    known = with_landscape(0.0, {"x": 1.0, "y": 2.0})(lambda x, y, z: x * y * z)
+    space = [*SPACE, UniformParameterRange("z", 0, 1)]
+    keys = [show(StrategyRace, known, space, ["grid", "random"], y=y)._said.value for y in ("y", "z")]
+    assert keys == ["▲ best found · ✚ optimum", "▲ best found"]
 
 
 @pytest.mark.parametrize(
