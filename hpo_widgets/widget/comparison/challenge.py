@@ -19,16 +19,12 @@ from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.registry import by_common_name, resolve
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
-from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
-from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
-from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
-from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
-from hpo_widgets.widget.parts.export_menu import FileMenu
+from hpo_widgets.widget.comparison.panel import ComparisonPanel
+from hpo_widgets.widget.comparison.snapshot import Said
+from hpo_widgets.widget.comparison.table import cell, table
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.parts.point_form import PointForm, completed_point
-from hpo_widgets.widget.parts.snapshot import KeptInNotebook
-from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.sync.refresher import Refresher
 
@@ -124,7 +120,7 @@ class ProposalForm(PointForm):
         self.point = completed_point({}, self.search)
 
 
-class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
+class Challenge(ComparisonPanel):
     """Beat the sampler: you propose points by a click into the map or by typing, a strategy has the same budget unseen.
 
     Its trials run when you propose your first point, and nothing of them is sent to the page before your last
@@ -198,52 +194,36 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self._points: list[Mapping[str, Any]] = []
         """The points in the same order, in which they are run."""
         self._looks: list[LookMap] = []
-        both = Followed("a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe]).as_search()
-        self._own_refresher, self._refresher = Refresher(own), Refresher(both)
-        try:
-            self._map = MapPlot(own, refresher=self._own_refresher)
-            self._map.show_own(lambda: self._points[len(own.snapshot()) :])
-            self._form = ProposalForm(
-                own,
-                num_left=lambda: self._num_left,
-                was_proposed=lambda point: own.space.key(point) in self._proposed,
-                on_proposed=self._on_proposed,
-                refresher=self._own_refresher,
-            )
-            self._own_refresher.flow.follow(self._form)
-            self._tables = ComparisonTable(
-                both, make=self._make_tables, label="Challenge", alone="challenge", refresher=self._refresher
-            )
-            self._tables.add_class("hpo-comparison-host")
-            self._plot = BestSoFarPlot(
-                both, self._names, self._traces, value_name=f"best so far, {text.axis(own.objectives[0])}",
-                refresher=self._refresher, num_trials=trials, knows_size=False,
-            )  # fmt: skip
-            self._end = ipywidgets.VBox()
-            self._end.add_class("hpo-looks")
-            self._end.add_class("hpo-part")
-            aside = ipywidgets.VBox([self._tables, self._form])
-            aside.add_class("hpo-challenge-aside")
-            self._export = FileMenu(
-                both, name="challenge", plot=self._pictured, panel=lambda: self, refresher=self._refresher
-            )
-            # Refreshed last: when it says that the game is over, all other parts have shown it.
-            self._snapshot = ComparisonSnapshot(
-                both, say=self._say, tables=self._tables, pictured=self._pictured, refresher=self._refresher
-            )
-            inner = ipywidgets.Box([self._export, self._map, aside, self._end, self._snapshot])
-            inner.add_class("hpo-race-layout")
-            super().__init__([inner])
-        except BaseException:
-            self._close_all()
-            raise
-        self.add_class("hpo-panel")
-        self.add_class("hpo-race")
+        self._own_refresher = Refresher(own)
+        super().__init__(
+            "a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe], names=self._names,
+            value_name=f"best so far, {text.axis(own.objectives[0])}", label="Challenge", alone="challenge",
+            file_name="challenge", num_trials=trials, knows_size=False,
+        )  # fmt: skip
         self.add_class("hpo-challenge")
-        self._refresher.flow.follow(self._tables)
         ipywidgets.link((self._map, "point"), (self._form, "point"))
         self._form.offer()
         self._refresher.add(self)
+
+    def _arrange(self) -> list[ipywidgets.Widget]:
+        own = self._own
+        self._map = MapPlot(own, refresher=self._own_refresher)
+        self._map.show_own(lambda: self._points[len(own.snapshot()) :])
+        self._form = ProposalForm(
+            own,
+            num_left=lambda: self._num_left,
+            was_proposed=lambda point: own.space.key(point) in self._proposed,
+            on_proposed=self._on_proposed,
+            refresher=self._own_refresher,
+        )
+        self._own_refresher.flow.follow(self._form)
+        self._refresher.flow.follow(self._tables)
+        self._end_of_game = ipywidgets.VBox()
+        self._end_of_game.add_class("hpo-looks")
+        self._end_of_game.add_class("hpo-part")
+        aside = ipywidgets.VBox([self._tables, self._form])
+        aside.add_class("hpo-challenge-aside")
+        return [self._export, self._map, aside, self._end_of_game]
 
     # What is played -------------------------------------------------------------------------------
 
@@ -300,24 +280,21 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
 
     def close(self) -> None:
         """Stop both searches, and free their folder, threads and comms."""
-        # A widget whose construction failed is closed when it is collected, too.
-        if hasattr(self, "_refresher"):
-            self._keep_last_picture()
-            self._close_all()
+        super().close()
+        if hasattr(self, "_plot"):
             close_tree(self._plot)  # which is a part of this at the end only
-        close_tree(self)
 
-    def _close_all(self) -> None:
+    def _end(self) -> None:
         # First what would start a search that was stopped.
         self._own_refresher.close()
-        self._refresher.close()
+        super()._end()
         for search in (self._own, self._rival):
             search.stop()
             search.close_files()
         self._folder.cleanup()
 
     def _say(self) -> Said:
-        """Say for a notebook what is played and how far it is; nothing of the sampler before the end."""
+        """Say nothing of the sampler before the end."""
         num_ended, is_over = self._num_ended, self.is_over
         said, why = self._tables.verdict
         return Said(
@@ -348,7 +325,7 @@ class Challenge(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self._looks = look_maps(self._function, self._names, own.space, pair, minimise=minimise)
             for one, search in zip(self._looks, self.searches.values(), strict=True):
                 one.draw(search.snapshot())
-            self._end.children = [self._plot, grid_of(self._looks)]
+            self._end_of_game.children = [self._plot, grid_of(self._looks)]
 
     def _pictured(self) -> ipywidgets.Widget:
         """Return the map as long as it is played, then the best so far of both."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus, in_words
@@ -15,21 +13,18 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import column_titles
 from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
-from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
-from hpo_widgets.widget.comparison.followed import Followed
-from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
-from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
-from hpo_widgets.widget.parts.export_menu import FileMenu
-from hpo_widgets.widget.parts.part import as_search, close_tree
-from hpo_widgets.widget.parts.snapshot import DID, KeptInNotebook
-from hpo_widgets.widget.pictures import WithPicture
+from hpo_widgets.widget.comparison.panel import ComparisonPanel
+from hpo_widgets.widget.comparison.snapshot import Said
+from hpo_widgets.widget.comparison.table import cell, table
+from hpo_widgets.widget.parts.part import as_search
+from hpo_widgets.widget.parts.snapshot import DID
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
-from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
+    import ipywidgets
     import pandas as pd
 
     from hpo_widgets.parameters import LeafParameter
@@ -70,7 +65,7 @@ def compare(searches: Any, *more: Any) -> SearchComparison:
     return SearchComparison([searches, *more] if more else searches)
 
 
-class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
+class SearchComparison(ComparisonPanel):
     """Two to four searches side by side; see `compare`.
 
     The searches go on when it is closed.
@@ -86,43 +81,18 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self._importance: dict[str, tuple[int, Importances | None]] = {}
         """Name to the completed trials that its importances were computed for, and these; owned by the refresher."""
         self._answers: dict[str, tuple[int, Future[Importances | None]]] = {}
-        first = next(iter(self._searches.values()))
         self._sentences = differences(self._searches)
-        followed = Followed(
-            "a comparison", lambda: _status(self._searches.values()), [one.subscribe for one in self._searches.values()]
-        )
-        search = followed.as_search()
-        self._refresher = refresher = Refresher(search)
-        names = tuple(self._searches)
-        try:
-            self._plot = BestSoFarPlot(
-                search,
-                names,
-                self._traces,
-                value_name=f"best so far, {text.axis(first.objectives[0])}",
-                refresher=refresher,
-            )
-            self._tables = ComparisonTable(
-                search, make=self._make_tables, label="Searches", alone="comparison", refresher=refresher
-            )
-            self._tables.add_class("hpo-comparison-host")
-            self._export = FileMenu(
-                search, name="-".join(names), plot=self._pictured, panel=lambda: self,
-                table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()), refresher=refresher,
-            )  # fmt: skip
-            # Refreshed last: when it says that the searches have ended, all other parts have shown it.
-            self._snapshot = ComparisonSnapshot(
-                search, say=self._say, tables=self._tables, pictured=self._pictured, refresher=refresher
-            )
-            inner = ipywidgets.Box([self._export, self._plot, self._tables, self._snapshot])
-            inner.add_class("hpo-race-layout")
-            super().__init__([inner])
-        except BaseException:
-            refresher.close()
-            raise
-        self.add_class("hpo-panel")
-        self.add_class("hpo-race")
-        refresher.flow.follow(self._tables)
+        names, shown = tuple(self._searches), self._searches.values()
+        super().__init__(
+            "a comparison", lambda: _status(shown), [one.subscribe for one in shown], names=names,
+            value_name=f"best so far, {text.axis(next(iter(shown)).objectives[0])}",
+            label="Searches", alone="comparison", file_name="-".join(names),
+            table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()),
+        )  # fmt: skip
+
+    def _arrange(self) -> list[ipywidgets.Widget]:
+        self._refresher.flow.follow(self._tables)
+        return [self._export, self._plot, self._tables]
 
     @property
     def searches(self) -> Mapping[str, Search]:
@@ -154,18 +124,7 @@ class SearchComparison(KeptInNotebook, WithPicture, ipywidgets.VBox):
             rows.append(row)
         return pd.DataFrame(rows).set_index("search")
 
-    def _pictured(self) -> BestSoFarPlot:
-        return self._plot
-
-    def close(self) -> None:
-        """Stop showing the searches, which go on, and free threads and comms."""
-        if hasattr(self, "_refresher"):
-            self._keep_last_picture()
-            self._refresher.close()
-        close_tree(self)
-
     def _say(self) -> Said:
-        """Say for a notebook what is compared, and which search has the best."""
         searches = self._searches
         status, num_ended = _status(searches.values()), [text.ended(one.counts) for one in searches.values()]
         has_ended = status is SearchStatus.COMPLETED

@@ -12,18 +12,14 @@ from hpo_widgets.optimizer.race import Race
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
-from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
-from hpo_widgets.widget.comparison.snapshot import ComparisonSnapshot, Said
-from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
+from hpo_widgets.widget.comparison.panel import ComparisonPanel
+from hpo_widgets.widget.comparison.snapshot import Said
+from hpo_widgets.widget.comparison.table import standings_tables
 from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
-from hpo_widgets.widget.parts.export_menu import FileMenu
-from hpo_widgets.widget.parts.part import ViewPart, close_tree
-from hpo_widgets.widget.parts.snapshot import DID, KeptInNotebook
-from hpo_widgets.widget.pictures import WithPicture
+from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.snapshot import DID
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
-from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     import weakref
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
     from hpo_widgets.optimizer.race import RaceSummary, Repeat
     from hpo_widgets.search import Search
     from hpo_widgets.search.comparison import Trace
-    from hpo_widgets.widget.sync.refresher import Update
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 NEWEST = 0
 """The repeat that runs or was broken off, or the last one."""
@@ -108,7 +104,7 @@ def start_word(race: Race) -> str:
     return f"Start {race.repeats} more"
 
 
-class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
+class StrategyRace(ComparisonPanel):
     """A race of two to four strategies on one space: the last line of a cell shows it, and its Start runs it.
 
     Best so far with the middle half over the repeats, wins with their 95 % intervals, a verdict that may be "not
@@ -133,6 +129,7 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
     >>> race.start(); race.wait(); print(race.summary())  # doctest: +SKIP
     """
 
+    _owns_race = False
     repeat = t.Int(NEWEST, min=0, help="Two-way. The repeat that the maps show, from 1; 0: the newest.")
 
     def __init__(
@@ -161,51 +158,32 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self._earlier: EarlierRuns[Race] | None = None
         self._earlier_panel: StrategyRace | None = None
         try:
-            pair = _pair(race.space.names, x, y)
+            self._pair = _pair(race.space.names, x, y)
         except ValueError:
             if self._owns_race:
                 race.close()
             raise
-        search = Followed(race.id, lambda: race.status, [race.subscribe]).as_search()
-        self._refresher = refresher = Refresher(search)
-        try:
-            self._head = RaceHead(search, race=race, refresher=refresher)
-            self._plot = BestSoFarPlot(
-                search, race.names, self._traces, value_name=_value_name(race), refresher=refresher,
-                num_trials=race.trials, is_whole=lambda: bool(race.finished),
-                is_log=True if race.compares_distances else None,
-            )  # fmt: skip
-            self._tables = ComparisonTable(search, make=self._make_tables, label="Standings", refresher=refresher)
-            self._tables.add_class("hpo-comparison-host")
-            self._maps = self._make_maps(pair)
-            self._looks = self._make_looks()
-            self._export = FileMenu(
-                search, name="-".join(race.names), plot=self._pictured, panel=lambda: self,
-                table=("Trials as CSV", self._csv), refresher=refresher,
-            )  # fmt: skip
-            parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
-            if earlier := earlier_than(race, _shown):
-                self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, refresher=refresher)
-                self._earlier.add_class("hpo-earlier-host")
-                parts.insert(2, self._earlier)
-            # Refreshed last: when it says that the race has ended, all other parts have shown it.
-            self._snapshot = ComparisonSnapshot(
-                search, say=self._say, tables=self._tables, pictured=self._pictured, refresher=refresher
-            )
-            parts.append(self._snapshot)
-            self._inner = ipywidgets.Box(parts)
-            self._inner.add_class("hpo-race-layout")
-            super().__init__([self._inner])
-        except BaseException:
-            refresher.close()
-            if self._earlier is not None:
-                self._earlier.end()
-            raise
-        self.add_class("hpo-panel")
-        self.add_class("hpo-race")
-        refresher.flow.follow(self._head)
-        refresher.add(self)
+        super().__init__(
+            race.id, lambda: race.status, [race.subscribe], names=race.names, value_name=_value_name(race),
+            label="Standings", file_name="-".join(race.names), table=("Trials as CSV", self._csv),
+            num_trials=race.trials, is_whole=lambda: bool(race.finished),
+            is_log=True if race.compares_distances else None,
+        )  # fmt: skip
+        self._refresher.add(self)
         self.observe(self._on_repeat, "repeat")
+
+    def _arrange(self) -> list[ipywidgets.Widget]:
+        race, refresher = self._race, self._refresher
+        self._head = RaceHead(self._followed, race=race, refresher=refresher)
+        refresher.flow.follow(self._head)
+        self._maps = self._make_maps()
+        self._looks = self._make_looks()
+        parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
+        if earlier := earlier_than(race, _shown):
+            self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, refresher=refresher)
+            self._earlier.add_class("hpo-earlier-host")
+            parts.insert(2, self._earlier)
+        return parts
 
     # What is run ----------------------------------------------------------------------------------
 
@@ -248,22 +226,18 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
             raise ValueError("no repeat has ended yet, and a race exports the trials of whole repeats")
         return self.to_dataframe().to_csv(index=False)
 
-    def _pictured(self) -> BestSoFarPlot:
-        return self._plot
+    def _end(self) -> None:
+        super()._end()
+        if self._earlier is not None:
+            self._earlier.end()
+        if self._earlier_panel is not None:
+            self._earlier_panel.close()
 
     def close(self) -> None:
         """Stop the race that was made here, and free its folder, threads and comms; a `Race` that was given goes on."""
-        # A widget whose construction failed is closed when it is collected, too.
-        if hasattr(self, "_refresher"):
-            if self._owns_race:
-                self._race.close()
-            self._keep_last_picture()
-            self._refresher.close()
-            if self._earlier is not None:
-                self._earlier.end()
-            if self._earlier_panel is not None:
-                self._earlier_panel.close()
-        close_tree(self)
+        if self._owns_race and hasattr(self, "_refresher"):
+            self._race.close()
+        super().close()
 
     def _show_earlier(self, earlier: Race) -> None:
         """Show the panel of an earlier race below this one, once, in the place of one that was shown before."""
@@ -272,12 +246,11 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
             if shown is not None and shown.race is earlier:
                 return
             self._earlier_panel = StrategyRace(earlier)
-            self.children = [self._inner, self._earlier_panel]
+            self.children = [self.children[0], self._earlier_panel]
         if shown is not None:
             shown.close()
 
     def _say(self) -> Said:
-        """Say for a notebook what the race is and how far it is."""
         race, head = self._race, self._head
         status, num_whole = str(race.status), text.counted(len(race.finished), "whole repeat")
         has_ended = race.status is not SearchStatus.IDLE and not race.status.is_alive
@@ -316,11 +289,11 @@ class StrategyRace(KeptInNotebook, WithPicture, ipywidgets.VBox):
         )
         return standings_tables(summary.standings, summary.pairs, race.names, note)
 
-    def _make_maps(self, pair: tuple[str, str] | None) -> list[LookMap]:
-        if pair is None:
+    def _make_maps(self) -> list[LookMap]:
+        if self._pair is None:
             return []
         race = self._race
-        return look_maps(race.function, race.names, race.space, pair, minimise=race.objective.minimise)
+        return look_maps(race.function, race.names, race.space, self._pair, minimise=race.objective.minimise)
 
     def _make_looks(self) -> ipywidgets.VBox:
         self._chooser = ipywidgets.Dropdown(

@@ -43,7 +43,7 @@ def test_the_sampler_plays_unseen_until_the_last_point(play, wire):
     assert not challenge.is_over
     assert challenge._tables.verdict[0] == "1 point is left."
     assert repr(rival.parameters["x"]) not in repr(wire.messages())
-    assert challenge._end.children == ()
+    assert challenge._end_of_game.children == ()
     page = challenge._export.file("html")[1].decode()
     assert challenge._map.model_id in page
     assert challenge._plot.model_id not in page
