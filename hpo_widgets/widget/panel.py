@@ -23,7 +23,7 @@ from hpo_widgets.widget.parts.beacon import SearchBeacon
 from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
-from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
+from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status
 from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.panel_snapshot import PanelSnapshot
@@ -175,7 +175,6 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         """The search, when it was opened for this panel (`open`)."""
         self._pending = PendingRanges()
         self._earlier: EarlierRuns[Search] | None = None
-        self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
         self._has_prepared = False
         self._refresher = Refresher(search)
@@ -214,9 +213,10 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
                 plot=lambda: self._plots.titled,
                 **shared,
             )
-            if earlier := earlier_than(search, _shown):
-                self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, **shared)
-                self._earlier.add_class("hpo-earlier-host")
+            self._earlier = EarlierRuns.than(
+                search, _shown, tell=_still_running, make=OptimizerWidget, owner=self, **shared
+            )
+            if self._earlier is not None:
                 parts.append(self._earlier)
             # Refreshed last: when the snapshot says that the search has ended, all other parts have shown it.
             parts.append(self._snapshot)
@@ -380,8 +380,6 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self._refresher.close()
             if self._earlier is not None:
                 self._earlier.end()
-            if self._earlier_panel is not None:
-                self._earlier_panel.close()
             if self._beacon is not None:
                 self._beacon.close()
             if self._has_prepared and isinstance(self._search, PreparesWorkers):
@@ -396,17 +394,6 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             again = "OptimizerWidget(optimizer)" if self._opened is None else "OptimizerWidget.open(...)"
             return f"<OptimizerWidget {self._search.name!r}: closed; {again} shows the search again>"
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {text.counted(self.num_trials, 'trial')}>"
-
-    def _show_earlier(self, earlier: Search) -> None:
-        """Show the panel of an earlier search below this one, once, in the place of one that was shown before."""
-        with self._refresher.lock:
-            shown = self._earlier_panel
-            if shown is not None and shown.search is earlier:
-                return
-            self._earlier_panel = OptimizerWidget(earlier)
-            self.children = [self._parts, self._earlier_panel]
-        if shown is not None:
-            shown.close()
 
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:

@@ -587,10 +587,10 @@ def test_another_view_of_the_search_itself_is_not_told_of(show, earlier):
     assert earlier_line(show(OptimizerWidget, view)) is None
 
 
-def test_closing_leaves_the_earlier_search_alone(earlier):
+def test_closing_leaves_the_earlier_search_alone(earlier, wire):
     num_subscribers, threads = earlier.num_subscribers, set(threading.enumerate())
     panel = OptimizerWidget(ScriptedSearch(name="digits"))
-    panel._show_earlier(earlier)
+    wire.browser_says(panel._earlier, kind="show")
     panel.close()
     assert earlier.num_subscribers == num_subscribers
     assert set(threading.enumerate()) <= threads

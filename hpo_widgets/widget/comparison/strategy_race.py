@@ -16,7 +16,7 @@ from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
 from hpo_widgets.widget.comparison.panel import ComparisonPanel
 from hpo_widgets.widget.comparison.snapshot import Said
 from hpo_widgets.widget.comparison.table import standings_tables
-from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
+from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.snapshot import DID
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -156,7 +156,6 @@ class StrategyRace(ComparisonPanel):
         self._race = race
         self._owns_race = race is not base_task_id
         self._earlier: EarlierRuns[Race] | None = None
-        self._earlier_panel: StrategyRace | None = None
         try:
             self._pair = _pair(race.space.names, x, y)
         except ValueError:
@@ -179,9 +178,10 @@ class StrategyRace(ComparisonPanel):
         self._maps = self._make_maps()
         self._looks = self._make_looks()
         parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
-        if earlier := earlier_than(race, _shown):
-            self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, refresher=refresher)
-            self._earlier.add_class("hpo-earlier-host")
+        self._earlier = EarlierRuns.than(
+            race, _shown, tell=_still_running, make=StrategyRace, owner=self, refresher=refresher
+        )
+        if self._earlier is not None:
             parts.insert(2, self._earlier)
         return parts
 
@@ -230,25 +230,12 @@ class StrategyRace(ComparisonPanel):
         super()._end()
         if self._earlier is not None:
             self._earlier.end()
-        if self._earlier_panel is not None:
-            self._earlier_panel.close()
 
     def close(self) -> None:
         """Stop the race that was made here, and free its folder, threads and comms; a `Race` that was given goes on."""
         if self._owns_race and hasattr(self, "_refresher"):
             self._race.close()
         super().close()
-
-    def _show_earlier(self, earlier: Race) -> None:
-        """Show the panel of an earlier race below this one, once, in the place of one that was shown before."""
-        with self._refresher.lock:
-            shown = self._earlier_panel
-            if shown is not None and shown.race is earlier:
-                return
-            self._earlier_panel = StrategyRace(earlier)
-            self.children = [self.children[0], self._earlier_panel]
-        if shown is not None:
-            shown.close()
 
     def _say(self) -> Said:
         race, head = self._race, self._head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import traitlets as t
 
@@ -14,53 +14,20 @@ from hpo_widgets.widget.parts.part import ViewPart
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ipywidgets import Box, Widget
+
+    from hpo_widgets.optimizer.race import Race
+    from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 
-class MayRunOn(Protocol):
-    """A search or a race, as far as the line speaks of it."""
-
-    @property
-    def id(self) -> str:
-        """What no other one has."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What it is called: the same, when its cell is run again."""
-        ...
-
-    @property
-    def status(self) -> SearchStatus:
-        """What it is doing."""
-        ...
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called after each change; returns what ends that."""
-        ...
-
-    def command(self, name: str, /) -> None:
-        """Ask for a command, such as ``stop``."""
-        ...
+_Shown = TypeVar("_Shown", bound="Search | Race")
 
 
-_Shown = TypeVar("_Shown", bound=MayRunOn)
+def _earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> list[_Shown]:
+    """Return those of the same name that were shown before this one and are still running, the newest one last.
 
-
-def earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> list[_Shown]:
-    """Return those of the same name that were shown before this one and are still running.
-
-    Parameters
-    ----------
-    one
-        What is shown now.
-    shown
-        All that panels of this process have shown, in the order in which they were first shown; this one is added.
-
-    Returns
-    -------
-    list of searches or races
-        The newest one last; another view of this very one is not an earlier one.
+    This one joins those that were ``shown``. Another view of this very one is not an earlier one.
     """
     known = [other for other in (reference() for reference in shown) if other is not None]
     if not any(other is one for other in known):
@@ -74,7 +41,7 @@ def earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> list[_Shown]:
     ]
 
 
-def common_status(running: Sequence[MayRunOn]) -> str:
+def common_status(running: Sequence[Search | Race]) -> str:
     """Return the status that all have, in a word; where they differ, that they run."""
     statuses = {str(one.status) for one in running}
     return statuses.pop() if len(statuses) == 1 else str(SearchStatus.RUNNING)
@@ -83,16 +50,19 @@ def common_status(running: Sequence[MayRunOn]) -> str:
 class EarlierRuns(ViewPart, Generic[_Shown]):
     """One line about earlier searches or races, with Show and Stop; hidden once all have ended.
 
+    Show has the panel of the newest one that still runs below the panel that the line is part of, in the place of one
+    that was shown before.
+
     Parameters
     ----------
     earlier
         What is still running, the newest one last.
     tell
         Gives the sentence about those that still run, of which there is at least one.
-    show
-        Called with the newest that still runs when a person presses Show.
-    refresher
-        The refresher of the panel that the line is part of.
+    make
+        Makes the panel of one.
+    owner, refresher
+        The panel that the line is part of, and its refresher.
     """
 
     _esm = asset("earlier.js")
@@ -106,14 +76,38 @@ class EarlierRuns(ViewPart, Generic[_Shown]):
         earlier: Sequence[_Shown],
         *,
         tell: Callable[[Sequence[_Shown]], str],
-        show: Callable[[_Shown], None],
+        make: Callable[[_Shown], Widget],
+        owner: Box,
         refresher: Refresher,
         **traits: Any,
     ) -> None:
-        self._earlier = earlier
-        self._tell, self._show = tell, show
+        self._earlier, self._tell, self._make, self._owner = earlier, tell, make, owner
+        self._seen: tuple[_Shown, Widget] | None = None
+        """The one whose panel is shown, and that panel."""
         self._subscriptions = [one.subscribe(refresher.poke) for one in earlier]
         super().__init__(refresher.search, refresher=refresher, **traits)
+        self.add_class("hpo-earlier-host")
+
+    @classmethod
+    def than(cls, one: _Shown, shown: list[weakref.ref[_Shown]], **keywords: Any) -> EarlierRuns[_Shown] | None:
+        """Make the line about what was shown before this one and still runs.
+
+        Parameters
+        ----------
+        one
+            What is shown now.
+        shown
+            All that panels of this process have shown, in the order in which they were first shown; this one is added.
+        **keywords
+            As for the class.
+
+        Returns
+        -------
+        EarlierRuns or None
+            None where nothing of the same name still runs.
+        """
+        earlier = _earlier_than(one, shown)
+        return cls(earlier, **keywords) if earlier else None
 
     @property
     def _running(self) -> list[_Shown]:
@@ -127,13 +121,21 @@ class EarlierRuns(ViewPart, Generic[_Shown]):
             self.sentence = self._tell(running) if running else ""
 
     def end(self) -> None:
-        """Stop following them."""
+        """Stop following them, and close the panel that was shown."""
         while self._subscriptions:
             self._subscriptions.pop()()
+        if self._seen is not None:
+            self._seen[1].close()
 
     def _on_show(self, _content: dict[str, object]) -> None:
-        if running := self._running:
-            self._show(running[-1])
+        running, before = self._running, self._seen
+        if not running or (before is not None and before[0] is running[-1]):
+            return
+        with self._refresher.lock:
+            self._seen = running[-1], self._make(running[-1])
+            self._owner.children = [self._owner.children[0], self._seen[1]]
+        if before is not None:
+            before[1].close()
 
     def _on_stop(self, _content: dict[str, object]) -> None:
         for one in self._running:
