@@ -63,9 +63,6 @@ class RaceHead(ViewPart):
     reason = t.Unicode(help="Why it failed; empty else.").tag(sync=True)
     start_word = t.Unicode("Start", help="What Start is called now.").tag(sync=True)
     strategies = t.List(t.Dict(), help="Name, trials in words and used share of each strategy.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, race: Race, refresher: Refresher) -> None:
         self._race = race

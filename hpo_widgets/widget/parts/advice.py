@@ -120,7 +120,6 @@ class AdviceLine(ViewPart):
         allow_none=True,
         help="The advice in words: key, rule, sentence, evidence, trials, label; None: none.",
     ).tag(sync=True)
-    commands = t.Dict({"act": None}, help="`act` to None when it can be done now, else to why not.").tag(sync=True)
     advice = t.Dict(
         default_value=None,
         allow_none=True,
@@ -135,7 +134,7 @@ class AdviceLine(ViewPart):
         self._put_off: dict[str, float] = {}
         """Key of each advice that was put off, to the weight of its evidence then."""
         self._now: Advice | None = None
-        super().__init__(search, refresher=refresher, **traits)
+        super().__init__(search, refresher=refresher, commands={"act": None}, **traits)
 
     def refresh(self, update: Update) -> None:
         """Show the most useful advice that was not put off."""

@@ -75,9 +75,6 @@ class SearchBeacon(Acknowledging, PageWidget):
     curve: t.List[list[float]] = t.List(
         help="Pairs of trial number and value, one for each time that the best value improved."
     ).tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, target: str, notices: Refresher, **traits: Any) -> None:
         self._search = search

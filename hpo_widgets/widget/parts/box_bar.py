@@ -45,9 +45,6 @@ class BoxBar(ViewPart):
         sync=True
     )
     action = t.Unicode(help="What the first button does, in a word or two.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         super().__init__(search, refresher=refresher, **traits)

@@ -48,9 +48,6 @@ class SearchControls(NumberFieldPart):
         help="Shows the search in another kernel, once its own has gone; empty: no journal keeps it."
     ).tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
     owner_died = t.Bool(False, help="Whether the process that ran it has gone, so that Start takes it over.").tag(
         sync=True
     )

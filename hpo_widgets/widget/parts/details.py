@@ -76,9 +76,6 @@ class TrialDetails(ViewPart):
     tags = t.List(t.Unicode(), help="Words that people have given it.").tag(sync=True)
     log = t.Unicode(help="The end of what it printed.").tag(sync=True)
     traceback = t.Unicode(help="The end of its traceback.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_stale = True

@@ -64,9 +64,6 @@ class FileMenu(ViewPart):
     files = t.List(t.Dict(), help="The kind of each file that can be made, and what the menu calls it.").tag(sync=True)
     trials = t.Unicode(help="Which trials are exported, in words.").tag(sync=True)
     best = t.Unicode(help="The parameters of the best trial as a dict in Python.").tag(sync=True)
-    commands = t.Dict(
-        help="`export`, and `best` where it is offered, to None when it can be done, else to why not."
-    ).tag(sync=True)
 
     _tables: Mapping[str, str] = {}
     """What the menu calls each kind of file of trials."""

@@ -53,7 +53,6 @@ class FilterBar(ViewPart):
     names = t.List(t.Dict(), help="Parameters and objectives: name, label, and choices or None.").tag(sync=True)
     tags = t.List(t.Unicode(), help="Tags that trials have.").tag(sync=True)
     num_epochs = t.Int(1, help="Versions of the space so far.").tag(sync=True)
-    commands = t.Dict(help="What can be done now to None, else to the sentence that says why not.").tag(sync=True)
     answer = t.Dict(help="The newest condition that was asked for: its id, and what is wrong with it or nothing.").tag(
         sync=True
     )

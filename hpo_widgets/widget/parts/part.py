@@ -82,10 +82,6 @@ class Following:
     _refresher: Refresher
     _owns_refresher: bool
 
-    def _follow(self, search: Search, refresher: Refresher | None, *, hidden: bool = False) -> None:
-        self._take_refresher(search, refresher)
-        self._refresher.add(self, hidden=hidden)
-
     def _take_refresher(self, search: Search, refresher: Refresher | None) -> None:
         """Know the search, before the first trait is checked against it; nothing is shown yet."""
         self._owns_refresher = refresher is None
@@ -135,6 +131,10 @@ class PageWidget(ModuleWidget):
     A page may set the traits that are tagged ``two_way``; what it says else, and values that make no
     sense, change nothing and are told in the panel's notices.
     """
+
+    commands = t.Dict(
+        help="What a page may ask for to None when it can be done now, else to the sentence that says why not."
+    ).tag(sync=True)
 
     _notices: Refresher
     """Of the panel, whose notices people see."""

@@ -50,9 +50,6 @@ class PointForm(ViewPart):
         help="Name, label, kind, choices and value of each parameter, and whether it may be empty; none: no point.",
     ).tag(sync=True)
     sentence = t.Unicode(help="Where the values come from.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
     answer = t.Dict(help="The newest point that was to be queued: its id, and what is wrong, by field and in all.").tag(
         sync=True
     )

@@ -47,9 +47,6 @@ class ReplayBar(ViewPart):
     speeds = t.List(t.Float(), help="Speeds that are offered, the present one among them.").tag(sync=True)
     words = t.Unicode(help="Trials and time so far, of how many: what the scrubber says of its place.").tag(sync=True)
     moment = t.Unicode(help="The day and the time of day of the moment that is shown.").tag(sync=True)
-    commands = t.Dict(help="`play` to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `position` shows.").tag(sync=True)
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: Any) -> None:

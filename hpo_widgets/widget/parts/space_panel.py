@@ -79,9 +79,6 @@ class SpacePanel(ViewPart):
         help="What each control is for: name, kind, track, limits, step, choices, with what it is part of a point.",
     ).tag(sync=True)
     ranges = t.Dict(help="Name to [low, high] in values, or to the indices of the allowed choices.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
     undo_labels = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
     best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
         sync=True

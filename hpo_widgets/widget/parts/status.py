@@ -78,9 +78,6 @@ class StatusPanel(NumberFieldPart):
     raise_to = t.Int(
         None, allow_none=True, help="What a used-up budget of trials may be raised to; None: it is not."
     ).tag(sync=True)
-    commands = t.Dict(help="Field to None when it can be changed now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._dismissed: dict[str, float] = {}

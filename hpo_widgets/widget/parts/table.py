@@ -108,9 +108,6 @@ class TrialTable(ViewPart):
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
     order = t.List(t.Int(), help="The rows from top to bottom: n is the trait `row_n`.").tag(sync=True)
     note = t.Unicode(help="What a person should know of the rows that are not there.").tag(sync=True)
-    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._slots: list[int | None] = []
