@@ -85,7 +85,7 @@ def open_search(
     from hpo_widgets.viewer import SearchViewer
 
     _check(cls, journal_or_task_id, search)
-    public = {name for name in cls.class_trait_names() if not name.startswith("_")} - cls._following
+    public = {name for name in cls.class_trait_names() if not name.startswith("_")} - cls._following()
     traits = {name: value for name, value in keywords.items() if name in public}
     others = {name: value for name, value in keywords.items() if name not in public}
     if base_task_id is None:

@@ -60,26 +60,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.widget.sync.refresher import Update
 
-# Traits whose values come from the search, so that the constructor refuses them as keywords.
-_FOLLOWING = frozenset(
-    {
-        "status",
-        "stop_reason",
-        "elapsed",
-        "time_limit",
-        "num_trials",
-        "num_active",
-        "num_failed",
-        "progress",
-        "best_trial",
-        "best_objective",
-        "advice",
-        "ranges",
-        "priors",
-        "max_number_of_concurrent_tasks",
-        "total_max_jobs",
-    }
-)
+_STEERING = frozenset({"ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"})
+"""Traits by which code steers the search."""
 _STATUSES = [str(status) for status in SearchStatus]
 
 
@@ -158,7 +140,6 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     )
 
     open = OpenMethod()
-    _following = _FOLLOWING
     _untold: list[Any] | None = None
     """Changes of traits of which the refresher has told nobody yet; None: it tells at once."""
 
@@ -166,7 +147,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         search = as_search(search)
         refuse_unknown(type(self), traits)
         for name in traits:
-            if name in _FOLLOWING:
+            if name in self._following():
                 raise TypeError(f"{name} follows the search: set it there, or assign it to the widget afterwards")
         chosen = _chosen_plots(plots, search)
         before = frozenset(vars(self))
@@ -237,6 +218,11 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             close_half_made(self, before)  # parts that are no children yet
             raise
 
+    @classmethod
+    def _following(cls) -> frozenset[str]:
+        """Names of the traits whose values come from the search, so that the constructor takes none for them."""
+        return _STEERING | {name for name, trait in cls.class_traits().items() if trait.read_only}
+
     def _begin(self) -> None:
         """Follow the search, and link the traits that the panel shares with its parts."""
         self.add_class("hpo-panel")
@@ -266,8 +252,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self._plots.show_selected()
         self._status_panel.observe(self._on_first_seen, "seen")
         # A refusal may have been shown before the trait had what was asked for.
-        steering = ["ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"]
-        self.observe(lambda _change: self._refresher.poke(), steering)
+        self.observe(lambda _change: self._refresher.poke(), list(_STEERING))
 
     def _on_first_seen(self, _change: object) -> None:
         """Have workers ready for the press of Start of a search that a person looks at."""
