@@ -21,7 +21,7 @@ from hpo_widgets.search import Notice, SearchStatus
 from hpo_widgets.widget.sync.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from traitlets import HasTraits
 
@@ -117,6 +117,22 @@ class _KeepsTrials(Protocol):
     def forget(self) -> None:
         """Drop what is kept of trials; all of those that there are follow at once."""
         ...
+
+
+@dataclass
+class _Shown:
+    """A part, and how it stands beside the others."""
+
+    part: _Part
+    is_drawn: bool
+    """Whether it opens and closes widgets as trials come."""
+    is_hidden: bool
+    """Whether nobody sees it now."""
+    version: int | None
+    """The version that it shows; None: the one that all show that are seen. It stays behind while it is hidden, and
+    while it is drawn and a page may be loading."""
+    num_failed: int = 0
+    """Refreshes that failed in a row: what it shows may be half of one."""
 
 
 class _RefreshThread:
@@ -240,17 +256,10 @@ class Refresher:
         self.lock = threading.RLock()
         self.notices: list[Notice] = []
         self.is_dirty = False
-        self._parts: list[_Part] = []
+        self._parts: list[_Shown] = []
         self._known = PassingTrials()
-        # Parts that nobody sees now, with the version that they show.
-        self._hidden: dict[int, int] = {}
-        # Parts that open and close widgets; of those that wait for a page that may be loading, the version that they
-        # show; and whether a search has ended of which hidden parts do not show all yet.
-        self._drawn: set[int] = set()
-        self._behind: dict[int, int] = {}
         self._has_rest = False
-        # Parts whose last refreshes failed, and how many did: what they show may be half of it.
-        self._failed: dict[int, int] = {}
+        """Whether a search has ended of which hidden parts do not show all yet."""
         self._version = 0
         self._status = search.status
         self._clock = clock
@@ -306,48 +315,45 @@ class Refresher:
             False.
         """
         with self.lock:
-            if is_drawn:
-                self._drawn.add(id(part))
             snapshot = self.search.snapshot()
             if not self._parts:
                 self._version = snapshot.version
-            if hidden:
-                self._hidden[id(part)] = 0
-            else:
-                with self._writing():
-                    part.refresh(Update(self.search, snapshot, self._known))
-            self._parts.append(part)
+            if not hidden:
+                self._tell(part, snapshot)
+            self._parts.append(_Shown(part, is_drawn, hidden, 0 if hidden else None))
+
+    def _find(self, part: _Part) -> _Shown | None:
+        return next((one for one in self._parts if one.part is part), None)
 
     def hide(self, part: _Part) -> None:
         """Leave ``part`` as it is, until it is shown again or all has to be true."""
         with self.lock:
-            self._hidden.setdefault(id(part), self._behind.pop(id(part), self._version))
+            if (one := self._find(part)) is not None:
+                one.is_hidden = True
+                one.version = self._version if one.version is None else one.version
 
     def is_hidden(self, part: _Part) -> bool:
         """Whether nobody sees the part now."""
-        return id(part) in self._hidden
+        one = self._find(part)
+        return one is not None and one.is_hidden
 
     def show(self, part: _Part) -> None:
         """Bring a hidden part up to date, and keep it so."""
         with self.lock:
-            version = self._hidden.pop(id(part), None)
-            if version is not None and not self._is_closed:
-                with self._writing():
-                    _hand(part, Update(self.search, self.search.changes_since(version), self._known))
+            one = self._find(part)
+            if one is not None and one.is_hidden:
+                one.is_hidden, version, one.version = False, one.version, None
+                self._tell(part, self.search.changes_since(version or 0))
 
     def show_anew(self, part: _Part) -> None:
         """Have a part forget what it keeps of trials and show all of them, a hidden one once it is seen."""
         with self.lock:
-            if self._is_closed:
+            if (one := self._find(part)) is None:
                 return
-            self._behind.pop(id(part), None)
-            if id(part) not in self._hidden:
-                rows = replace(self.search.snapshot(), is_anew=True)
-                with self._writing():
-                    _hand(part, Update(self.search, rows, self._known))
-                return
-            self._hidden[id(part)] = 0
-            if isinstance(part, _KeepsTrials):
+            one.version = 0 if one.is_hidden else None
+            if not one.is_hidden:
+                self._tell(part, replace(self.search.snapshot(), is_anew=True))
+            elif isinstance(part, _KeepsTrials):
                 part.forget()
 
     def refresh(self, *, everything: bool = False, is_kept: bool = False, draws: bool = False) -> None:
@@ -383,60 +389,71 @@ class Refresher:
             before = self._version
             rows = self.search.changes_since(before)
             self._version = rows.version
-            with self._writing():
-                for part in self._parts:  # which may add one, whose turn then comes too
-                    if id(part) in self._hidden:
-                        shown = self._hidden[id(part)]
-                        if everything or (takes_one and shown < rows.version):
-                            takes_one = False
-                            self._refresh(part, self.search.changes_since(shown), is_kept=is_kept)
-                            self._hidden[id(part)] = rows.version
-                    elif waits and id(part) in self._drawn:
-                        self._behind.setdefault(id(part), before)
-                    else:
-                        shown = self._behind.pop(id(part), before)
-                        missed = rows if shown == before else self.search.changes_since(shown)
-                        self._refresh(part, missed, is_kept=is_kept)
-                self._has_rest = has_ended and any(shown < rows.version for shown in self._hidden.values())
-                self.flow.mark_sent()
+            for one in self._parts:  # which may add one, whose turn then comes too
+                shown = before if one.version is None else one.version
+                if one.is_hidden:
+                    if not everything and not (takes_one and shown < rows.version):
+                        continue
+                    takes_one = False
+                elif waits and one.is_drawn:
+                    one.version = shown
+                    continue
+                self._refresh(one, rows if shown == before else self.search.changes_since(shown), is_kept=is_kept)
+                one.version = rows.version if one.is_hidden else None
+            hidden = [one.version for one in self._parts if one.is_hidden and one.version is not None]
+            self._has_rest = has_ended and any(version < rows.version for version in hidden)
+            self.flow.mark_sent()
 
-    def _refresh(self, part: _Part, rows: Rows, *, is_kept: bool) -> None:
+    def _refresh(self, one: _Shown, rows: Rows, *, is_kept: bool) -> None:
         """Tell a part of changes, or of all trials where it failed to show the last ones."""
         try:
-            if id(part) in self._failed:
+            if one.num_failed:
                 rows = replace(self.search.snapshot(), is_anew=True)
-            _hand(part, Update(self.search, rows, self._known, is_kept))
+            self._tell(one.part, rows, is_kept=is_kept)
         except Exception:  # noqa: BLE001 -- one part must not take the others with it
-            _log.exception("%s could not be refreshed", type(part).__name__)
-            self._failed[id(part)] = num_failed = self._failed.get(id(part), 0) + 1
-            if num_failed < _MOST_TRIES:
+            _log.exception("%s could not be refreshed", type(one.part).__name__)
+            one.num_failed += 1
+            if one.num_failed < _MOST_TRIES:
                 self.poke()
         else:
-            self._failed.pop(id(part), None)
+            one.num_failed = 0
+
+    def _tell(self, part: _Part, rows: Rows, *, is_kept: bool = False) -> None:
+        """Have a part show what changed; what it sets meanwhile is said by the search."""
+        before, self._writer = self._writer, threading.get_ident()
+        try:
+            if rows.is_anew and isinstance(part, _KeepsTrials):
+                part.forget()
+            part.refresh(Update(self.search, rows, self._known, is_kept))
+        finally:
+            self._writer = before
 
     def catch_up(self) -> None:
         """Bring all parts up to date now, where the search has changed since they were."""
         with self.lock:
             if self._thread is not None:
                 self._thread.pass_on_changes()
-            if self.is_dirty or self._behind or self.search.status is not self._status:
+            if self.is_dirty or self._is_behind or self.search.status is not self._status:
                 self.refresh(draws=True)
 
     def look_at(self, part: _Part) -> None:
         """Bring one part up to date now, a hidden one with nothing left for later; it stays hidden."""
         with self.lock:
-            version = self._hidden.pop(id(part), None)
-            if version is None:
+            one = self._find(part)
+            if one is None or not one.is_hidden:
                 self.catch_up()
                 return
+            rows = self.search.changes_since(one.version or 0)
+            one.is_hidden = False
             try:
-                with self._writing():
-                    rows = self.search.changes_since(version)
-                    _hand(part, Update(self.search, rows, self._known, is_kept=True))
-            except BaseException:
-                self._hidden[id(part)] = version
-                raise
-            self.hide(part)
+                self._tell(part, rows, is_kept=True)
+                one.version = rows.version
+            finally:
+                one.is_hidden = True
+
+    @property
+    def _is_behind(self) -> bool:
+        return any(one.version is not None and not one.is_hidden for one in self._parts)
 
     def close(self) -> None:
         """Refresh no more. The search goes on."""
@@ -476,17 +493,9 @@ class Refresher:
         from ipywidgets.widgets.widget import _instances
 
         with self.lock:
-            shown = [part for part in (self.flow.view, *self._parts) if isinstance(part, Widget)]
+            shown = [part for part in (self.flow.view, *(one.part for one in self._parts)) if isinstance(part, Widget)]
             for model_id in dependency_state(shown):
                 _instances[model_id].send_state()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        before, self._writer = self._writer, threading.get_ident()
-        try:
-            yield
-        finally:
-            self._writer = before
 
     def tell(self, source: str, sentence: str) -> None:
         """Show a notice of the widget itself among those of the search; never of interest to a journal.
@@ -534,19 +543,13 @@ class Refresher:
             # lost a message, which some hosts do not tell.
             return 0.0
         until_next = self.flow.seconds_until_next()
-        is_behind = bool(self._behind) or (self._has_rest and self.flow.was_ever_seen)
+        is_behind = self._is_behind or (self._has_rest and self.flow.was_ever_seen)
         if self.is_dirty or has_changed or has_changed_status or (is_behind and not self.flow.may_be_loading):
             return until_next
         if not status.is_alive:
             return None
         until_tick = _CLOCK_INTERVAL - (self._clock() - self._refreshed_at)
         return max(until_next, until_tick, 0.0)
-
-
-def _hand(part: _Part, update: Update) -> None:
-    if update.rows.is_anew and isinstance(part, _KeepsTrials):
-        part.forget()
-    part.refresh(update)
 
 
 _EVENT = "post_run_cell"
