@@ -13,6 +13,7 @@ import traitlets as t
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.search import PreparesWorkers, Replays, SearchStatus
+from hpo_widgets.search.readable import wait_for_end
 from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -34,7 +35,7 @@ from hpo_widgets.widget.parts.snapshot import KeptInNotebook
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
-from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
+from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait
 from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
@@ -289,7 +290,8 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         bool
             True when it has ended or was never started, False when it timed out.
         """
-        return wait(self._search, timeout)
+        own = getattr(self._search, "wait", None)  # which waits for callbacks that are due, too
+        return bool(own(timeout)) if callable(own) else wait_for_end(self._search, timeout)
 
     def refresh(self, update: Update) -> None:
         """Set the traits from the search; called by the refresher only."""
@@ -527,17 +529,7 @@ def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> d
 
 
 class PlotTab(ipywidgets.Box):
-    """The tab of one plot, which is made when the tab is first shown, or when a page with the panel may be saved.
-
-    Parameters
-    ----------
-    make
-        Makes the plot, hidden until its tab is shown.
-    refresher
-        The refresher that the plot follows.
-    layout
-        The Layout that all parts of the panel share.
-    """
+    """The tab of one plot, which is made when the tab is first shown, or when a page with the panel may be saved."""
 
     def __init__(self, make: Callable[[], Plot], refresher: Refresher, layout: ipywidgets.Layout) -> None:
         super().__init__(layout=layout)
@@ -565,17 +557,7 @@ class PlotTab(ipywidgets.Box):
 
 
 class PlotTabs(ipywidgets.Tab):
-    """Shows one of several plots; nothing is made or sent for the others until they are looked at.
-
-    Parameters
-    ----------
-    plots
-        Title of each tab to the function that makes its plot.
-    refresher
-        The refresher that the plots follow.
-    layout
-        The Layout that all parts of the panel share.
-    """
+    """Shows one of several plots; nothing is made or sent for the others until they are looked at."""
 
     def __init__(
         self, plots: Mapping[str, Callable[[], Plot]], refresher: Refresher, layout: ipywidgets.Layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import traitlets as t
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from traitlets import HasTraits
+
+    from hpo_widgets.search import Search
 
 
 class PositiveInt(t.Int[Any, Any]):
@@ -58,9 +60,24 @@ def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
 
 
 _MOST_NAMED = 3
+_Value = TypeVar("_Value")
 
 
-class TrialNumbers(t.TraitType[list[int], Any]):
+class _OfSearch(t.TraitType[_Value, Any]):
+    """A trait whose values are checked against ``obj.search``."""
+
+    def validate(self, obj: Any, value: Any) -> _Value:
+        """Return the value in its own form, or raise a ``TraitError`` that says what is wrong."""
+        try:
+            return self._checked(obj.search, value)
+        except ValueError as error:
+            raise t.TraitError(f"{self.name}: {error}") from None
+
+    def _checked(self, search: Search, value: Any) -> _Value:
+        raise NotImplementedError
+
+
+class TrialNumbers(_OfSearch[list[int]]):
     """A list of numbers of trials of ``obj.search``, each once, in the order given.
 
     Anything iterable of whole numbers is taken, such as a NumPy array. A number without a trial is
@@ -74,31 +91,12 @@ class TrialNumbers(t.TraitType[list[int], Any]):
         """Give each owner a list of its own."""
         return []
 
-    def validate(self, obj: Any, value: Any) -> list[int]:
-        """Return the numbers as a new list, or raise a ``TraitError`` that says what is wrong.
-
-        Parameters
-        ----------
-        obj
-            The widget, whose search has the trials.
-        value
-            What was assigned.
-
-        Returns
-        -------
-        list of int
-            The numbers, each once.
-
-        Raises
-        ------
-        traitlets.TraitError
-            When a number is none of the search's trials.
-        """
+    def _checked(self, search: Search, value: Any) -> list[int]:
         if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
             msg = f"selected is a list of trial numbers, such as [0, 4], got {value!r:.80}"
             raise t.TraitError(msg)
         numbers = list(dict.fromkeys(_number(item) for item in value))
-        num_trials = sum(obj.search.counts.values())
+        num_trials = sum(search.counts.values())
         unknown = [number for number in numbers if not 0 <= number < num_trials]
         if unknown:
             named = ", ".join(map(str, unknown[:_MOST_NAMED])) + (", …" if len(unknown) > _MOST_NAMED else "")
@@ -117,104 +115,39 @@ def _number(item: object) -> int:
     raise t.TraitError(msg)
 
 
-class FilterTrait(t.TraitType[TrialFilter, Any]):
+class FilterTrait(_OfSearch[TrialFilter]):
     """A `TrialFilter` for the trials of ``obj.search``; a mapping of its fields, and None for none, are taken too."""
 
     default_value = TrialFilter()
     info_text = "a TrialFilter, or a dict of its fields"
 
-    def validate(self, obj: Any, value: Any) -> TrialFilter:
-        """Return the filter with normalised values, or raise a ``TraitError`` that says what is wrong.
-
-        Parameters
-        ----------
-        obj
-            The widget, whose search has the trials.
-        value
-            What was assigned.
-
-        Returns
-        -------
-        TrialFilter
-            The filter.
-
-        Raises
-        ------
-        traitlets.TraitError
-            When it names what the search does not have.
-        """
+    def _checked(self, search: Search, value: Any) -> TrialFilter:
         if not isinstance(value, (TrialFilter, Mapping, type(None))):
             msg = f"{self.name} is a TrialFilter or a dict of its fields, such as {{'top_k': 50}}, got {value!r:.80}"
             raise t.TraitError(msg)
         try:
-            return checked_filter(value or {}, obj.search)
+            return checked_filter(value or {}, search)
         except ValueError as error:
             raise t.TraitError(str(error)) from None
 
 
-class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):
+class BoxTrait(_OfSearch[Mapping[str, tuple[Any, ...]]]):
     """A part of the space of ``obj.search``: full parameter name to (low, high), or to choices; empty for none."""
 
     default_value: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     info_text = "a mapping of parameter names to ranges"
 
-    def validate(self, obj: Any, value: Any) -> Mapping[str, tuple[Any, ...]]:
-        """Return the part of the space with normalised values, or raise a ``TraitError`` that says what is wrong.
-
-        Parameters
-        ----------
-        obj
-            The widget, whose search has the space.
-        value
-            What was assigned.
-
-        Returns
-        -------
-        mapping
-            Name to range, or choices.
-
-        Raises
-        ------
-        traitlets.TraitError
-            For an unknown parameter, or a value that it cannot have.
-        """
-        try:
-            return MappingProxyType(checked_box(value or {}, obj.search.space) if value else {})
-        except ValueError as error:
-            raise t.TraitError(f"{self.name}: {error}") from None
+    def _checked(self, search: Search, value: Any) -> Mapping[str, tuple[Any, ...]]:
+        return MappingProxyType(checked_box(value or {}, search.space) if value else {})
 
 
-class PointTrait(t.TraitType[Mapping[str, Any], Any]):
+class PointTrait(_OfSearch[Mapping[str, Any]]):
     """Values of some parameters of ``obj.search`` by full name; empty for none."""
 
     default_value: Mapping[str, Any] = MappingProxyType({})
     info_text = "a mapping of parameter names to values"
 
-    def validate(self, obj: Any, value: Any) -> Mapping[str, Any]:
-        """Return the point with normalised values, or raise a ``TraitError`` that says what is wrong.
-
-        Parameters
-        ----------
-        obj
-            The widget, whose search has the space.
-        value
-            What was assigned.
-
-        Returns
-        -------
-        mapping
-            Name to value.
-
-        Raises
-        ------
-        traitlets.TraitError
-            For an unknown parameter, or a value that it cannot have.
-        """
+    def _checked(self, search: Search, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, (Mapping, type(None))):
             raise t.TraitError(f"{self.name} maps names of parameters to values, got {value!r:.80}")
-        try:
-            return MappingProxyType(
-                {name: obj.search.space.leaf(name).normalise(one) for name, one in (value or {}).items()}
-            )
-        except ValueError as error:
-            raise t.TraitError(f"{self.name}: {error}") from None
+        return MappingProxyType({name: search.space.leaf(name).normalise(one) for name, one in (value or {}).items()})

@@ -18,59 +18,23 @@ if TYPE_CHECKING:
 
 
 class Said(NamedTuple):
-    """What is said of several searches.
-
-    Attributes
-    ----------
-    name, about : str
-        Their title, and the same within a sentence.
-    did : str
-        What they did, in the past tense.
-    again : str
-        How it is seen again.
-    plot : str
-        What is pictured.
-    counts : sequence of str
-        How many trials each has.
-    has_values : bool
-        Whether there is something to plot.
-    verdict : tuple of str
-        A sentence, and what it rests on; empty where there is none.
-    facts : sequence of str
-        Under which conditions; empty by default.
-    best : str
-        The best of all; empty where nothing is to be called so, as by default.
-    end : str
-        How all has ended, in other words for each end; empty before, as by default.
-    """
+    """What is said of several searches: texts are empty where there is nothing to say."""
 
     name: str
-    about: str
-    did: str
-    again: str
-    plot: str
-    counts: Sequence[str]
-    has_values: bool
-    verdict: tuple[str, str]
+    about: str  # the name within a sentence
+    did: str  # in the past tense
+    again: str  # how it is seen again
+    plot: str  # what is pictured
+    counts: Sequence[str]  # how many trials each has
+    has_values: bool  # whether there is something to plot
+    verdict: tuple[str, str]  # a sentence, and what it rests on
     facts: Sequence[str] = ()
-    best: str = ""
-    end: str = ""
+    best: str = ""  # of all
+    end: str = ""  # how all has ended, in other words for each end
 
 
 class ComparisonSnapshot(SnapshotPart):
-    """What a notebook keeps of a race, a challenge or a comparison.
-
-    Parameters
-    ----------
-    search
-        What the refresher follows.
-    say
-        What is said of it now.
-    tables
-        Its tables, of which the first one is kept.
-    pictured
-        Gives the plot that is seen.
-    """
+    """What a notebook keeps of a race, a challenge or a comparison, as ``say`` says, with the first of its tables."""
 
     def __init__(
         self,

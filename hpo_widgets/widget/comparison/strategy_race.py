@@ -43,15 +43,7 @@ _shown: list[weakref.ref[Race]] = []
 
 
 class RaceHead(ViewPart):
-    """Shows a race in a line with Start, Pause and Stop, and a bar for each strategy.
-
-    Parameters
-    ----------
-    search
-        What the refresher follows.
-    race
-        The race.
-    """
+    """Shows a race in a line with Start, Pause and Stop, and a bar for each strategy."""
 
     _esm = asset("race.js")
     _css = asset("race.css")

@@ -40,23 +40,8 @@ def cell(words: str, *, series: int | None = None, strong: bool = False, muted: 
     return {"text": words, "series": series, "strong": strong, "muted": muted, "interval": None}
 
 
-def interval_cell(low: float, share: float, high: float, even: float, series: int) -> Cells:
-    """Return a cell that draws an interval of a share with a mark at even chances, and says it.
-
-    Parameters
-    ----------
-    low, share, high
-        The interval, and what was counted.
-    even
-        The share that chance alone would give.
-    series
-        Whose colour it has.
-
-    Returns
-    -------
-    dict
-        The cell.
-    """
+def _interval_cell(low: float, share: float, high: float, even: float, series: int) -> Cells:
+    """Return a cell that draws an interval of a share with a mark at even chances, and says it."""
     words = f"{100 * low:.0f} … {100 * high:.0f} %"
     return {**cell(words, muted=True), "interval": [low, share, high, even, series]}
 
@@ -160,7 +145,7 @@ def standings_tables(
             cell(_middle_half(one), muted=True),
             cell(f"{one.area:.2f}" if one.area == one.area else text.NO_VALUE),
             cell(str(one.wins), strong=True),
-            interval_cell(
+            _interval_cell(
                 one.interval[0], one.wins / max(one.num_repeats, 1), one.interval[1], 1 / len(names), series[one.name]
             ) if one.num_repeats else cell(text.NO_VALUE, muted=True),
         ]
@@ -170,7 +155,7 @@ def standings_tables(
         [
             cell(f"{one.first} ahead of {one.second}"),
             cell(f"{one.wins} of {one.wins + one.losses}" + (f", {one.ties} equal" if one.ties else "")),
-            interval_cell(
+            _interval_cell(
                 one.interval[0], one.wins / max(one.wins + one.losses, 1), one.interval[1], 0.5, series[one.first]
             ) if one.wins + one.losses else cell(text.NO_VALUE, muted=True),
             cell(one.verdict, strong=one.is_decided),

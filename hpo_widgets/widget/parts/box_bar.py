@@ -58,7 +58,7 @@ class BoxBar(ViewPart):
                 self.sentence = []
                 return
             is_part = _is_part(self.box, search.space)
-            self.sentence = sentence(self.box, search)
+            self.sentence = _sentence(self.box, search)
             self.action = "Narrow ranges" if is_part else "Set ranges"
             reason = search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)
             self.commands = {"set_ranges": reason, "clear": None}
@@ -73,21 +73,8 @@ class BoxBar(ViewPart):
         self.box = {}
 
 
-def sentence(box: Mapping[str, tuple[Any, ...]], search: Search) -> list[str]:
-    """Say what lies in a box.
-
-    Parameters
-    ----------
-    box
-        Parameter name to (low, high), or to choices.
-    search
-        The search.
-
-    Returns
-    -------
-    list of str
-        Parts of one sentence, of which every second one is a figure.
-    """
+def _sentence(box: Mapping[str, tuple[Any, ...]], search: Search) -> list[str]:
+    """Say what lies in a box, in parts of one sentence of which every second one is a figure."""
     space, objective = search.space, search.objectives[0]
     rows = search.snapshot()
     ended = rows.state >= TrialState.COMPLETED

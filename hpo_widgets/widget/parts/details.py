@@ -79,7 +79,7 @@ class TrialDetails(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_stale = True
-        self._live_log = LiveLog()
+        self._live_log = _LiveLog()
         self._asks_for_log = False
         self._asked_tags: tuple[int, list[tuple[str, ...]]] = -1, []
         """A trial, and what `_tags_asked_for` knows of it; under the lock of the refresher."""
@@ -314,18 +314,12 @@ def _when(at: float) -> str:
 _INTERVAL = 1.0
 
 
-class LiveLog:
-    """The output of one trial at a time.
-
-    Attributes
-    ----------
-    text
-        What it had printed when it was last asked for; None as long as there is no answer, and where the search
-        cannot tell.
-    """
+class _LiveLog:
+    """The output of one trial at a time."""
 
     def __init__(self) -> None:
         self.text: str | None = None
+        """What it had printed when last asked for; None without an answer, and where the search cannot tell."""
         self._number: int | None = None
         self._answer: Future[str | None] | None = None
         self._asked_at = float("-inf")
@@ -334,14 +328,7 @@ class LiveLog:
     def follow(self, search: Search, number: int | None, *, grows: bool = True) -> None:
         """Take an answer that has come, and ask again when it is time; returns at once.
 
-        Parameters
-        ----------
-        search
-            The search of the trial.
-        number
-            The trial that somebody looks at; None: nobody does.
-        grows
-            Whether it may print more. When it does not, it is asked for once.
+        Nobody looks at trial None. What ``grows`` may print more; what does not is asked for once.
         """
         if number != self._number:
             self._number, self.text, self._answer, self._asked_at = number, None, None, float("-inf")

@@ -74,7 +74,7 @@ class FilterBar(ViewPart):
             self.num_epochs = max(1, len(search.epochs))
             if self._told != (chosen, self.num_epochs):
                 self._told = chosen, self.num_epochs
-                self.chips = chips(chosen, search.space, search.objectives)
+                self.chips = _chips(chosen, search.space, search.objectives)
             self.left = [] if passes is None else [int(passes.sum()), len(passes)]
 
     @property
@@ -115,23 +115,8 @@ class FilterBar(ViewPart):
         self.answer = {"id": request[:_LONGEST_ID], "problem": problem}
 
 
-def chips(chosen: TrialFilter, space: Space, objectives: Sequence[Objective]) -> list[dict[str, Any]]:
-    """Return the conditions of a filter in words.
-
-    Parameters
-    ----------
-    chosen
-        The filter.
-    space
-        The space, for kinds and labels of parameters.
-    objectives
-        What is optimised.
-
-    Returns
-    -------
-    list of dict
-        ``condition``: the field, ``name``: the parameter or objective, ``text``: what is shown, ``value``: for a form.
-    """
+def _chips(chosen: TrialFilter, space: Space, objectives: Sequence[Objective]) -> list[dict[str, Any]]:
+    """Return the conditions of a filter: field, what it is on, what is shown, and the value for a form."""
     found: list[tuple[str, str, str, Any]] = []
     if chosen.top_k is not None:
         found.append(("top_k", "", f"top {chosen.top_k}", chosen.top_k))

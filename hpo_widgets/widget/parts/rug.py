@@ -47,18 +47,8 @@ _TOP = 9
 _GROWTH = 1.1
 
 
-class Rug:
-    """The bins of one numeric parameter.
-
-    Parameters
-    ----------
-    low, high
-        Ends of the track, in values.
-    kind
-        ``float``, ``log`` or ``int``.
-    most_bins
-        Bins at most; whole numbers get one each where they are fewer.
-    """
+class _Rug:
+    """The bins of one numeric parameter on a track from ``low`` to ``high``; few whole numbers have one each."""
 
     def __init__(self, low: float, high: float, kind: str, most_bins: int = MOST_BINS) -> None:
         self._low, self._high = low, high
@@ -69,16 +59,8 @@ class Rug:
         self._losses = np.full(self._size, math.inf)
         self._epochs = np.full(self._size, -1, dtype=np.int32)
 
-    def put(self, values: Floats, trials: Ended) -> None:
-        """Take trials with their values of this parameter; NaN where it does not apply to one.
-
-        Parameters
-        ----------
-        values
-            One value per trial, shape (n,); NaN where the parameter does not apply.
-        trials
-            The n trials, which have ended.
-        """
+    def put(self, values: Floats, trials: _Ended) -> None:
+        """Take trials with their values of this parameter; NaN where it does not apply to one."""
         # A value off the track, of an enqueued point, has no place on it.
         keep = (values >= self._low) & (values <= self._high)
         bins = np.rint(shares(values[keep], self._low, self._high, is_log=self._is_log) * (self._size - 1)).astype(
@@ -91,20 +73,8 @@ class Rug:
     def text(self, levels: Levels, epoch: int) -> str:
         """Return one character per bin, from the low end of the track to its high end.
 
-        A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Since
-        ``epoch`` these are ``X`` and ``a`` to ``h``.
-
-        Parameters
-        ----------
-        levels
-            The eight steps from the worst to the best value.
-        epoch
-            The first version of the space that had the present ranges.
-
-        Returns
-        -------
-        str
-            As many characters as there are bins.
+        A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Since ``epoch``, the
+        first version of the space that had the present ranges, these are ``X`` and ``a`` to ``h``.
         """
         signs = np.zeros(self._size, dtype=np.intp)
         signs[self._kinds == _FAILED] = 1
@@ -116,7 +86,7 @@ class Rug:
 
 
 @dataclass(frozen=True)
-class Ended:
+class _Ended:
     """Trials that have ended: how, with what loss (infinite without one), in which epoch."""
 
     kinds: npt.NDArray[np.uint8]
@@ -176,7 +146,7 @@ class TriedValues:
         self._sign = 1.0 if minimise else -1.0
         most_bins = FEW_BINS if len(leaves) > MANY else MOST_BINS
         self._rugs = {
-            name: Rug(*tracks[name], leaf.kind, most_bins) for name, leaf in leaves.items() if leaf.kind != "choice"
+            name: _Rug(*tracks[name], leaf.kind, most_bins) for name, leaf in leaves.items() if leaf.kind != "choice"
         }
         self._tracks = tracks
         self._is_log = {name: leaf.kind == "log" for name, leaf in leaves.items() if leaf.kind != "choice"}
@@ -213,7 +183,7 @@ class TriedValues:
         self._kinds[rows.numbers] = ended.kinds
         self._losses[rows.numbers] = ended.losses
         if fresh.any():
-            trials = Ended(ended.kinds[fresh], ended.losses[fresh], ended.epochs[fresh])
+            trials = _Ended(ended.kinds[fresh], ended.losses[fresh], ended.epochs[fresh])
             for name, rug in self._rugs.items():
                 rug.put(rows.parameters[name][fresh], trials)
         return True
@@ -232,7 +202,7 @@ class TriedValues:
         digits: list[int] = np.ceil(_TOP * counts / counts.max(initial=1)).astype(int).tolist()
         return "".join(map(str, digits))
 
-    def _judged(self, rows: Rows) -> Ended:
+    def _judged(self, rows: Rows) -> _Ended:
         losses = self._sign * rows.values[:, 0]
         is_finite = np.isfinite(losses)
         is_completed = (rows.state == TrialState.COMPLETED) & is_finite
@@ -242,7 +212,7 @@ class TriedValues:
         kinds[((rows.state == TrialState.PRUNED) | (rows.state == TrialState.ABORTED)) & is_finite] = _PARTIAL
         kinds[is_completed] = _COMPLETED
         kinds[_never_ran(rows)] = _NOTHING
-        return Ended(kinds, np.where(is_completed, losses, math.inf), rows.epoch)
+        return _Ended(kinds, np.where(is_completed, losses, math.inf), rows.epoch)
 
     def _count(self, rows: Rows) -> None:
         fresh = (rows.state >= TrialState.RUNNING) & ~_never_ran(rows) & ~self._is_counted[rows.numbers]

@@ -4,7 +4,7 @@ They are part of the widget's output, beside the live view: as HTML and PNG for 
 type of this package, which its JupyterLab extension draws in the place of "model not found" (``js/src/panel``).
 
 A page has them renewed: when it saves the notebook, and when all that is shown has ended, it asks for new ones. Where
-there is no page, they are renewed at the end of each cell (`StoredOutput`). What is closed renews them a last time.
+there is no page, they are renewed at the end of each cell (`_StoredOutput`). What is closed renews them a last time.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class KeptInNotebook:
 
     _snapshot: SnapshotPart
     _refresher: Refresher
-    _stored: StoredOutput | None = None
+    _stored: _StoredOutput | None = None
 
     def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:
         """Return the live view and, for display without a kernel, a picture, a table and a line of text."""
@@ -173,7 +173,7 @@ class KeptInNotebook:
         if is_run_by_page() or shown.comm is None:
             raise NotImplementedError  # IPython then shows what `_repr_mimebundle_` returns
         if self._stored is None:
-            self._stored = StoredOutput(shown.model_id, weakref.WeakMethod(self._unseen_output))
+            self._stored = _StoredOutput(shown.model_id, weakref.WeakMethod(self._unseen_output))
         self._stored.show(self._repr_mimebundle_())
 
     def _unseen_output(self) -> dict[str, Any] | None:
@@ -193,19 +193,14 @@ class KeptInNotebook:
             self._stored.close()
 
 
-class StoredOutput:
+class _StoredOutput:
     """The output of a widget in a notebook that runs without a page, kept true to the end of the last cell.
 
     What runs such a notebook (nbclient, papermill, nbconvert) keeps an output as it was when it was shown, often before
     the first trial. Nobody looks at it while cells run, so the output is replaced at the end of each cell.
 
-    Parameters
-    ----------
-    display_id
-        A name for the output.
-    fresh
-        Gives what gives all of the output, by mime type, or None where it has to stay as it is; a weak reference, so
-        that a widget that is dropped is freed.
+    ``fresh`` gives what gives all of the output by mime type, or None where it has to stay as it is; a weak reference,
+    so that a widget that is dropped is freed.
     """
 
     def __init__(self, display_id: str, fresh: Callable[[], Callable[[], dict[str, Any] | None] | None]) -> None:

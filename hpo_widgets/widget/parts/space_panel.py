@@ -133,7 +133,7 @@ class SpacePanel(ViewPart):
                 self._space, self._num_epochs = space, len(epochs)
                 self._enter(space)
                 self._recent_samples = None
-                self.undo_labels = labels_of_steps(epochs, space)
+                self.undo_labels = _labels_of_steps(epochs, space)
             capabilities = search.capabilities
             commands = {name: capabilities.get(name) for name in _COMMANDS}
             reset = commands["set_ranges"] or (None if "reset" in self.undo_labels else _NOTHING_TO_RESET)
@@ -406,14 +406,12 @@ class PendingRanges:
         self._before: tuple[int, Notice | None] = (0, None)
 
     def ask(self, search: Search, request: float = 0.0) -> None:
-        """Remember a request; call it before the command is sent.
+        """Remember a request, by the view's own clock; call it before the command is sent.
 
         Parameters
         ----------
-        search
-            The search.
-        request
-            The view's time of the request, in its own clock. Default 0.0.
+        search, request
+            The search, and the view's time of the request; 0 where none has asked.
         """
         before = _mark(search)
         with self._lock:
@@ -448,21 +446,8 @@ _MOST_NAMED = 3
 _MOST_LETTERS = 80
 
 
-def labels_of_steps(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
-    """Say what each step will do.
-
-    Parameters
-    ----------
-    epochs
-        All space epochs, the first included.
-    space
-        The present one.
-
-    Returns
-    -------
-    dict
-        ``undo``, ``redo`` and ``reset`` to a sentence; a step that would change nothing is absent.
-    """
+def _labels_of_steps(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
+    """Say what `undo`, `redo` and `reset` will do; a step that would change nothing is absent."""
     undo, redo = undo_and_redo(epochs)
     targets = {"undo": undo[-1] if undo else None, "redo": redo[-1] if redo else None}
     sentences = {step: _changes_in_words(mark.ranges, mark.priors, space) for step, mark in targets.items() if mark}

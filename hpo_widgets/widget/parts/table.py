@@ -53,7 +53,7 @@ _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
 
 
-class ColumnNames(NamedTuple):
+class _ColumnNames(NamedTuple):
     """By which columns of the table are sorted and hidden, of those that a search determines.
 
     Attributes
@@ -112,7 +112,7 @@ class TrialTable(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._slots: list[int | None] = []
         self._scalars: list[str] = []
-        self._last_scalars = LastScalars()
+        self._last_scalars = _LastScalars()
         self._failed: list[int] = []
         self._beyond: list[int] = []
         self._worst = math.nan
@@ -148,7 +148,7 @@ class TrialTable(ViewPart):
 
     def forget(self) -> None:
         """Drop what is known of the front, of failed trials and of other scalars."""
-        self._front, self._last_scalars = Front(self.search.objectives), LastScalars()
+        self._front, self._last_scalars = Front(self.search.objectives), _LastScalars()
         self._failed, self._is_stale, self._not_before = [], True, -math.inf
 
     def shown_rows(self, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -277,10 +277,10 @@ class TrialTable(ViewPart):
             keys[column] = partial(_parameter_key, search.space, name)
         return keys
 
-    def _names(self, search: Search) -> ColumnNames:
+    def _names(self, search: Search) -> _ColumnNames:
         """Return the names of columns; where two would have the same, one has its kind before it."""
         taken = {"trial", "time", "state"}
-        return ColumnNames(
+        return _ColumnNames(
             objectives=_distinct(map(text.axis, search.objectives), "objective", taken),
             parameters=_distinct(search.space.names, "parameter", taken),
             # The last, as they come while a search runs: no column that is there gets another name.
@@ -450,7 +450,7 @@ class TrialTable(ViewPart):
             self.search.command("retry", number)
 
 
-class LastScalars:
+class _LastScalars:
     """The last values of other scalars than the objectives, which columns of trials do not have.
 
     They are read when somebody sorts by one, and those of ended trials once. Used by the refresher's thread only.
@@ -478,23 +478,8 @@ class LastScalars:
     ) -> np.ndarray:
         """Return the last value of a scalar of each trial, as far as it was read, and have the others read.
 
-        Parameters
-        ----------
-        search
-            The search.
-        keys
-            The scalars that are kept of what is read.
-        key
-            One of them.
-        poke
-            Called on another thread when more was read.
-        rows
-            The trials.
-
-        Returns
-        -------
-        array of float
-            Shape (n,); NaN where there is no value, or none yet.
+        Values of all ``keys`` are kept of what is read. NaN: there is none, or none yet. ``poke`` is called on another
+        thread when more was read.
         """
         if keys != self._keys:
             self._keys, self._known, self._settled, self._answer = keys, {}, set(), None

@@ -1,6 +1,6 @@
-"""Waiting for the end of a search: in a cell, which it blocks, or in the panel, which goes on meanwhile.
+"""Waiting for the end of a search in the panel, which goes on meanwhile.
 
-The panel's wait is no thread and no blocked call. It is two traits and a deadline, looked at whenever the panel is
+It is no thread and no blocked call. It is two traits and a deadline, looked at whenever the panel is
 brought up to date, at least once a second while the search is alive.
 """
 
@@ -15,7 +15,7 @@ import traitlets as t
 from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.search.in_words import num_done
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
-from hpo_widgets.search.readable import is_over, wait_for_end
+from hpo_widgets.search.readable import is_over
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts import summary
 
@@ -134,24 +134,3 @@ def outcome(search: Search, timeout: float | None, minutes_left: float | None) -
         plural = "" if timeout == 1 else "s"
         return f"the time-out of {text.number(timeout)} minute{plural} has passed; the search goes on"
     return None
-
-
-def wait(search: Search, timeout: float | None = None) -> bool:
-    """Block until the search has ended.
-
-    Parameters
-    ----------
-    search
-        The search. Where it waits by itself (for callbacks that are due, too), it is left to do so.
-    timeout
-        Minutes. Default: until the end.
-
-    Returns
-    -------
-    bool
-        True when it has ended or was never started, False when it timed out.
-    """
-    own = getattr(search, "wait", None)
-    if callable(own):
-        return bool(own(timeout))
-    return wait_for_end(search, timeout)

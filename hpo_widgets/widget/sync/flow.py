@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROUTING = "_reply_subshell_for"
 
 
-def act_while_cell_runs(widget: Widget) -> bool:
+def act_while_cell_runs(widget: Widget) -> None:
     """Let the messages of ``widget`` act while a cell runs.
 
     JupyterLab sends a comm's messages to a subshell of the kernel, so that they need not wait for the running cell.
@@ -33,17 +33,9 @@ def act_while_cell_runs(widget: Widget) -> bool:
     cell that made the widget, and a press of Stop would wait for that cell after all. Where ipykernel has that
     routing, it is switched off here: the handlers of controls run on another thread than the cell, and only queue
     commands.
-
-    Returns
-    -------
-    bool
-        True when the kernel has the routing that had to be switched off; False when there was
-        nothing to do (another kernel, an older or newer ipykernel, no kernel).
     """
-    if not hasattr(widget.comm, _ROUTING):
-        return False
-    setattr(widget.comm, _ROUTING, lambda _data, default: default)
-    return True
+    if hasattr(widget.comm, _ROUTING):
+        setattr(widget.comm, _ROUTING, lambda _data, default: default)
 
 
 _IN_VOILA = "VOILA_PREHEAT"

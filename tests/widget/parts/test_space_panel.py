@@ -17,7 +17,7 @@ from hpo_widgets.search import Notice
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, SpacePanel
-from hpo_widgets.widget.parts.space_panel import PendingRanges, labels_of_steps
+from hpo_widgets.widget.parts.space_panel import PendingRanges
 
 
 @pytest.fixture
@@ -456,15 +456,17 @@ def test_a_request_is_not_answered_while_it_is_being_made(answering):
     assert pending.is_waiting
 
 
-def ways(search):
-    return labels_of_steps(search.epochs, search.space)
+@pytest.fixture
+def ways(show):
+    """What each step would do, as a panel says it."""
+    return lambda search: show(SpacePanel, search).undo_labels
 
 
-def test_nothing_is_said_where_nothing_would_change():
+def test_nothing_is_said_where_nothing_would_change(ways):
     assert ways(ScriptedSearch()) == {}
 
 
-def test_each_step_says_which_range_it_changes_to_what():
+def test_each_step_says_which_range_it_changes_to_what(ways):
     search = ScriptedSearch()
     search.set_ranges({"lr": (0.001, 0.01)})
     assert ways(search) == {"undo": "Undo: lr to 1e-4 … 0.1", "reset": "Reset: lr to 1e-4 … 0.1"}
@@ -477,14 +479,14 @@ def test_each_step_says_which_range_it_changes_to_what():
     }
 
 
-def test_a_step_between_choices_that_are_equal_but_of_other_types_is_said():
+def test_a_step_between_choices_that_are_equal_but_of_other_types_is_said(ways):
     search = ScriptedSearch([DiscreteParameterRange("x", [True, 1])])
     search.set_ranges({"x": [True]})
     search.set_ranges({"x": [1]})
     assert ways(search)["undo"] == "Undo: x to True"
 
 
-def test_what_is_said_is_what_is_done_on_every_way():
+def test_what_is_said_is_what_is_done_on_every_way(ways):
     search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
     steps = [(0.1, 1), (0.2, 1), "undo", "undo", "redo", (0, 1), (0.1, 1), "undo", "redo", "undo", "undo", "redo"]
     for step in steps:
@@ -497,14 +499,14 @@ def test_what_is_said_is_what_is_done_on_every_way():
         assert said == f"{step.capitalize()}: x to {low:g} … {high:g}"
 
 
-def test_a_range_set_back_by_hand_is_no_undo():
+def test_a_range_set_back_by_hand_is_no_undo(ways):
     search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
     search.set_ranges({"x": (0.5, 1.0)})
     search.set_ranges({"x": (0.0, 1.0)})
     assert ways(search) == {"undo": "Undo: x to 0.5 … 1"}
 
 
-def test_many_ranges_and_long_names_are_cut_short():
+def test_many_ranges_and_long_names_are_cut_short(ways):
     search = ScriptedSearch(
         [
             DiscreteParameterRange("c" * 300, ["a" * 300, "b"]),
