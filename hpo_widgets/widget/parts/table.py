@@ -53,18 +53,14 @@ _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
 
 
-class _ColumnNames(NamedTuple):
-    """By which columns of the table are sorted and hidden, of those that a search determines.
+class _TableColumn(NamedTuple):
+    """A column: how it looks, its name, what it says of a trial, and by what all trials are sorted."""
 
-    Attributes
-    ----------
-    objectives, parameters, scalars : list of str
-        The names of each kind of column, in its order.
-    """
-
-    objectives: list[str]
-    parameters: list[str]
-    scalars: list[str]
+    kind: str
+    label: str
+    name: str
+    cell: Callable[[Trial], str]
+    key: Callable[[Rows], np.ndarray]
 
 
 class TrialTable(ViewPart):
@@ -256,36 +252,49 @@ class TrialTable(ViewPart):
         newest_first: Numbers = np.arange(len(rows))[::-1]
         if not self.sorting:
             return newest_first
-        key = self._keys(search)[self.sorting["name"]](rows).astype(float)[newest_first]
+        keys = {column.name: column.key for column in self._all_columns(search)}
+        key = keys[self.sorting["name"]](rows).astype(float)[newest_first]
         if self.sorting["is_descending"]:
             key = -key
         return newest_first[np.argsort(key, kind="stable")]
 
-    def _keys(self, search: Search) -> dict[str, Callable[[Rows], np.ndarray]]:
-        """What all trials are sorted by, for each column that can be."""
-        keys: dict[str, Callable[[Rows], np.ndarray]] = {
-            "trial": lambda rows: rows.numbers,
-            "time": lambda rows: rows.seconds,
-            "state": lambda rows: rows.state,
-        }
-        named = self._names(search)
-        for place, column in enumerate(named.objectives):
-            keys[column] = partial(_value_key, place)
-        for key, column in zip(self._scalars, named.scalars, strict=True):
-            keys[column] = partial(self._last_scalars.column, search, tuple(self._scalars), key, self._refresher.poke)
-        for name, column in zip(search.space.names, named.parameters, strict=True):
-            keys[column] = partial(_parameter_key, search.space, name)
-        return keys
+    def _all_columns(self, search: Search) -> list[_TableColumn]:
+        """All columns, also those that are hidden; where two would have one name, one has its kind before it."""
+        space, scalar_keys, taken = search.space, tuple(self._scalars), {"trial", "time", "state"}
 
-    def _names(self, search: Search) -> _ColumnNames:
-        """Return the names of columns; where two would have the same, one has its kind before it."""
-        taken = {"trial", "time", "state"}
-        return _ColumnNames(
-            objectives=_distinct(map(text.axis, search.objectives), "objective", taken),
-            parameters=_distinct(search.space.names, "parameter", taken),
-            # The last, as they come while a search runs: no column that is there gets another name.
-            scalars=_distinct(self._scalars, "scalar", taken),
-        )
+        def objective(place: int, label: str) -> _TableColumn:
+            return _TableColumn(
+                "number", label, _distinct(label, "objective", taken),
+                lambda trial: text.number(trial.values[place]), lambda rows: rows.values[:, place],
+            )  # fmt: skip
+
+        def parameter(name: str, label: str) -> _TableColumn:
+            return _TableColumn(
+                "number" if _is_numeric(space, name) else "text", label, _distinct(name, "parameter", taken),
+                lambda trial: text.parameter(space, trial, name), partial(_parameter_key, space, name),
+            )  # fmt: skip
+
+        def scalar(key: str, label: str) -> _TableColumn:
+            return _TableColumn(
+                "number", label, _distinct(key, "scalar", taken),
+                lambda trial: text.number(float(trial.summary[key][0]) if key in trial.summary else None),
+                partial(self._last_scalars.column, search, scalar_keys, key, self._refresher.poke),
+            )  # fmt: skip
+
+        objectives = [objective(place, text.axis(one)) for place, one in enumerate(search.objectives)]
+        parameters = [parameter(*named) for named in text.labels(space.names).items()]
+        # Named last, as they come while a search runs: no column that is there gets another name.
+        scalars = [scalar(*named) for named in text.labels(scalar_keys).items()]
+        return [
+            _TableColumn("trial", "trial", "trial", lambda trial: f"#{trial.number}", lambda rows: rows.numbers),
+            *objectives,
+            *scalars,
+            *parameters,
+            _TableColumn(
+                "seconds", "time", "time", lambda trial: text.seconds(trial.duration), lambda rows: rows.seconds
+            ),
+            _TableColumn("state", "state", "state", lambda trial: trial.state.label, lambda rows: rows.state),
+        ]
 
     def _put(self, search: Search, trials: Sequence[Trial], among: str = "") -> None:
         """Show trials in this order; those beyond a place ``among`` others are marked."""
@@ -293,13 +302,19 @@ class TrialTable(ViewPart):
         front = set(self._front.numbers) if has_front else set()
         best = None if has_front else search.best_trial
         self._find_scalars(search, trials)
-        names = tuple(search.space.names)
-        self.columns = self._columns(search, names)
+        columns = self._all_columns(search)
+        self.columns = [{"kind": one.kind, "label": one.label, "name": one.name} for one in columns]
         self._assign([trial.number for trial in trials])
         for trial in trials:
             is_best = best is not None and best.number == trial.number
             mark = "best" if is_best else "front" if trial.number in front else ""
-            row = {"number": trial.number, **self._row(search, trial, names), "mark": mark}
+            row = {
+                "number": trial.number,
+                "cells": [column.cell(trial) for column in columns],
+                "seconds": trial.duration if math.isfinite(trial.duration) else None,
+                "error": text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
+                "mark": mark,
+            }
             is_beyond = trial.number in self._beyond and trial.state is not TrialState.FAILED
             notes = ["enqueued"] * trial.enqueued + [f"not among the {among}"] * is_beyond
             if notes:
@@ -346,40 +361,13 @@ class TrialTable(ViewPart):
         if new:
             self.add_traits(**{name: t.Dict(help="One row.").tag(sync=True) for name in new})
 
-    def _columns(self, search: Search, names: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Describe all columns; those that are hidden too, so that they can be shown."""
-        named = self._names(search)
-        columns = [_column("trial", "trial", "trial")]
-        for objective, column in zip(search.objectives, named.objectives, strict=True):
-            columns.append(_column("number", text.axis(objective), column))
-        for label, column in zip(text.labels(self._scalars).values(), named.scalars, strict=True):
-            columns.append(_column("number", label, column))
-        for (name, label), column in zip(text.labels(names).items(), named.parameters, strict=True):
-            columns.append(_column("number" if _is_numeric(search.space, name) else "text", label, column))
-        columns += [_column("seconds", "time", "time"), _column("state", "state", "state")]
-        return columns
-
-    def _row(self, search: Search, trial: Trial, names: tuple[str, ...]) -> dict[str, Any]:
-        return {
-            "cells": [
-                f"#{trial.number}",
-                *(text.number(value) for value in trial.values),
-                *(text.number(float(trial.summary[key][0]) if key in trial.summary else None) for key in self._scalars),
-                *(text.parameter(search.space, trial, name) for name in names),
-                text.seconds(trial.duration),
-                trial.state.label,
-            ],
-            "seconds": trial.duration if math.isfinite(trial.duration) else None,
-            "error": text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
-        }
-
     @t.validate("sorting")
     def _check_sorting(self, proposal: dict[str, Any]) -> dict[str, Any]:
         """Refuse what is no column to sort by."""
         given: dict[str, Any] = proposal["value"]
         if not given:
             return {}
-        known = self._keys(self.search)
+        known = [column.name for column in self._all_columns(self.search)]
         if set(given) != {"name", "is_descending"} or type(given["is_descending"]) is not bool:
             raise t.TraitError(f"sorting is {{'name': ..., 'is_descending': True or False}}, got {given!r:.200}")
         name = given["name"]
@@ -512,12 +500,6 @@ def _is_numeric(space: Space, name: str) -> bool:
     )
 
 
-def _value_key(place: int, rows: Rows) -> np.ndarray:
-    """Return an objective."""
-    key: np.ndarray = rows.values[:, place]
-    return key
-
-
 def _parameter_key(space: Space, name: str, rows: Rows) -> np.ndarray:
     """Return the numbers by which a parameter is sorted: choices that are no numbers by their labels."""
     leaf: Any = space.leaf(name)
@@ -533,17 +515,9 @@ def _parameter_key(space: Space, name: str, rows: Rows) -> np.ndarray:
     return key
 
 
-def _column(kind: str, label: str, name: str) -> dict[str, str]:
-    return {"kind": kind, "label": label, "name": name}
-
-
-def _distinct(names: Iterable[str], kind: str, taken: set[str]) -> list[str]:
-    """Return these names and take them, with the kind of column before those that are taken already."""
-    distinct = []
-    for name in names:
-        free = name
-        while free in taken:
-            free = f"{kind} {free}"
-        taken.add(free)
-        distinct.append(free)
-    return distinct
+def _distinct(name: str, kind: str, taken: set[str]) -> str:
+    """Return a name and take it, with the kind of its column before it as often as it is taken already."""
+    while name in taken:
+        name = f"{kind} {name}"
+    taken.add(name)
+    return name
