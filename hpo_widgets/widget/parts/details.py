@@ -191,22 +191,22 @@ def _trial(search: Search, number: int | None) -> Trial | None:
 
 def _described(search: Search, number: int | None, trial: Trial | None, *, with_log: bool) -> dict[str, Any]:
     """Everything that is shown of a trial, by the name of its trait."""
-    nothing: dict[str, Any] = {
-        "number": number, "state": "", "sentence": "", "times": [], "parameters": [], "scalars": [],
-        "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
-    }  # fmt: skip
-    if number is None:
-        return nothing
     if trial is None:
-        return nothing | {"sentence": f"There is no trial {number} in this search."}
+        sentence = "" if number is None else f"There is no trial {number} in this search."
+        return {
+            "number": number, "state": "", "sentence": sentence, "times": [], "parameters": [], "scalars": [],
+            "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
+        }  # fmt: skip
     stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
-    return nothing | {
+    lines, curves = _scalars(trial)
+    return {
+        "number": number,
         "state": trial.state.label,
         "sentence": text.tail(trial.error or "", _VALUE_BYTES),
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
-        "scalars": (lines := _scalars(trial)),
-        "curves": _curves(trial, len(lines)),
+        "scalars": lines,
+        "curves": curves,
         "as_dict": text.as_dict(trial.parameters),
         "page": trial.get_page() or "",
         "note": trial.note,
@@ -232,36 +232,27 @@ def _parameter(search: Search, trial: Trial, name: str) -> str:
     return text.parameter(search.space, trial, name, digits=_DIGITS)
 
 
-def _scalars(trial: Trial) -> list[list[str]]:
-    """Objectives first; an enqueued point may have values without a summary."""
-    lines = []
-    wanted = {one.key: one for one in trial.objectives}
-    for one, value in zip(trial.objectives, trial.values, strict=True):
-        if one.key not in trial.summary and value is not None:
-            lines.append([text.axis(one), text.number(value, _DIGITS), text.NO_VALUE, text.NO_VALUE, text.NO_VALUE])
-    for key in sorted(trial.summary, key=lambda key: key not in wanted)[:_MOST_SCALARS]:
+def _scalars(trial: Trial) -> tuple[list[list[str]], list[str]]:
+    """Lines about scalars, objectives first, and the curve of each; an enqueued point may have no summary."""
+    objectives = {one.key: one for one in trial.objectives}
+    lines = [
+        [text.axis(one), text.number(value, _DIGITS), text.NO_VALUE, text.NO_VALUE, text.NO_VALUE]
+        for one, value in zip(trial.objectives, trial.values, strict=True)
+        if one.key not in trial.summary and value is not None
+    ]
+    curves = [""] * len(lines)
+    # Those of a trial of a server would have to be waited for.
+    has_curves = not trial.is_elsewhere and sum(summary[-1] for summary in trial.summary.values()) <= _MOST_REPORTS
+    reported = trial.get_reported_scalars() if trial.summary and has_curves else {}
+    for key in sorted(trial.summary, key=lambda key: key not in objectives)[:_MOST_SCALARS]:
         last, _, low, _, high, _, count = trial.summary[key]
         title, _, series = key.rpartition("/")
         name = f"{title} / {series}" if title and title != series else series
         lines.append([name, *(text.number(value, _DIGITS) for value in (last, low, high, count))])
-    return lines
-
-
-def _curves(trial: Trial, count: int) -> list[str]:
-    """Return the curve of each line of `_scalars`; of a trial of a server none, which would have to be waited for."""
-    keys = sorted(trial.summary, key=lambda key: key not in {one.key for one in trial.objectives})[:_MOST_SCALARS]
-    # Objectives without a summary come first, and have no curve.
-    missing = [""] * (count - len(keys))
-    num_reports = sum(summary[-1] for summary in trial.summary.values())
-    if trial.is_elsewhere or not keys or num_reports > _MOST_REPORTS:
-        return missing + [""] * len(keys)
-    reported = trial.get_reported_scalars()
-    shapes = []
-    for key in keys:
         title, series = split_key(key, trial.objectives)
         curve: Any = reported.get(title, {}).get(series, {"x": [], "y": []})
-        shapes.append(sparkline(curve["x"], curve["y"]))
-    return missing + shapes
+        curves.append(sparkline(curve["x"], curve["y"]))
+    return lines, curves
 
 
 def sparkline(x: Sequence[float], y: Sequence[float]) -> str:
