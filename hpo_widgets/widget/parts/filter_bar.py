@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
@@ -11,7 +12,7 @@ import traitlets as t
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.parts.point_form import completed_point
+from hpo_widgets.widget.parts.point_form import completed_point, typed_number
 from hpo_widgets.widget.traits import FilterTrait, PointTrait
 
 if TYPE_CHECKING:
@@ -168,20 +169,15 @@ def _with_top(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> 
     return replace(chosen, top_k=int(typed))
 
 
-def _with_states(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
-    return replace(chosen, states=_listed(value, "Choose a state."))
-
-
-def _with_epochs(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
-    return replace(chosen, epochs=_listed(value, "Choose a version of the space."))
+def _with_listed(
+    field: str, otherwise: str, chosen: TrialFilter, _name: object, value: Any, _space: Space
+) -> TrialFilter:
+    changed: dict[str, Any] = {field: _listed(value, otherwise)}
+    return replace(chosen, **changed)
 
 
 def _with_inside(chosen: TrialFilter, _name: object, _value: Any, _space: Space) -> TrialFilter:
     return replace(chosen, inside=True)
-
-
-def _with_tags(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
-    return replace(chosen, tags=_listed(value, "Choose a tag."))
 
 
 def _with_range(chosen: TrialFilter, name: Any, value: Any, space: Space) -> TrialFilter:
@@ -200,15 +196,7 @@ def _with_range(chosen: TrialFilter, name: Any, value: Any, space: Space) -> Tri
 
 def _typed_bound(typed: Any) -> float | None:
     words = str(typed).strip() if typed is not None else ""
-    if not words:
-        return None
-    try:
-        number = float(words)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("Type a number, such as 0.01 or 1e-3.")
-    return number
+    return typed_number(words) if words else None
 
 
 def _listed(value: Any, otherwise: str) -> tuple[Any, ...]:
@@ -219,10 +207,10 @@ def _listed(value: Any, otherwise: str) -> tuple[Any, ...]:
 
 _FIELDS: Mapping[str, Callable[[TrialFilter, Any, Any, Space], TrialFilter]] = {
     "top_k": _with_top,
-    "states": _with_states,
-    "epochs": _with_epochs,
+    "states": partial(_with_listed, "states", "Choose a state."),
+    "epochs": partial(_with_listed, "epochs", "Choose a version of the space."),
     "inside": _with_inside,
-    "tags": _with_tags,
+    "tags": partial(_with_listed, "tags", "Choose a tag."),
     "within": _with_range,
 }
 """Field to what takes the value of a form for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -204,12 +205,11 @@ def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[
                 problems[name] = "Choose a value."
             continue
         try:
-            number = float(words)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or len(words) > _MOST_DIGITS:
-            problems[name] = "Type a number, such as 0.01 or 1e-3."
-        elif leaf.kind == "int" and not number.is_integer():
+            number = typed_number(words)
+        except ValueError as error:
+            problems[name] = str(error)
+            continue
+        if leaf.kind == "int" and not number.is_integer():
             problems[name] = "Type a whole number."
         else:
             point[name] = int(words) if leaf.kind == "int" and words.lstrip("+-").isdecimal() else number
@@ -217,6 +217,14 @@ def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[
             if problem is not None:
                 problems[name] = problem
     return point, problems
+
+
+def typed_number(words: str) -> float:
+    """Return the finite number that was typed; a ``ValueError`` says what to type."""
+    with contextlib.suppress(ValueError):
+        if len(words) <= _MOST_DIGITS and math.isfinite(number := float(words)):
+            return number
+    raise ValueError("Type a number, such as 0.01 or 1e-3.")
 
 
 def _problem_of(name: str, value: Any, space: Space) -> str | None:
