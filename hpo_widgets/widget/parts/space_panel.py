@@ -23,7 +23,7 @@ from hpo_widgets.widget.parts.rug import TriedValues
 from hpo_widgets.widget.traits import BoxTrait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.search import Notice, Search
     from hpo_widgets.search.advice import Advice
@@ -245,25 +245,21 @@ class SpacePanel(ViewPart):
             self.preview = {name: _previewed(self.search.space, name, range_) for name, range_ in self.box.items()}
 
     def _on_set_ranges(self, content: dict[str, object]) -> None:
-        asked = content.get("ranges")
-        if not isinstance(asked, dict):
-            return
-        space = self.search.space
-        ranges = {name: _meant_range(space, name, asked[name]) for name in asked if name in space.names}
-        if ranges:
-            self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
-            self.search.command("set_ranges", ranges)
+        self._ask("ranges", content, _meant_range)
 
     def _on_set_priors(self, content: dict[str, object]) -> None:
-        asked = content.get("priors")
+        # The page says with the weights of which track they are: by now the track may be another.
+        self._ask("priors", content, lambda _space, _name, sent: sent)
+
+    def _ask(self, what: str, content: dict[str, object], meant: Callable[[Space, str, Any], Any]) -> None:
+        """Ask the search for other ranges or priors of the parameters that it has."""
+        asked, space = content.get(what), self.search.space
         if not isinstance(asked, dict):
             return
-        space = self.search.space
-        # The page says with the weights of which track they are: by now the track may be another.
-        priors = {name: asked[name] for name in asked if name in space.names}
-        if priors:
+        wanted = {name: meant(space, name, asked[name]) for name in asked if name in space.names}
+        if wanted:
             self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
-            self.search.command("set_priors", priors)
+            self.search.command(f"set_{what}", wanted)
 
     def _on_open_strip(self, content: dict[str, object]) -> None:
         """Show what was tried behind the drawing, as long as this panel is there."""
