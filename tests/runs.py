@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from hpo_widgets import UniformParameterRange
 from tests.conftest import DEADLINE
 
 X = UniformParameterRange("x", 0, 1)
+HANGS = 480.0
+"""Seconds after which a search, a script, an agent or a state that a test waits for is taken to hang."""
 
 
 def identity(x):
@@ -36,7 +39,15 @@ def let_an_hour_go_by(made):
     made.set_compute_time_limit(None)  # has the clock looked at
 
 
-def finished(made, callback=None):
-    assert made.start(callback) is True
-    assert made.wait() is True
+def finished(made, *arguments):
+    assert made.start(*arguments) is True
+    assert made.wait(timeout=HANGS / 60) is True, f"{made!r} {made.counts} {made.errors}"
     return made
+
+
+def wait_for(condition, message, pause=0.1):
+    """Look from time to time at what other threads or processes do, until it is done."""
+    end = time.monotonic() + HANGS
+    while not condition():
+        assert time.monotonic() < end, message
+        time.sleep(pause)

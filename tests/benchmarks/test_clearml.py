@@ -21,10 +21,11 @@ from tests.clearml.conftest import (  # noqa: F401 -- fixtures
     new_queue,
     project,
     queue,
-    wait_for,
 )
-from tests.clearml.fake_worker import DEADLINE, asked, base_task, task_search, worker  # noqa: F401 -- fixtures
+from tests.clearml.fake_worker import asked, base_task, task_search, worker  # noqa: F401 -- fixtures
 from tests.clearml.sdk_worker import base, controller  # noqa: F401 -- fixtures
+from tests.conftest import DEADLINE
+from tests.runs import wait_for
 
 ACTIVE = 4
 

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +21,16 @@ import pytest
 from hpo_widgets.testing.clearml_server import ClearmlServer
 from tests.clearml.agents import Agent
 from tests.clearml.api_log import PassingBy
+from tests.runs import HANGS, wait_for
 
-# Tests import from these before their fixtures are asked for.
 pytest.register_assert_rewrite("tests.clearml.sdk_worker", "tests.clearml.fake_worker")
+from tests.clearml.fake_worker import asked, base_task, optimizer, running, task_search, way, worker  # noqa: E402
+from tests.clearml.sdk_worker import base, controller, sdk_worker, watched  # noqa: E402
 
-DEADLINE = 480.0
-"""Seconds after which a script, an agent or a state that a test waits for is taken to hang."""
+__all__ = [  # fixtures
+    "asked", "base", "base_task", "controller", "optimizer", "running", "sdk_worker", "task_search", "watched", "way",
+    "worker",
+]  # fmt: skip
 
 SDK_SETTINGS = """
 development {
@@ -232,7 +235,7 @@ def run_script(source, folder, environment, *arguments, name="script.py"):
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=HANGS,
         check=False,
     )
     return Ended(ran.returncode, ran.stdout, ran.stderr)
@@ -281,11 +284,3 @@ def new_agent(api_client, clearml_api, tmp_path_factory):
             started.end()
 
     return make
-
-
-def wait_for(condition, message, pause=0.1):
-    """Poll what another process does until it is done."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, message
-        time.sleep(pause)

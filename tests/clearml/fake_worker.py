@@ -19,8 +19,8 @@ from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import abort_thread, launch_thread, poll_thread, server
 from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
+from tests.conftest import DEADLINE
 
-DEADLINE = 60.0
 PARAMETERS = {
     "General": {"x": ("0.5", "float"), "units": ("4", "int"), "kind": ("plain", "str"), "shuffle": ("True", "bool")},
     "Args": {"depth": ("2", "int"), "free": ("", "")},
@@ -319,9 +319,3 @@ def close_current_task():
         current.close()
     for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
         os.environ.pop(name, None)
-
-
-def finished(made, *arguments):
-    assert made.start(*arguments) is True
-    assert made.wait(timeout=DEADLINE / 60) is True, f"{made.counts} {made.errors}"
-    return made

@@ -17,7 +17,7 @@ from clearml.automation import (
 
 from hpo_widgets.clearml_sdk import live
 from hpo_widgets.clearml_sdk.search import adapt
-from tests.clearml.conftest import DEADLINE, wait_for
+from tests.runs import HANGS, wait_for
 
 
 class SdkWorker:
@@ -98,7 +98,7 @@ def end(optimizer):
         # The SDK sets it only while its loop runs: its reporter sleeps on after the last job.
         optimizer._stop_event.set()
     for thread in threads:
-        thread.join(DEADLINE)
+        thread.join(HANGS)
         assert not thread.is_alive(), f"{thread.name} of the SDK does not end"
     # What is left to be sent would be tried for minutes at the end of the process, when the server is gone.
     optimizer._task.flush(wait_for_uploads=True)

@@ -15,8 +15,8 @@ from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
 from hpo_widgets.engines.clearml.server import CHANGED_MEANWHILE, INVALID_STATUS, Availability
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
 from tests.conftest import DEADLINE
+from tests.runs import wait_for
 
 
 class Server:

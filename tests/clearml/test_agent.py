@@ -8,8 +8,8 @@ import pytest
 from clearml import Task
 
 from tests.clearml.api_log import PassingBy
-from tests.clearml.conftest import wait_for
 from tests.clearml.recorded import calls, recorded, recorded_launch
+from tests.runs import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,8 @@ from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
-from tests.clearml.fake_worker import finished, make_base_task
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.clearml.fake_worker import make_base_task
+from tests.runs import finished
 
 
 def entries(**types):

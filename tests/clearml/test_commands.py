@@ -10,9 +10,7 @@ from hpo_widgets import OptimizerWidget
 from hpo_widgets.engines.clearml import server
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import wait_for
 
 
 def press_start(panel):

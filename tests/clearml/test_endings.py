@@ -13,11 +13,8 @@ from hpo_widgets.engines.clearml import poll_thread, silence
 from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, print_lines, send_events
-from tests.runs import let_an_hour_go_by
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.clearml.fake_worker import print_lines, send_events
+from tests.runs import finished, let_an_hour_go_by, wait_for
 
 
 @pytest.fixture

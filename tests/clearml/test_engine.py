@@ -10,10 +10,8 @@ from hpo_widgets.controller.run import Run
 from hpo_widgets.engines.clearml.launching import TaskFactory
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import DEADLINE, finished
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.conftest import DEADLINE
+from tests.runs import finished, wait_for
 
 
 def ours():

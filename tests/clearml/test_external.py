@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.testing.clearml_server import ClearmlServer
-from tests.clearml.conftest import DEADLINE, external_environment
+from tests.clearml.conftest import external_environment
+from tests.runs import HANGS
 from tests.testing.clearml_server.conftest import Api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ def test_the_tests_need_no_empty_server_and_clean_up(api):
         env={**environment, **api.server.environment(), "HPO_WIDGETS_CLEARML": "external"},
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=HANGS,
         check=False,
     )
 

@@ -20,11 +20,9 @@ from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError,
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.status import StatusPanel
-from tests.clearml.conftest import run_script, wait_for
-from tests.clearml.fake_worker import finished
+from tests.clearml.conftest import run_script
 from tests.faults import table
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import finished, wait_for
 
 
 def sentences(made):

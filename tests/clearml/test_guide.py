@@ -15,8 +15,6 @@ from clearml_agent.interface import get_parser
 
 from tests.clearml.fake_worker import make_base_task
 
-pytest_plugins = ["tests.clearml.fake_worker"]
-
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "clearml.md").read_text(encoding="utf-8")
 SMALLER = {"total_max_jobs=40": "total_max_jobs=3", "set_total_max_jobs(50)": "set_total_max_jobs(5)"}

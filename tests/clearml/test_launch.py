@@ -10,10 +10,7 @@ from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.engines.clearml import launch_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import finished, wait_for
 
 MOST_REQUESTS = 8
 """So many requests may launch one trial."""

@@ -17,10 +17,8 @@ from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
 from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.engines.clearml import engine, local_jobs
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import DEADLINE, finished
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.conftest import DEADLINE
+from tests.runs import finished, wait_for
 
 ENDLESS = """
 import os, pathlib, subprocess, sys, time

@@ -13,9 +13,7 @@ from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml import reporting
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
-from tests.clearml.fake_worker import finished
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import finished
 
 NUMBER = 519
 NUM_PAGES = 2

@@ -20,14 +20,13 @@ from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.details import TrialDetails
-from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import close_current_task, print_lines
+from tests.conftest import DEADLINE
 from tests.member_rows.arguments import RowsOfArguments
 from tests.member_rows.beyond import RowsBeyondTheReference
 from tests.member_rows.reference import RowsOfTheReference
-from tests.member_rows.table import DEADLINE, finished, header_of
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.member_rows.table import header_of
+from tests.runs import finished, wait_for
 
 
 def ids(trials):

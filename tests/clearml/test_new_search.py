@@ -8,8 +8,6 @@ from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.optimizer.new_search import answer
 from tests.clearml.fake_worker import make_base_task
 
-pytest_plugins = ["tests.clearml.fake_worker"]
-
 PARAMETERS = {
     "General": {"lr": ("0.001", "float"), "units": ("8", "int"), "method": ("adam", "str")},
     "Args": {"shuffle": ("True", "bool")},

@@ -19,9 +19,8 @@ from hpo_widgets import (
 from hpo_widgets.journal import Journal
 from hpo_widgets.objectives import SIGNS
 from hpo_widgets.trials import TrialState
-from tests.clearml.fake_worker import close_current_task, finished, send_events
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.clearml.fake_worker import close_current_task, send_events
+from tests.runs import finished
 
 
 @pytest.fixture

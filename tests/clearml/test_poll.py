@@ -24,10 +24,8 @@ from hpo_widgets.widget import CurvesPlot, OptimizerWidget, TimelinePlot
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.plots import curve_reading
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, print_lines, send_events
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.clearml.fake_worker import print_lines, send_events
+from tests.runs import finished, wait_for
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from clearml import Task
 
 from tests.clearml.fake_worker import make_base_task, send_events
 
-pytest_plugins = ["tests.clearml.fake_worker"]
-
 THEIRS = "from clearml.automation import"
 OURS = "from hpo_widgets import"
 

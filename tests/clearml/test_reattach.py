@@ -29,11 +29,10 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from hpo_widgets.widget.parts import summary
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import DEADLINE, finished, make_base_task
+from tests.clearml.fake_worker import make_base_task
 from tests.clearml.unreliable import Unreliable
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.conftest import DEADLINE
+from tests.runs import finished, wait_for
 
 KERNEL = """
 import sys

@@ -10,9 +10,7 @@ from clearml import Task
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.trials import TrialState
-from tests.clearml.fake_worker import finished
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import finished
 
 SCRIPT = """
 import argparse

@@ -17,9 +17,7 @@ from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import ClearmlError, UnreachableError
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.runs import wait_for
 
 
 class Stuck(OptimizerTask):

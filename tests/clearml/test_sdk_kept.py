@@ -16,8 +16,6 @@ from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from tests.clearml.sdk_worker import ranges, states
 
-pytest_plugins = ["tests.clearml.sdk_worker"]
-
 
 @pytest.fixture
 def opened(until):

@@ -11,10 +11,8 @@ from clearml.automation import DiscreteParameterRange, ParameterSet, UniformInte
 from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets.trials import TrialState
-from tests.clearml.conftest import wait_for
 from tests.clearml.sdk_worker import states
-
-pytest_plugins = ["tests.clearml.sdk_worker"]
+from tests.runs import wait_for
 
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
 

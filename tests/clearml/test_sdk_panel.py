@@ -12,8 +12,6 @@ from hpo_widgets import OptimizerWidget
 from hpo_widgets.clearml_sdk.search import adapt
 from tests.clearml.sdk_worker import states
 
-pytest_plugins = ["tests.clearml.sdk_worker"]
-
 FIXED = "ClearML's Optuna strategy fixes its ranges when it starts"
 
 

@@ -28,12 +28,10 @@ from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
-from tests.clearml.conftest import wait_for
 from tests.clearml.sdk_worker import end, ranges, states
 from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
-
-pytest_plugins = ["tests.clearml.sdk_worker"]
+from tests.runs import wait_for
 
 
 def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, sdk_worker, until):

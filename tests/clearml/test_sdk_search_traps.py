@@ -22,8 +22,6 @@ from hpo_widgets.trials import TrialState
 from tests.clearml.sdk_worker import states
 from tests.conftest import DEADLINE
 
-pytest_plugins = ["tests.clearml.sdk_worker"]
-
 SECONDS = 1 / 60
 
 

@@ -9,8 +9,6 @@ from clearml.automation import DiscreteParameterRange, GridSearch, RandomSearch,
 from hpo_widgets.trials import TrialState
 from tests.clearml.sdk_worker import states
 
-pytest_plugins = ["tests.clearml.sdk_worker"]
-
 
 def grid():
     """Six points."""

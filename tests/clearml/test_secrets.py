@@ -12,11 +12,9 @@ from clearml.backend_api import Session
 
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.saved_page import save_html, widget_states
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, print_lines
+from tests.clearml.fake_worker import print_lines
+from tests.runs import finished, wait_for
 from tests.widget.conftest import RecordingComm
-
-pytest_plugins = ["tests.clearml.fake_worker"]
 
 OF_A_WORKER = "planted-7f3a9c51"
 ACCESS_KEY = "PLANTEDACCESS5D81"

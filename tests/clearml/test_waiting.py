@@ -11,10 +11,8 @@ from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimi
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import DEADLINE
-
-pytest_plugins = ["tests.clearml.fake_worker"]
+from tests.conftest import DEADLINE
+from tests.runs import wait_for
 
 TAKEN_BACK = "taken back from the queue: its point lies outside the new ranges"
 

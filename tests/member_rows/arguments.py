@@ -7,7 +7,8 @@ import pytest
 from hpo_widgets import GridSearch, OptimizerOptuna, RandomSearch
 from hpo_widgets.objectives import SIGNS
 from hpo_widgets.trials import TrialState
-from tests.member_rows.table import Table, finished
+from tests.member_rows.table import Table
+from tests.runs import finished
 
 
 class RowsOfArguments(Table):

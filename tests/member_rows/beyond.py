@@ -14,7 +14,8 @@ from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.viewer import SearchViewer
-from tests.member_rows.table import Table, finished
+from tests.member_rows.table import Table
+from tests.runs import finished
 
 
 class RowsBeyondTheReference(Table):

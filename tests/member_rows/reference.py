@@ -10,7 +10,9 @@ from hpo_widgets import GridSearch, UniformIntegerParameterRange, UniformParamet
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.member_rows.table import DEADLINE, Table, finished
+from tests.conftest import DEADLINE
+from tests.member_rows.table import Table
+from tests.runs import finished
 
 
 class RowsOfTheReference(Table):

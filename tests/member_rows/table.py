@@ -22,7 +22,6 @@ import sys
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.journal import Journal
-from tests.conftest import DEADLINE
 
 REFERENCE_MEMBERS = (
     "elapsed",
@@ -64,12 +63,6 @@ REFERENCE_ARGUMENTS = (
     "optimizer_kwargs",
 )
 """The arguments of its constructor on that page."""
-
-
-def finished(made, *arguments):
-    assert made.start(*arguments) is True
-    assert made.wait(timeout=DEADLINE / 60) is True, f"{made.counts} {made.errors}"
-    return made
 
 
 def header_of(made):

@@ -14,10 +14,12 @@ from hpo_widgets.journal import JournalNotFound
 from hpo_widgets.objectives import SIGNS
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import Trial, TrialState
+from tests.conftest import DEADLINE
 from tests.member_rows.arguments import RowsOfArguments
 from tests.member_rows.beyond import RowsBeyondTheReference
 from tests.member_rows.reference import RowsOfTheReference
-from tests.member_rows.table import DEADLINE, finished, header_of
+from tests.member_rows.table import header_of
+from tests.runs import finished
 
 
 def make_function(gate):
