@@ -189,6 +189,14 @@ def worker(queue):
     made.close()
 
 
+@pytest.fixture
+def own(project):
+    """A Task for an optimizer, which this process does not run as."""
+    from clearml import Task
+
+    return Task.create(project_name=project, task_name="mine")
+
+
 class Asked:
     """What the searches of a test have asked of the server, by the server's own log.
 

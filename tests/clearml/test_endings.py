@@ -305,11 +305,8 @@ class Impatient(optuna.pruners.BasePruner):
         return True
 
 
-def test_a_trial_that_is_pruned_has_its_task_stopped_and_is_so_without_the_journal(
-    task_search, worker, project, tmp_path
-):
+def test_a_trial_that_is_pruned_has_its_task_stopped_and_is_so_without_the_journal(task_search, worker, own, tmp_path):
     worker.gate.clear()
-    own = Task.create(project_name=project, task_name="mine")
     strategy = {"optimizer_class": OptimizerOptuna, "optuna_pruner": Impatient()}
     made = finished(task_search(total_max_jobs=1, auto_connect_task=own, **strategy))
     trial = made.trial(0)

@@ -97,11 +97,8 @@ def test_a_project_that_cannot_be_made_fails_the_launch_with_the_servers_words(t
 # In mid-search ---------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, task_search, worker, until):
-    worker.gate.clear()
-    made = task_search(total_max_jobs=4)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, running, worker, until):
+    made = running()
     way.down()
     until(made, lambda: made.errors)
     [away] = sentences(made)
@@ -119,11 +116,8 @@ def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(w
     assert sentences(made)[1].startswith("the ClearML server answers again after")
 
 
-def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, task_search, worker, until):
-    worker.gate.clear()
-    made = task_search(total_max_jobs=4)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, running, worker, until):
+    made = running()
     way.down()
     until(made, lambda: made.errors)
     made.stop()
@@ -135,11 +129,8 @@ def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way
     assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
 
 
-def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, worker, until):
-    worker.gate.clear()
-    made = task_search(total_max_jobs=4)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_stop_does_not_wait_for_a_server_that_hangs(way, running, worker):
+    made = running()
     way.gate.clear()
     made.stop()  # it would never return: the server answers only afterwards
     assert made.status is SearchStatus.STOPPING
@@ -300,15 +291,12 @@ def come_back(way):
 
 
 @pytest.fixture
-def left_behind(way, task_search, worker, until, monkeypatch):
+def left_behind(way, running, monkeypatch):
     """``left_behind(trouble)`` gives a search that was stopped, and ended though its two trials still run."""
     monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
 
     def make(trouble):
-        worker.gate.clear()
-        made = task_search(total_max_jobs=4)
-        made.start()
-        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        made = running()
         trouble(way)
         made.stop()
         assert made.wait(timeout=1.0)
@@ -480,11 +468,8 @@ def test_launches_wait_while_the_keys_are_not_accepted(way, task_search, worker)
     assert "check the access key and the secret key" in sentences(made)[0]
 
 
-def test_aborts_that_the_server_fails_are_sent_again(way, task_search, worker, until):
-    worker.gate.clear()
-    made = task_search()
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_aborts_that_the_server_fails_are_sent_again(way, running, worker):
+    made = running(total_max_jobs=3)
     way.plan("tasks.stop_many", "lost")
     made.stop()
     assert made.wait(timeout=1.0)
@@ -535,12 +520,9 @@ def test_a_task_that_is_queued_and_in_no_queue_is_sent_again(task_search, worker
 
 
 def test_trials_that_somebody_else_stops_at_the_same_moment_have_stopped_without_a_notice(
-    task_search, worker, until, interrupt_next
+    running, worker, interrupt_next
 ):
-    worker.gate.clear()
-    made = task_search(total_max_jobs=2)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made = running(total_max_jobs=2)
     interrupt_next("tasks.stop_many")
     made.stop()
     assert made.wait(timeout=1.0)
@@ -550,14 +532,11 @@ def test_trials_that_somebody_else_stops_at_the_same_moment_have_stopped_without
 
 
 @pytest.mark.parametrize("seconds", [-7200.0, 7200.0])
-def test_a_servers_clock_that_is_wrong_does_no_harm(clearml_api, task_search, worker, until, seconds):
+def test_a_servers_clock_that_is_wrong_does_no_harm(clearml_api, running, worker, seconds):
     if clearml_api.server is not None:  # another one's clock is as it is
         clearml_api.server.skew(seconds)
     try:
-        worker.gate.clear()
-        made = task_search(time_limit_per_job=60, compute_time_limit=60, optimization_time_limit=60)
-        made.start()
-        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        made = running(time_limit_per_job=60, compute_time_limit=60, optimization_time_limit=60, total_max_jobs=3)
         worker.gate.set()
         assert made.wait(timeout=1.0)
     finally:

@@ -7,7 +7,6 @@ import json
 import math
 
 import pytest
-from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml import reporting
@@ -21,9 +20,8 @@ NUM_PAGES = 2
 
 
 @pytest.fixture
-def many(task_search, worker, project, api_client):
+def many(task_search, worker, own, api_client):
     """An optimizer Task of that many trials: the first completed, the others waiting in a queue nobody serves."""
-    own = Task.create(project_name=project, task_name="mine")
     made = finished(task_search(auto_connect_task=own, total_max_jobs=1))
     first = made.trial(0).id
     [found] = worker.call("tasks.get_all", id=[first], only_fields=["hyperparams"])["tasks"]

@@ -99,8 +99,7 @@ def test_argument_compute_time_limit_aborts_the_tasks(optimizer, gate):
     assert {Task.get_task(task_id=job).status for job in ids(made.top(2))} == {"stopped"}
 
 
-def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, project, base_task):
-    own = Task.create(project_name=project, task_name="mine")
+def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, own, base_task):
     made = finished(optimizer(auto_connect_task=own))
     own.reload()
     stored = own.get_parameters()
@@ -283,8 +282,7 @@ def test_opening_code_names_the_task(optimizer, base_task):
     ]
 
 
-def test_optimizer_task_id_is_that_of_the_task_that_keeps_the_search(optimizer, project):
-    own = Task.create(project_name=project, task_name="mine")
+def test_optimizer_task_id_is_that_of_the_task_that_keeps_the_search(optimizer, own):
     made = finished(optimizer(auto_connect_task=own))
     assert made.optimizer_task_id == own.id
     assert HyperParameterOptimizer.open(made.optimizer_task_id).id == made.id
@@ -293,8 +291,7 @@ def test_optimizer_task_id_is_that_of_the_task_that_keeps_the_search(optimizer, 
     assert optimizer().optimizer_task_id is None
 
 
-def test_optimizer_task_page_is_that_of_the_web_application_where_it_is_known(optimizer, project, monkeypatch):
-    own = Task.create(project_name=project, task_name="mine")
+def test_optimizer_task_page_is_that_of_the_web_application_where_it_is_known(optimizer, own, monkeypatch):
     made = optimizer(auto_connect_task=own)
     assert made.optimizer_task_page.endswith(f"/projects/*/experiments/{own.id}/output/log")
     assert optimizer().optimizer_task_page is None
@@ -344,8 +341,7 @@ def test_a_view_of_a_search_whose_server_cannot_be_asked_says_so(optimizer, monk
     search.close()
 
 
-def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):
-    own = Task.create(project_name=project, task_name="mine")
+def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, own):
     made = finished(optimizer(auto_connect_task=own))
     again = HyperParameterOptimizer.open(own.id)
     again.set_total_max_jobs(4)

@@ -116,8 +116,7 @@ def test_without_auto_connect_nothing_is_stored_but_trials_are_children_all_the_
         assert task.project == own_task.project
 
 
-def test_a_task_that_has_ended_is_a_parent_and_nothing_is_written_to_it(optimizer, api_client, project):
-    own = Task.create(project_name=project, task_name="mine")
+def test_a_task_that_has_ended_is_a_parent_and_nothing_is_written_to_it(optimizer, api_client, own):
     own.mark_started()
     own.mark_completed()
     own.reload()
@@ -155,8 +154,7 @@ def test_a_search_that_is_opened_again_leaves_the_task_of_a_living_kernel_runnin
     assert worker.status(own_task.id) == "in_progress"
 
 
-def test_a_task_that_keeps_a_search_stays_its_and_the_next_one_is_told(optimizer, project, tmp_path):
-    own = Task.create(project_name=project, task_name="mine")
+def test_a_task_that_keeps_a_search_stays_its_and_the_next_one_is_told(optimizer, own, tmp_path):
     first, second = (finished(optimizer(auto_connect_task=own)) for _ in range(2))
     assert HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere").id == first.id
     assert first.errors == []
@@ -182,14 +180,8 @@ def test_a_task_that_is_made_without_being_connected_stores_nothing(optimizer, c
     assert {Task.get_task(task_id=trial.id).parent for trial in made.top(3)} == {own.id}
 
 
-def test_a_search_whose_optimizer_task_somebody_deletes_ends_with_the_servers_words(
-    optimizer, worker, until, api_client, project
-):
-    own = Task.create(project_name=project, task_name="mine")
-    worker.gate.clear()
-    made = optimizer(auto_connect_task=own, total_max_jobs=10)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_search_whose_optimizer_task_somebody_deletes_ends_with_the_servers_words(running, worker, api_client, own):
+    made = running(auto_connect_task=own, total_max_jobs=10)
     api_client.tasks.delete(task=own.id, force=True)
     worker.gate.set()
     assert made.wait(timeout=1.0)

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange, replay
 from hpo_widgets.engines.clearml import children, poll_thread, reading, server
@@ -62,14 +61,13 @@ def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, 
 
 
 def test_trials_beyond_one_answer_are_followed_stopped_and_taken_up_again(
-    clearml_api, asked, task_search, worker, until, project, tmp_path, monkeypatch
+    clearml_api, asked, task_search, worker, until, own, tmp_path, monkeypatch
 ):
     for module in (server, children):
         monkeypatch.setattr(module, "PAGE", 2)
     if clearml_api.server is not None:  # another one answers with 500 at most
         monkeypatch.setattr(documents, "LARGEST_PAGE", 2)
     worker.gate.clear()
-    own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own, max_number_of_concurrent_tasks=5, total_max_jobs=5)
     made.start()
     until(made, lambda: len(made.top(5)) == 5)
@@ -265,11 +263,8 @@ def test_a_console_that_is_looked_at_each_second_is_asked_for_now_and_then_and_o
     assert asked.counts()[CONSOLE] == 2
 
 
-def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, worker, until):
-    worker.gate.clear()
-    made = task_search(total_max_jobs=2)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_nothing_is_asked_while_no_trial_is_active(asked, running, worker, until):
+    made = running(total_max_jobs=2)
     made.pause()
     made.set_total_max_jobs(10)
     worker.gate.set()

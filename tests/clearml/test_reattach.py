@@ -329,10 +329,7 @@ def test_a_task_that_was_edited_and_completed_while_nobody_followed_is_not_the_r
 @pytest.mark.parametrize(
     "edited", [{"trial": "third"}, {"trial": "-1"}, {"trial": ""}, {"trial": "2", "point": "none"}]
 )
-def test_a_child_whose_facts_were_edited_is_left_out_and_told_of(
-    task_search, opened, worker, project, tmp_path, edited
-):
-    own = Task.create(project_name=project, task_name="mine")
+def test_a_child_whose_facts_were_edited_is_left_out_and_told_of(task_search, opened, worker, own, tmp_path, edited):
     made = finished(task_search(auto_connect_task=own))
     spoilt = made.trial(2).id
     task = Task.get_task(task_id=spoilt)
@@ -350,12 +347,8 @@ def with_facts(task, edited):
     return hyperparams
 
 
-def test_a_live_search_is_only_viewed(task_search, opened, worker, project, until):
-    worker.gate.clear()
-    own = Task.create(project_name=project, task_name="mine")
-    made = task_search(auto_connect_task=own)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_live_search_is_only_viewed(running, opened, worker, own):
+    made = running(auto_connect_task=own, total_max_jobs=3)
     wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=own.id).data.configuration or {}), "nothing is kept")
     view = opened(own.id)
     assert isinstance(view, SearchViewer)
@@ -382,10 +375,7 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     assert len(worker.taken) == 5
 
 
-def test_what_else_a_person_has_connected_with_the_task_is_not_read(
-    way, task_search, opened, project, worker, tmp_path
-):
-    own = Task.create(project_name=project, task_name="mine")
+def test_what_else_a_person_has_connected_with_the_task_is_not_read(way, task_search, opened, own, worker, tmp_path):
     finished(task_search(auto_connect_task=own))
     again = opened(own.id, journal=tmp_path / "elsewhere")
     again.set_total_max_jobs(4)
@@ -394,9 +384,8 @@ def test_what_else_a_person_has_connected_with_the_task_is_not_read(
     assert {name for name in fields if name.startswith("configuration")} == {"configuration.hpo_widgets"}
 
 
-def test_what_another_process_has_kept_stays(project):
-    task = Task.create(project_name=project, task_name="mine")
-    first, second = (OptimizerTask(task, stores_arguments=False) for _ in range(2))
+def test_what_another_process_has_kept_stays(own):
+    first, second = (OptimizerTask(own, stores_arguments=False) for _ in range(2))
     first.keep({"search": "s", "run": "a", "owner": None})
     second.known_runs.add("a")  # it was opened when the first had been silent
     second.keep({"search": "s", "run": "b", "owner": asdict(Owner.here())})
@@ -404,15 +393,14 @@ def test_what_another_process_has_kept_stays(project):
     for state in ({"run": "a"}, {"run": "a2"}):
         with pytest.raises(TakenOverError, match=taken):
             first.keep({"search": "s", "owner": None, **state})
-    assert kept_state(task.id)["run"] == "b"
+    assert kept_state(own.id)["run"] == "b"
 
 
 def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves_its_trials(
-    asked, running, worker, project, monkeypatch
+    asked, running, worker, own, monkeypatch
 ):
     monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
-    own = Task.create(project_name=project, task_name="mine")
     made = running(auto_connect_task=own)
     wait_for(lambda: kept_state(own.id), "nothing is kept", pause=0.02)
     take_over_from_far(made, own)
@@ -574,11 +562,10 @@ def test_tasks_that_wait_in_a_queue_or_are_with_an_agent_are_left_alone_when_a_s
     assert worker.taken == [waits, lost]
 
 
-def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, project, monkeypatch):
+def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, own, monkeypatch):
     for name in ("LOOK_SECONDS", "KEEP_SECONDS"):
         monkeypatch.setattr(reporting, name, 0.02)
     worker.takes.clear()
-    own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own)
     made.start()
     wait_for(lambda: made.counts[TrialState.QUEUED] == 2 and kept_state(own.id), "nothing is kept", pause=0.02)
@@ -622,9 +609,8 @@ def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_t
 
 @pytest.mark.parametrize("journal", ["journals", "elsewhere"])
 def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
-    task_search, worker, opened, project, tmp_path, journal
+    task_search, worker, opened, own, tmp_path, journal
 ):
-    own = Task.create(project_name=project, task_name="mine")
     finished(task_search(auto_connect_task=own))
 
     def keep(heartbeat):
@@ -650,10 +636,9 @@ def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
 def test_how_long_an_owner_was_silent_is_measured_by_the_clock_of_the_server(
-    task_search, worker, opened, project, tmp_path, monkeypatch, ahead
+    task_search, worker, opened, own, tmp_path, monkeypatch, ahead
 ):
     monkeypatch.setattr(server, "_seconds_ahead", lambda date: ahead)
-    own = Task.create(project_name=project, task_name="mine")
     finished(task_search(auto_connect_task=own))
     kept = OptimizerTask(own, stores_arguments=False, last_run=kept_state(own.id)["run"])
     far = replace(Owner.here(), host="far", machine="far")
@@ -665,12 +650,9 @@ def test_how_long_an_owner_was_silent_is_measured_by_the_clock_of_the_server(
     assert opened(own.id, journal=tmp_path / "elsewhere").counts[TrialState.COMPLETED] == 3
 
 
-def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
-    task_search, worker, project, until, monkeypatch
-):
+def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(task_search, worker, own, until, monkeypatch):
     monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
-    own = Task.create(project_name=project, task_name="mine")
     worker.gate.clear()
     made = task_search(auto_connect_task=own)
     made.start()
@@ -746,8 +728,7 @@ def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_ans
     assert again.counts[TrialState.COMPLETED] == 5
 
 
-def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, worker, project):
-    own = Task.create(project_name=project, task_name="mine")
+def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, worker, own):
     made = finished(task_search(auto_connect_task=own, save_top_k_tasks_only=2))
     again = opened(own.id)
     assert again.start() is False
@@ -761,14 +742,11 @@ def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, wo
     assert own.status == "completed"
 
 
-def test_the_report_of_a_search_that_is_opened_again_goes_on_behind_what_it_had_shown(
-    task_search, opened, worker, project
-):
+def test_the_report_of_a_search_that_is_opened_again_goes_on_behind_what_it_had_shown(task_search, opened, worker, own):
     def budget():
         curve = own.get_reported_scalars().get("remaining budget", {}).get("jobs %", {"x": [], "y": []})
         return list(zip(curve["x"], curve["y"], strict=True))
 
-    own = Task.create(project_name=project, task_name="mine")
     finished(task_search(auto_connect_task=own))
     wait_for(budget, "nothing is reported", pause=0.02)
     before = budget()
@@ -780,9 +758,8 @@ def test_the_report_of_a_search_that_is_opened_again_goes_on_behind_what_it_had_
 
 
 def test_a_search_whose_task_keeps_another_leaves_it_alone_in_another_kernel_too(
-    task_search, opened, worker, project, base_task, tmp_path, monkeypatch
+    task_search, opened, worker, own, base_task, tmp_path, monkeypatch
 ):
-    own = Task.create(project_name=project, task_name="mine")
     first, second = (finished(task_search(auto_connect_task=own)) for _ in range(2))
     kept, status = kept_state(own.id), worker.status(own.id)
     monkeypatch.setattr(optimizer_task, "_SEARCHES", {})  # as a new process has it
@@ -795,8 +772,7 @@ def test_a_search_whose_task_keeps_another_leaves_it_alone_in_another_kernel_too
     assert opened(own.id, journal=tmp_path / "elsewhere").id == first.id
 
 
-def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, project, tmp_path):
-    own = Task.create(project_name=project, task_name="mine")
+def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, own, tmp_path):
     made = task_search(auto_connect_task=own)
     made.set_range("x", (0.5, 0.75))
     finished(made)
@@ -807,8 +783,7 @@ def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, open
 
 
 @pytest.mark.parametrize("limit", [{"in_minutes": 60}, {}], ids=["another limit", "none"])
-def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened, worker, project, tmp_path, limit):
-    own = Task.create(project_name=project, task_name="mine")
+def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened, worker, own, tmp_path, limit):
     made = task_search(auto_connect_task=own, optimization_time_limit=30, total_max_jobs=1)
     made.set_time_limit(**limit)
     finished(made)
@@ -820,9 +795,8 @@ def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened,
 
 
 def test_a_limit_is_the_same_moment_in_another_zone_without_the_journal_too(
-    task_search, opened, worker, project, tmp_path, berlin, monkeypatch
+    task_search, opened, worker, own, tmp_path, berlin, monkeypatch
 ):
-    own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own, total_max_jobs=1)
     made.set_time_limit(in_minutes=60)
     finished(made)
@@ -843,7 +817,7 @@ def test_a_limit_is_the_same_moment_in_another_zone_without_the_journal_too(
         pytest.param(lambda made: made.pause(), lambda s: s["is_paused"], id="pause"),
     ],
 )
-def test_what_somebody_changes_is_kept_at_once_and_once(running, project, monkeypatch, steer, kept):
+def test_what_somebody_changes_is_kept_at_once_and_once(running, own, monkeypatch, steer, kept):
     told = []
     keep = OptimizerTask.keep
     monkeypatch.setattr(OptimizerTask, "keep", lambda self, state: (told.append(state), keep(self, state)))
@@ -854,7 +828,6 @@ def test_what_somebody_changes_is_kept_at_once_and_once(running, project, monkey
     look = reporting.ReportThread._look
     monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(reporting.ReportThread, "_look", lambda *given: (look(*given), looked.release()))
-    own = Task.create(project_name=project, task_name="mine")
     made = running(auto_connect_task=own)
     wait_for(lambda: told, "nothing is kept", pause=0.02)
     steer(made)
@@ -867,16 +840,10 @@ def test_what_somebody_changes_is_kept_at_once_and_once(running, project, monkey
     assert len(told) == num_told == 2
 
 
-def test_a_search_that_was_paused_is_so_without_the_journal_too(
-    task_search, opened, worker, project, until, tmp_path, monkeypatch
-):
+def test_a_search_that_was_paused_is_so_without_the_journal_too(running, opened, worker, own, tmp_path, monkeypatch):
     monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
-    own = Task.create(project_name=project, task_name="mine")
-    worker.gate.clear()
-    made = task_search(auto_connect_task=own, total_max_jobs=2)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made = running(auto_connect_task=own, total_max_jobs=2)
     made.pause()
     wait_for(lambda: (kept_state(own.id) or {}).get("is_paused"), "the pause is not kept", pause=0.02)
     paused = kept_state(own.id)
@@ -896,8 +863,7 @@ def test_a_search_that_was_paused_is_so_without_the_journal_too(
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["kept last", "kept before the first launch"])
-def test_points_that_wait_are_run_without_the_journal_too(task_search, opened, worker, project, tmp_path, is_old):
-    own = Task.create(project_name=project, task_name="mine")
+def test_points_that_wait_are_run_without_the_journal_too(task_search, opened, worker, own, tmp_path, is_old):
     made = task_search(auto_connect_task=own, total_max_jobs=2)
     points = [{"x": x} for x in (0.125, 0.25, 0.375, 0.5)]
     for point in points:
@@ -913,9 +879,8 @@ def test_points_that_wait_are_run_without_the_journal_too(task_search, opened, w
 
 
 def test_points_that_wait_are_kept_after_a_journal_was_written_anew(
-    task_search, opened, worker, project, base_task, tmp_path
+    task_search, opened, worker, own, base_task, tmp_path
 ):
-    own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own, total_max_jobs=2)
     for x in (0.125, 0.25):
         made.enqueue_trial({"x": x})
@@ -929,11 +894,8 @@ def test_points_that_wait_are_kept_after_a_journal_was_written_anew(
     assert [once_more.trial(number).parameters["x"] for number in range(4)] == [0.125, 0.25, 0.375, 0.5]
 
 
-def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(task_search, opened, worker, base_task, until):
-    worker.gate.clear()
-    made = task_search()
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(running, opened, worker, base_task):
+    made = running(total_max_jobs=3)
     made.stop()
     assert made.wait(timeout=1.0)
     worker.gate.set()
@@ -974,8 +936,7 @@ def test_a_task_that_is_no_search_says_so(base_task):
 
 
 @pytest.mark.parametrize("text", ["[]", "5", "null", "{}", '{"search": "a"}', "no JSON"])
-def test_a_search_that_was_edited_away_in_its_task_is_none_and_is_written_again(task_search, worker, project, text):
-    own = Task.create(project_name=project, task_name="mine")
+def test_a_search_that_was_edited_away_in_its_task_is_none_and_is_written_again(task_search, worker, own, text):
     made = task_search(auto_connect_task=own)
     own.set_configuration_object("hpo_widgets", config_text=text, config_type="json")
     with pytest.raises(ValueError, match="Task 'mine' is not the optimizer Task of a search of hpo_widgets"):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from clearml import Task
 
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.engines.clearml import reporting
@@ -16,7 +15,6 @@ from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
 from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import ClearmlError, UnreachableError
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
 from tests.runs import wait_for
 
 
@@ -61,7 +59,7 @@ def test_a_last_report_is_not_waited_for_without_end_and_not_said_to_be_sent(stu
 
 
 def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
-    task_search, worker, project, until, monkeypatch, request
+    running, worker, own, until, monkeypatch, request
 ):
     calls = []
     is_keeping, goes_on = threading.Event(), threading.Event()
@@ -75,10 +73,7 @@ def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
     monkeypatch.setattr(OptimizerTask, "begin", lambda self: calls.append(("begin", threading.get_ident())))
     monkeypatch.setattr(OptimizerTask, "keep", keep)
     monkeypatch.setattr(OptimizerTask, "end", lambda self: calls.append(("end", threading.get_ident())))
-    worker.gate.clear()
-    made = task_search(auto_connect_task=Task.create(project_name=project, task_name="mine"), total_max_jobs=4)
-    assert made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made = running(auto_connect_task=own)
     assert is_keeping.wait(60)
     # The server takes its time for the first run's report while the second begins.
     made.stop(wait_for_reporter=False)
@@ -131,10 +126,9 @@ def test_what_goes_wrong_again_and_again_is_told_once_until_it_succeeds():
     assert told == ["the report could not be sent: it is away"] * 2
 
 
-def test_an_optimizer_task_that_somebody_has_closed_says_that_it_keeps_the_search_no_more(project):
-    task = Task.create(project_name=project, task_name="mine")
-    own = OptimizerTask(task, stores_arguments=False)
-    own.keep({"run": "a"})
-    task.mark_completed(force=True)
-    with pytest.raises(ClearmlError, match=f"{task.id} has ended, so that the search is kept by its journal only"):
-        own.keep({"run": "b"})
+def test_an_optimizer_task_that_somebody_has_closed_says_that_it_keeps_the_search_no_more(own):
+    kept = OptimizerTask(own, stores_arguments=False)
+    kept.keep({"run": "a"})
+    own.mark_completed(force=True)
+    with pytest.raises(ClearmlError, match=f"{own.id} has ended, so that the search is kept by its journal only"):
+        kept.keep({"run": "b"})
