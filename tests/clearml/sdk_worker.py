@@ -170,3 +170,15 @@ def watched(controller, until):
             until(search, lambda search=search: not search.status.is_alive)
         unsubscribe()
         search.close()
+
+
+@pytest.fixture
+def started(watched, sdk_worker):
+    """``search, *tasks = started(number, ...)`` starts a controller, and so many of its Tasks begin."""
+
+    def make(number, *arguments, **keywords):
+        search = watched(*arguments, **keywords)
+        search.command("start")
+        return search, *(sdk_worker.take() for _ in range(number))
+
+    return make

@@ -6,7 +6,6 @@ import math
 import time
 
 import optuna
-import pytest
 from clearml.automation import DiscreteParameterRange, ParameterSet, UniformIntegerParameterRange
 from clearml.automation.optuna import OptimizerOptuna
 
@@ -14,6 +13,7 @@ from hpo_widgets.trials import TrialState
 from tests.clearml.sdk_worker import states
 from tests.runs import wait_for
 
+OPTUNA = {"optimizer_class": OptimizerOptuna, "max_iteration_per_job": 100}
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
 
 
@@ -24,20 +24,8 @@ class Impatient(optuna.pruners.BasePruner):
         return True
 
 
-@pytest.fixture
-def by_optuna(watched):
-    """``by_optuna(...)`` watches a controller with the SDK's Optuna strategy."""
-
-    def make(*arguments, **keywords):
-        return watched(*arguments, optimizer_class=OptimizerOptuna, **{"max_iteration_per_job": 100} | keywords)
-
-    return make
-
-
-def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, sdk_worker, until):
-    search = by_optuna()
-    search.command("start")
-    running = [sdk_worker.take(), sdk_worker.take()]
+def test_a_stop_ends_it_and_nothing_is_launched_any_more(started, sdk_worker, until):
+    search, *running = started(2, **OPTUNA)
     until(search, lambda: states(search) == {"running": 2})
     search.command("stop")
     until(search, lambda: search.status == "stopped")
@@ -47,8 +35,8 @@ def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, sdk_worker, 
     assert sdk_worker.num_waiting() == 0
 
 
-def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(by_optuna, sdk_worker, until):
-    search = by_optuna()
+def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(watched, sdk_worker, until):
+    search = watched(**OPTUNA)
     search.command("start")
     until(search, lambda: states(search) == {"queued": 2})
     wait_for(lambda: sdk_worker.num_waiting() == 2, "the jobs were not put into the queue")
@@ -58,10 +46,8 @@ def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(by_optuna, sdk_worker, 
     assert sdk_worker.num_waiting() == 0
 
 
-def test_a_pause_holds_its_workers(by_optuna, sdk_worker, until):
-    search = by_optuna(max_number_of_concurrent_tasks=1)
-    search.command("start")
-    first = sdk_worker.take()
+def test_a_pause_holds_its_workers(started, sdk_worker, until):
+    search, first = started(1, **OPTUNA, max_number_of_concurrent_tasks=1)
     search.command("pause")
     sdk_worker.complete(first, 1.0)
     until(search, lambda: states(search) == {"completed": 1})
@@ -70,10 +56,9 @@ def test_a_pause_holds_its_workers(by_optuna, sdk_worker, until):
     assert sdk_worker.take() != first
 
 
-def test_a_stop_in_a_pause_ends_it(by_optuna, sdk_worker, until):
-    search = by_optuna(max_number_of_concurrent_tasks=1)
-    search.command("start")
-    sdk_worker.complete(sdk_worker.take(), 1.0)
+def test_a_stop_in_a_pause_ends_it(started, sdk_worker, until):
+    search, task = started(1, **OPTUNA, max_number_of_concurrent_tasks=1)
+    sdk_worker.complete(task, 1.0)
     search.command("pause")
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     search.command("stop")
@@ -81,8 +66,8 @@ def test_a_stop_in_a_pause_ends_it(by_optuna, sdk_worker, until):
     assert sdk_worker.num_waiting() == 0
 
 
-def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_optuna, sdk_worker):
-    search = by_optuna(max_number_of_concurrent_tasks=1)
+def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(watched, sdk_worker):
+    search = watched(**OPTUNA, max_number_of_concurrent_tasks=1)
     search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
     search.command("start")
     point = sdk_worker.point(sdk_worker.take())
@@ -100,10 +85,8 @@ def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_o
     assert search.space.ranges["General/x"] == (0.25, 0.5)
 
 
-def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, sdk_worker, until):
-    search = by_optuna(max_number_of_concurrent_tasks=1)
-    search.command("start")
-    first = sdk_worker.take()
+def test_an_enqueued_point_runs_next_though_it_was_tried(started, sdk_worker, until):
+    search, first = started(1, **OPTUNA, max_number_of_concurrent_tasks=1)
     until(search, lambda: states(search).get("running"))
     search.command("retry", 0)
     sdk_worker.complete(first, 1.0)
@@ -113,8 +96,8 @@ def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, sdk_worker, 
     assert search.trial(1).enqueued
 
 
-def test_it_looks_at_its_jobs_with_pauses(by_optuna, sdk_worker, monkeypatch):
-    search = by_optuna()
+def test_it_looks_at_its_jobs_with_pauses(watched, sdk_worker, monkeypatch):
+    search = watched(**OPTUNA)
     looks = {}
     real = OptimizerOptuna.monitor_job
 
@@ -131,10 +114,8 @@ def test_it_looks_at_its_jobs_with_pauses(by_optuna, sdk_worker, monkeypatch):
     assert min(second - first, third - second) >= 1
 
 
-def test_a_pruned_trial_is_pruned(by_optuna, sdk_worker, until):
-    search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_pruned_trial_is_pruned(started, sdk_worker, until):
+    search, task = started(1, **OPTUNA, optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
     sdk_worker.report(task, 0.5, 1)
     until(search, lambda: search.counts[TrialState.PRUNED] == 1)
     assert sdk_worker.status(task) == "stopped"
@@ -142,8 +123,8 @@ def test_a_pruned_trial_is_pruned(by_optuna, sdk_worker, until):
     assert search.best_trial.is_partial
 
 
-def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna, sdk_worker, until, monkeypatch):
-    search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
+def test_a_look_walks_through_the_study_once_however_many_were_stopped(watched, sdk_worker, until, monkeypatch):
+    search = watched(**OPTUNA, optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
     search.command("start")
     for _ in range(2):
         sdk_worker.report(sdk_worker.take(), 0.5, 1)
@@ -162,15 +143,10 @@ def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna
     assert states(search) == {"pruned": 2}
 
 
-def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, sdk_worker, until):
-    search = by_optuna(
-        [DiscreteParameterRange("General/kind", ["plain"])],
-        max_number_of_concurrent_tasks=1,
-        total_max_jobs=3,
-        max_iteration_per_job=1,
-    )
-    search.command("start")
-    sdk_worker.report(sdk_worker.take(), 0.5, 1)  # it has all of its iterations, and the SDK stops it
+def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(started, sdk_worker, until):
+    plain, once = [DiscreteParameterRange("General/kind", ["plain"])], OPTUNA | {"max_iteration_per_job": 1}
+    search, task = started(1, plain, **once, max_number_of_concurrent_tasks=1, total_max_jobs=3)
+    sdk_worker.report(task, 0.5, 1)  # it has all of its iterations, and the SDK stops it
     until(search, lambda: not search.status.is_alive)
     search.controller.trials._asked_all_at = -math.inf
     search.controller.look()
@@ -178,12 +154,9 @@ def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, sdk_
     assert "max_iteration_per_job" in search.trial(0).error
 
 
-def test_points_that_it_skips_are_told_at_the_end(by_optuna, sdk_worker, until):
-    search = by_optuna(
-        [DiscreteParameterRange("General/kind", ["plain", "fancy"])],
-        max_number_of_concurrent_tasks=1,
-        total_max_jobs=12,
-    )
+def test_points_that_it_skips_are_told_at_the_end(watched, sdk_worker, until):
+    kinds = [DiscreteParameterRange("General/kind", ["plain", "fancy"])]
+    search = watched(kinds, **OPTUNA, max_number_of_concurrent_tasks=1, total_max_jobs=12)
     search.command("start")
     for _ in range(2):
         sdk_worker.complete(sdk_worker.take(), 1.0)
@@ -193,34 +166,34 @@ def test_points_that_it_skips_are_told_at_the_end(by_optuna, sdk_worker, until):
     assert "done after 2 of 12 jobs: 10 of its points had been tried" in search.stop_reason.sentence
 
 
-def test_a_study_to_continue_is_told_to_be_left_out(by_optuna):
-    search = by_optuna(continue_previous_study=optuna.create_study())
+def test_a_study_to_continue_is_told_to_be_left_out(watched):
+    search = watched(**OPTUNA, continue_previous_study=optuna.create_study())
     assert [notice.sentence for notice in search.errors] == [
         "ClearML's Optuna strategy leaves continue_previous_study out: it begins anew"
     ]
 
 
-def test_a_parameter_set_is_refused_before_anything_runs(by_optuna):
+def test_a_parameter_set_is_refused_before_anything_runs(watched):
     parameters = [
         UniformIntegerParameterRange("General/units", 1, 8),
         ParameterSet([{"General/kind": "plain"}, {"General/kind": "fancy"}]),
     ]
-    search = by_optuna(parameters)
+    search = watched(parameters, **OPTUNA)
     assert search.capabilities["start"] == "ClearML's Optuna strategy takes no ParameterSet"
     search.command("start")
     assert search.status == "idle"
 
 
-def test_several_objectives_are_ranked_by_fronts(by_optuna, sdk_worker, until):
-    search = by_optuna(
+def test_several_objectives_are_ranked_by_fronts(started, sdk_worker, until):
+    search, *tasks = started(
+        4,
+        **OPTUNA,
         objective_metric_title=["validation", "validation"],
         objective_metric_series=["loss", "seconds"],
         objective_metric_sign=["min", "min"],
         max_number_of_concurrent_tasks=4,
         total_max_jobs=4,
     )
-    search.command("start")
-    tasks = [sdk_worker.take() for _ in range(4)]
     for task, (loss, seconds) in zip(tasks, [(4.0, 4.0), (1.0, 3.0), (3.0, 1.0), (2.0, 2.0)], strict=True):
         sdk_worker.report(task, loss)
         sdk_worker.report(task, seconds, series="seconds")

@@ -63,11 +63,9 @@ def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, sdk_work
 
 
 def test_an_end_that_comes_during_a_look_is_shown_together_with_how_the_last_trial_ended(
-    watched, sdk_worker, until, monkeypatch
+    started, sdk_worker, until, monkeypatch
 ):
-    search = watched(total_max_jobs=1)
-    search.command("start")
-    task = sdk_worker.take()
+    search, task = started(1, total_max_jobs=1)
     until(search, lambda: states(search) == {"running": 1})
     ask = search.controller._ask
 
@@ -104,11 +102,8 @@ def test_a_search_that_runs_already_is_taken_over(controller, sdk_worker, until)
     unsubscribe()
 
 
-def test_only_what_changed_is_handed_on(watched, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    sdk_worker.take()
-    second = sdk_worker.take()
+def test_only_what_changed_is_handed_on(started, sdk_worker, until):
+    search, _, second = started(2)
     until(search, lambda: states(search) == {"running": 2})
     version = search.snapshot().version
     number = next(trial for trial in map(search.trial, range(2)) if trial.id == second).number
@@ -117,11 +112,8 @@ def test_only_what_changed_is_handed_on(watched, sdk_worker, until):
     assert search.changes_since(version).numbers.tolist() == [number]
 
 
-def test_one_request_a_look_asks_for_all_that_run(watched, sdk_worker, until, passing_by, monkeypatch):
-    search = watched(max_number_of_concurrent_tasks=5, pool_period_min=5)
-    search.command("start")
-    for _ in range(5):
-        sdk_worker.take()
+def test_one_request_a_look_asks_for_all_that_run(started, until, passing_by, monkeypatch):
+    search, *_ = started(5, max_number_of_concurrent_tasks=5, pool_period_min=5)
     until(search, lambda: states(search) == {"running": 5})
     search.close()
     search.controller.trials._asked_all_at = math.inf
@@ -133,10 +125,8 @@ def test_one_request_a_look_asks_for_all_that_run(watched, sdk_worker, until, pa
     assert [step.endpoint for step in way.steps] == ["auth.login", "tasks.get_all", "tasks.get_all"]
 
 
-def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(started, sdk_worker, until):
+    search, task = started(1)
     for iteration, value in enumerate([3.0, 1.0, 2.0]):
         sdk_worker.report(task, value, iteration)
         sdk_worker.report(task, -value, iteration, "accuracy", "cat")
@@ -185,10 +175,8 @@ def test_details_do_not_wait_for_the_console_that_the_server_keeps(
     ("sign", "order"),
     [("min", [1, 2, 0]), ("max", [0, 2, 1]), ("min_global", [0, 2, 1]), ("max_global", [1, 0, 2])],
 )
-def test_all_four_signs_rank(watched, sdk_worker, until, sign, order):
-    search = watched(objective_metric_sign=sign, total_max_jobs=3, max_number_of_concurrent_tasks=3)
-    search.command("start")
-    tasks = [sdk_worker.take() for _ in range(3)]
+def test_all_four_signs_rank(started, sdk_worker, until, sign, order):
+    search, *tasks = started(3, objective_metric_sign=sign, total_max_jobs=3, max_number_of_concurrent_tasks=3)
     for task, values in zip(tasks, [(1.0, 8.0, 7.0), (5.0, 9.0, 5.0), (4.0, 7.0, 6.0)], strict=True):
         for iteration, value in enumerate(values):
             sdk_worker.report(task, value, iteration)
@@ -200,10 +188,10 @@ def test_all_four_signs_rank(watched, sdk_worker, until, sign, order):
 
 # The SDK's reporter asks for the job whose Task is deleted here, and dies of it.
 @pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
-def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, sdk_worker, until):
-    search = watched(total_max_jobs=7, max_number_of_concurrent_tasks=7)
-    search.command("start")
-    failed, silent, nan, deleted, reset, stopped, good = (sdk_worker.take() for _ in range(7))
+def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(started, sdk_worker, until):
+    search, failed, silent, nan, deleted, reset, stopped, good = started(
+        7, total_max_jobs=7, max_number_of_concurrent_tasks=7
+    )
     until(search, lambda: states(search) == {"running": 7})
     sdk_worker.fail(failed, "CUDA out of memory")
     sdk_worker.complete(silent)
@@ -225,10 +213,8 @@ def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, 
     assert [trial.id for trial in search.top(9)] == [good]
 
 
-def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_there(watched, sdk_worker, until):
-    search = watched(total_max_jobs=1, max_iteration_per_job=2)
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_there(started, sdk_worker, until):
+    search, task = started(1, total_max_jobs=1, max_iteration_per_job=2)
     sdk_worker.report(task, 0.5, 3)
     until(search, lambda: not search.status.is_alive)
     assert sdk_worker.status(task) == "stopped"
@@ -249,10 +235,8 @@ def test_a_search_whose_jobs_all_fail_has_failed(watched, sdk_worker, until):
     assert search.stop_reason.sentence == "all 2 jobs have run; no trial has a result, 2 failed"
 
 
-def test_a_completion_that_comes_after_the_abort_counts(watched, sdk_worker, until):
-    search = watched(total_max_jobs=1)
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_completion_that_comes_after_the_abort_counts(started, sdk_worker, until):
+    search, task = started(1, total_max_jobs=1)
     sdk_worker.client.tasks.stopped(task=task)
     until(search, lambda: search.counts[TrialState.ABORTED] == 1)
     sdk_worker.complete(task, 0.5)
@@ -262,10 +246,8 @@ def test_a_completion_that_comes_after_the_abort_counts(watched, sdk_worker, unt
     assert search.best_trial.value == 0.5
 
 
-def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, sdk_worker, until, monkeypatch):
-    search = watched()
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(started, sdk_worker, until, monkeypatch):
+    search, task = started(1)
     until(search, lambda: search.counts[TrialState.RUNNING] == 1)
     away = threading.Event()
     away.set()
@@ -386,10 +368,8 @@ def test_start_on_this_machine_runs_the_tasks_in_processes_here(template, projec
     end(optimizer)
 
 
-def test_nothing_of_the_credentials_is_in_what_is_shown(watched, clearml_api, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    sdk_worker.take()
+def test_nothing_of_the_credentials_is_in_what_is_shown(started, clearml_api, until):
+    search, _ = started(1)
     until(search, lambda: states(search).get("running"))
     search.command("resume")
     secret = clearml_api.environment["CLEARML_API_SECRET_KEY"]

@@ -85,10 +85,8 @@ def test_a_limit_that_passes_before_the_start_is_said_to_have_passed(watched):
     assert "optimization_time_limit" not in search.as_code()
 
 
-def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    task = sdk_worker.take()
+def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(started, sdk_worker, until):
+    search, task = started(1)
     search.command("set_time_limit", SECONDS)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "optimization_time_limit"
@@ -99,10 +97,8 @@ def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watc
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
 
 
-def test_the_compute_limit_ends_the_search(watched, sdk_worker, until):
-    search = watched(compute_time_limit=60)
-    search.command("start")
-    tasks = [sdk_worker.take(), sdk_worker.take()]
+def test_the_compute_limit_ends_the_search(started, sdk_worker, until):
+    search, *tasks = started(2, compute_time_limit=60)
     # Only now, so that both have been taken when it is reached.
     search.command("set_compute_time_limit", 2 * SECONDS)
     until(search, lambda: not search.status.is_alive)
@@ -155,10 +151,8 @@ def blocking_stop(optimizer, monkeypatch):
             blocking.may_end.set()
 
 
-def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watched, sdk_worker, until, monkeypatch):
-    search = watched(max_number_of_concurrent_tasks=3)
-    search.command("start")
-    running = [sdk_worker.take(), sdk_worker.take()]
+def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(started, sdk_worker, until, monkeypatch):
+    search, *running = started(2, max_number_of_concurrent_tasks=3)
     until(search, lambda: states(search) == {"running": 2, "queued": 1})
     with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
         with search.controller._looking:  # so that nobody sees yet that all has ended
@@ -175,10 +169,8 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
 
 
 @pytest.mark.slow
-def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, sdk_worker, until, monkeypatch):
-    search = watched()
-    search.command("start")
-    sdk_worker.take()
+def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(started, sdk_worker, until, monkeypatch):
+    search, _ = started(1)
     with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
         search.command("stop")
         until(search, lambda: search.status == "stopped")
@@ -267,10 +259,8 @@ def test_stop_after_a_natural_end_does_nothing_and_says_so(watched, sdk_worker, 
     assert search.status == "completed"
 
 
-def test_nothing_is_launched_after_the_stop(watched, sdk_worker, until):
-    search = watched(pool_period_min=0.001)
-    search.command("start")
-    sdk_worker.take()
+def test_nothing_is_launched_after_the_stop(started, sdk_worker, until):
+    search, _ = started(1, pool_period_min=0.001)
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     made = len(search.controller.optimizer.get_optimizer().get_created_jobs_ids())
@@ -279,10 +269,8 @@ def test_nothing_is_launched_after_the_stop(watched, sdk_worker, until):
     assert sdk_worker.num_waiting() == 0
 
 
-def test_a_stop_from_a_cell_is_seen(watched, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    sdk_worker.take()
+def test_a_stop_from_a_cell_is_seen(started, until):
+    search, _ = started(1)
     until(search, lambda: states(search).get("running"))
     search.controller.optimizer.stop(wait_for_reporter=False)
     search.controller.watcher.wake()
@@ -290,10 +278,8 @@ def test_a_stop_from_a_cell_is_seen(watched, sdk_worker, until):
     assert (search.status, search.stop_reason.code) == ("stopped", "stopped")
 
 
-def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watched, sdk_worker, until):
-    search = watched(total_max_jobs=2)
-    search.command("start")
-    task = sdk_worker.take()
+def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(started, sdk_worker, until):
+    search, task = started(1, total_max_jobs=2)
     until(search, lambda: states(search).get("running"))
     search.command("stop")
     until(search, lambda: search.status == "stopped")
@@ -309,10 +295,8 @@ def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watche
 # Launches
 
 
-def test_the_job_budget_is_never_exceeded(watched, sdk_worker, until):
-    search = watched(total_max_jobs=5, max_number_of_concurrent_tasks=4, pool_period_min=5)
-    search.command("start")
-    first = [sdk_worker.take() for _ in range(4)]
+def test_the_job_budget_is_never_exceeded(started, sdk_worker, until):
+    search, *first = started(4, total_max_jobs=5, max_number_of_concurrent_tasks=4, pool_period_min=5)
     for task in first[1:]:
         sdk_worker.complete(task, 1.0)
     sdk_worker.complete(sdk_worker.take(), 1.0)  # three places were free for the one job that was left
@@ -322,10 +306,8 @@ def test_the_job_budget_is_never_exceeded(watched, sdk_worker, until):
     assert sdk_worker.num_waiting() == 0
 
 
-def test_a_free_place_is_filled_when_a_job_ends_and_not_a_pool_period_later(watched, sdk_worker):
-    search = watched(pool_period_min=60)
-    search.command("start")
-    first, _ = sdk_worker.take(), sdk_worker.take()
+def test_a_free_place_is_filled_when_a_job_ends_and_not_a_pool_period_later(started, sdk_worker):
+    _, first, _ = started(2, pool_period_min=60)
     sdk_worker.complete(first, 1.0)
     assert sdk_worker.take()  # an hour later by the SDK's clock
 
@@ -368,10 +350,8 @@ def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controll
     assert (search.status, search.stop_reason.code) == ("failed", "error")
 
 
-def test_a_reporter_that_died_is_told_once(watched, sdk_worker, until):
-    search = watched()
-    search.command("start")
-    sdk_worker.take()
+def test_a_reporter_that_died_is_told_once(started, until):
+    search, _ = started(1)
     until(search, lambda: states(search).get("running"))
     dead = threading.Thread(target=lambda: None)
     dead.start()
@@ -385,11 +365,9 @@ def test_a_reporter_that_died_is_told_once(watched, sdk_worker, until):
 
 
 @pytest.fixture
-def looked_at(watched, sdk_worker):
+def looked_at(started):
     """A search with one running Task, which only the test looks at."""
-    search = watched(total_max_jobs=1)
-    search.command("start")
-    task = sdk_worker.take()
+    search, task = started(1, total_max_jobs=1)
     search.close()
     return search, task
 

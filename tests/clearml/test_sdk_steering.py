@@ -18,10 +18,8 @@ def grid():
     ]
 
 
-def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, sdk_worker, until):
-    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
-    search.command("start")
-    first = sdk_worker.take()
+def test_a_pause_launches_nothing_and_the_running_trial_ends(started, sdk_worker, until):
+    search, first = started(1, max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("pause")
     assert search.status == "paused"
     sdk_worker.complete(first, 1.0)
@@ -35,10 +33,8 @@ def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, sdk_worker
     assert search.capabilities["resume"] == "the search is not paused"
 
 
-def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, sdk_worker, monkeypatch):
-    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
-    search.command("start")
-    first = sdk_worker.take()
+def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(started, sdk_worker, monkeypatch):
+    search, first = started(1, max_number_of_concurrent_tasks=1, total_max_jobs=3)
     real = RandomSearch.process_step
 
     def turn(strategy):
@@ -74,10 +70,8 @@ def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watch
     assert search.trial(1).parameters["General/x"] == float(sdk_worker.point(second)["x"])
 
 
-def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(watched, sdk_worker, until):
-    search = watched(grid(), optimizer_class=GridSearch, max_number_of_concurrent_tasks=1, total_max_jobs=20)
-    search.command("start")
-    first = sdk_worker.take()
+def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(started, sdk_worker, until):
+    search, first = started(1, grid(), optimizer_class=GridSearch, max_number_of_concurrent_tasks=1, total_max_jobs=20)
     search.command("set_ranges", {"General/units": (1, 2)})
     points = [dict(search.controller.patches.strategy.get_created_jobs_ids()[first])]
     sdk_worker.complete(first, 1.0)
@@ -95,10 +89,8 @@ def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(wa
     ]
 
 
-def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, sdk_worker, until):
-    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
-    search.command("start")
-    first = sdk_worker.take()
+def test_an_enqueued_point_runs_next_and_a_retry_runs_again(started, sdk_worker, until):
+    search, first = started(1, max_number_of_concurrent_tasks=1, total_max_jobs=3)
     mine = {"General/x": 0.125, "General/units": 7, "General/kind": "fancy"}
     search.command("enqueue_trial", mine)
     sdk_worker.fail(first)
@@ -115,10 +107,8 @@ def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, sdk_worker,
     assert search.errors == []
 
 
-def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(watched, sdk_worker, until):
-    search = watched(total_max_jobs=3)
-    search.command("start")
-    sdk_worker.take()
+def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(started, until):
+    search, _ = started(1, total_max_jobs=3)
     until(search, lambda: search.counts[TrialState.RUNNING])
     search.command("retry", replace(search.trial(0), id="of-another-search"))
     assert "(of-another-search) belongs to another search than" in search.errors[-1].sentence
@@ -126,10 +116,8 @@ def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(wa
     assert len(search.errors) == 1
 
 
-def test_more_and_fewer_trials_at_once(watched, sdk_worker, until):
-    search = watched(max_number_of_concurrent_tasks=1)
-    search.command("start")
-    first = sdk_worker.take()
+def test_more_and_fewer_trials_at_once(started, sdk_worker, until):
+    search, first = started(1, max_number_of_concurrent_tasks=1)
     search.command("set_max_number_of_concurrent_tasks", 3)
     more = [sdk_worker.take(), sdk_worker.take()]
     assert search.max_number_of_concurrent_tasks == 3
@@ -158,10 +146,8 @@ def test_a_budget_that_is_raised_after_the_end_is_used_up(watched, sdk_worker, u
     assert search.elapsed_minutes > minutes
 
 
-def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(watched, sdk_worker, until):
-    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=2)
-    search.command("start")
-    sdk_worker.take()
+def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(started, until):
+    search, _ = started(1, max_number_of_concurrent_tasks=1, total_max_jobs=2)
     until(search, lambda: states(search) == {"running": 1})
     search.command("retry", 0)
     assert search.errors == []
