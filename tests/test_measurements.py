@@ -13,7 +13,8 @@ import pytest
 
 from hpo_widgets.space import Space
 from tests.benchmarks import candidates, quality, report, rows, wall_clock
-from tests.benchmarks.learning import TASKS, suggest
+from tests.benchmarks.learning import TASKS
+from tests.benchmarks.quality import suggest
 from tests.benchmarks.rows import Row, Samples
 
 

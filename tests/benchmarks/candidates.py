@@ -32,7 +32,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.samplers import SpaceWideSampler
 from tests.benchmarks import learning, quality
-from tests.benchmarks.rows import ROOT, environment
+from tests.benchmarks.rows import ROOT, environment, read_lines, shown_chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,7 +243,7 @@ def run(seeds: int) -> None:
 
 def results() -> list[dict[str, Any]]:
     """What was found so far."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    return read_lines(RESULTS)
 
 
 # What is said of them -------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class Cell:
         if self.by == PLAIN:
             return f"{self.median:.4g}"
         mark = "**better**, " if self.is_better else "**worse**, " if self.is_worse else ""
-        return f"{self.median:.4g} ({mark}{_shown(self.better)} / {_shown(self.worse)})"
+        return f"{self.median:.4g} ({mark}{shown_chance(self.better)} / {shown_chance(self.worse)})"
 
 
 def report() -> list[str]:
@@ -334,10 +334,6 @@ def _judged(by: str, cells: list[Cell]) -> str:
         f"no candidate; significantly worse at {num_worse} (with *p* < 0.05 at {single}). "
         f"Becomes the default: {'yes' if num_fair and not num_worse else '**no**'}."
     )
-
-
-def _shown(chance: float) -> str:
-    return "< 0.001" if chance < 0.001 else f"{chance:.3f}"
 
 
 if __name__ == "__main__":

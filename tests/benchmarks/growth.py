@@ -33,7 +33,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from hpo_widgets.widget import save_html
 from tests.benchmarks.rows import TURNS
-from tests.benchmarks.searches import add, make_journal, space
+from tests.benchmarks.searches import NoWorkers, add, make_journal, space
 
 Figures = dict[str, float]
 
@@ -41,24 +41,17 @@ MORE = 200
 """So many trials are added to those that there are, to see what one more costs."""
 
 
-class Sleepers:
-    """An engine whose trials sleep: thousands of them in this process, as none computes anything.
-
-    Parameters
-    ----------
-    workers
-        How many sleep at once.
-    """
+class Sleepers(NoWorkers):
+    """An engine whose trials sleep: thousands of them in this process, as none computes anything."""
 
     seconds = 1.0
     """How long a trial sleeps, half of it or half as long again."""
 
-    def __init__(self, _template: object, *, workers: int, **_options: object) -> None:
-        self.num_workers = workers
+    def __init__(self, template: object, **options: Any) -> None:
+        super().__init__(template, **options)
         self._ends: list[tuple[float, int]] = []
         self._sleeping: dict[int, float] = {}
         self._random = random.Random(0)
-        self._woken = threading.Event()
         self._freed: deque[float] = deque()
         self.waits: list[float] = []
         """For each launch but the first ones, how long a worker had been free."""
@@ -83,14 +76,11 @@ class Sleepers:
     def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
         self._sleeping.pop(number, None)
 
-    def resize(self, workers: int) -> None:
-        self.num_workers = workers
-
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         now = time.monotonic()
         until_next = self._ends[0][0] - now if self._ends else 1.0
-        self._woken.wait(max(0.0, min(until_next, 1.0 if timeout is None else timeout)))
-        self._woken.clear()
+        self.woken.wait(max(0.0, min(until_next, 1.0 if timeout is None else timeout)))
+        self.woken.clear()
         now, events = time.monotonic(), []
         while self._ends and self._ends[0][0] <= now:
             due, number = heapq.heappop(self._ends)
@@ -99,15 +89,6 @@ class Sleepers:
                 self._freed.append(due)
                 events.append(JobEvent("ended", number, Outcome(TrialState.COMPLETED, result=0.5, duration=seconds)))
         return events
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def log(self, number: int) -> str:
-        return ""
-
-    def close(self) -> None:
-        self._sleeping.clear()
 
 
 class NoTime(Sleepers):
@@ -405,13 +386,12 @@ def of_tasks(count: int, folder: Path) -> Figures:
             seed=1, pool_period_min=1.0,
         )  # fmt: skip
         assert queue
-        requests = _Requests(server)
-        began = time.perf_counter()
+        began, num_asked = time.perf_counter(), len(server.log)
         optimizer.start()
         while sum(task is not None for task in map(optimizer._recorder.job_of, range(count))) < count:
             time.sleep(0.1)
         found = {"launch, ms a Task": 1e3 * (time.perf_counter() - began) / count}
-        found["launch, requests a Task"] = requests.since() / count
+        found["launch, requests a Task"] = (len(server.log) - num_asked) / count
         engine = optimizer._controller._engine
         while sum(job.launched is not None for job in engine._jobs.by_number.values()) < count:  # type: ignore[union-attr]
             time.sleep(0.05)
@@ -437,9 +417,9 @@ def of_tasks(count: int, folder: Path) -> Figures:
         found["reported, s a poll"], found["reported, CPU s"] = next_look()
         while sum(optimizer.trial(number).value is not None for number in (0, count - 1)) < 2:
             time.sleep(0.02)
-        requests.since()
+        num_asked = len(server.log)
         quiet = [next_look() for _ in range(TURNS)]
-        found["quiet, requests a poll"] = requests.since() / TURNS
+        found["quiet, requests a poll"] = (len(server.log) - num_asked) / TURNS
         found["quiet, s a poll"], found["quiet, CPU s"] = map(statistics.median, zip(*quiet, strict=True))
         found["memory with the server, MB"] = megabytes() - before
         agents.complete()
@@ -449,18 +429,6 @@ def of_tasks(count: int, folder: Path) -> Figures:
         found["until all have ended, s"] = time.perf_counter() - began
         assert optimizer.counts[TrialState.COMPLETED] == count, optimizer.counts
         return found
-
-
-class _Requests:
-    """Counts what a server was asked."""
-
-    def __init__(self, server: Any) -> None:
-        self._log, self._seen = server.log, 0
-
-    def since(self) -> int:
-        """How many requests since the last call."""
-        before, self._seen = self._seen, len(list(self._log))
-        return self._seen - before
 
 
 TABLES: dict[str, tuple[Callable[[int, Path], Figures], list[int]]] = {

@@ -25,8 +25,6 @@ from tests.benchmarks import quality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import optuna
-
 COMPUTING = 0.02
 """Seconds of CPU time that a known function takes."""
 
@@ -158,41 +156,13 @@ TASKS = {
 }  # fmt: skip
 
 
-def suggest(parameters: list[Any], trial: optuna.Trial) -> dict[str, Any]:
-    """A point in Optuna's words."""
-    point: dict[str, Any] = {}
-    for parameter in parameters:
-        if isinstance(parameter, ParameterSet):
-            number = trial.suggest_categorical(_choice_of(parameter), list(range(len(parameter.values))))
-            point |= _suggest_all(parameter.values[number], trial)
-        else:
-            point |= _suggest_all({parameter.name: parameter}, trial)
-    return point
-
-
-def _suggest_all(combination: Any, trial: optuna.Trial) -> dict[str, Any]:
-    return {name: _suggest(part, trial) for name, part in combination.items()}
-
-
-def _suggest(part: Any, trial: optuna.Trial) -> Any:
-    if isinstance(part, LogUniformParameterRange):
-        return trial.suggest_float(part.name, 10**part.min_value, 10**part.max_value, log=True)
-    if isinstance(part, UniformIntegerParameterRange):
-        return trial.suggest_int(part.name, part.min_value, part.max_value)
-    if isinstance(part, UniformParameterRange):
-        return trial.suggest_float(part.name, part.min_value, part.max_value)
-    if isinstance(part, DiscreteParameterRange):
-        return trial.suggest_categorical(part.name, list(part.values))
-    return part
-
-
 def hyperopt_space(parameters: list[Any]) -> list[Any]:
     """The parameters in hyperopt's words: a list of parts of the point."""
     from hyperopt import hp
 
     return [
         hp.choice(
-            _choice_of(parameter),
+            quality.choice_of(parameter),
             [
                 {name: _of_hyperopt(part, f"{number} ") for name, part in combination.items()}
                 for number, combination in enumerate(parameter.values)
@@ -216,7 +186,3 @@ def _of_hyperopt(part: Any, prefix: str) -> Any:
     if isinstance(part, DiscreteParameterRange):
         return hp.choice(prefix + part.name, list(part.values))
     return part
-
-
-def _choice_of(parameter: ParameterSet) -> str:
-    return " or ".join(dict.fromkeys(name for combination in parameter.values for name in combination))

@@ -28,13 +28,6 @@ def _panel(search: HyperParameterOptimizer, _x: Floats, _y: Floats) -> Made:
     return OptimizerWidget(search), None
 
 
-def _counted_tab(search: HyperParameterOptimizer, _x: Floats, _y: Floats) -> Made:
-    """Give a tab that shows how many trials there are: the order of their ends is noted, nothing else is done."""
-    from hpo_widgets import OptimizerWidget
-
-    return OptimizerWidget(search), lambda _x, _y: None
-
-
 def _bqplot(_search: HyperParameterOptimizer, x: Floats, y: Floats) -> Made:
     import bqplot
 
@@ -87,7 +80,8 @@ def _frame(pd: Any, x: Floats, y: Floats) -> Any:
 
 SCATTERS: dict[str, Callable[[HyperParameterOptimizer, Floats, Floats], Made]] = {
     "panel": _panel,
-    "counted": _counted_tab,
+    # Of a tab that shows how many trials there are the order of their ends is noted, and nothing else is done.
+    "counted": lambda *given: (_panel(*given)[0], lambda _x, _y: None),
     "bqplot": _bqplot,
     "plotly": _plotly,
     "jscatter": _jscatter,

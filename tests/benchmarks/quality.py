@@ -10,7 +10,6 @@ import math
 import multiprocessing
 import random
 import tempfile
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -36,6 +35,7 @@ from hpo_widgets.controller import proposals
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.strategies.optuna.study import quiet
 from hpo_widgets.trials import TrialState
+from tests.benchmarks.searches import NoWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,25 +106,37 @@ def space(name: str) -> list[Any]:
     ]  # fmt: skip
 
 
-def suggest(name: str, trial: optuna.Trial) -> dict[str, Any]:
-    """The parameters of a function in Optuna's words."""
-    if name == "Branin":
-        return {"x": trial.suggest_float("x", -5, 10), "y": trial.suggest_float("y", 0, 15)}
-    if name == "Hartmann 6":
-        return {letter: trial.suggest_float(letter, 0, 1) for letter in "abcdef"}
-    if name == "mixed":
-        return {
-            "lr": trial.suggest_float("lr", 1e-5, 1, log=True),
-            "layers": trial.suggest_int("layers", 1, 8),
-            "activation": trial.suggest_categorical("activation", ["relu", "tanh", "gelu"]),
-        }
-    if trial.suggest_categorical("kind", ["tree", "svm"]) == "tree":
-        return {"kind": "tree", "depth": trial.suggest_int("depth", 1, 20)}
-    return {
-        "kind": "svm",
-        "gamma": trial.suggest_float("gamma", 1e-5, 10, log=True),
-        "c": trial.suggest_float("c", 1e-3, 1e3, log=True),
-    }
+def suggest(parameters: list[Any], trial: optuna.Trial) -> dict[str, Any]:
+    """A point in Optuna's words."""
+    point: dict[str, Any] = {}
+    for parameter in parameters:
+        if isinstance(parameter, ParameterSet):
+            number = trial.suggest_categorical(choice_of(parameter), list(range(len(parameter.values))))
+            point |= _suggest_all(parameter.values[number], trial)
+        else:
+            point |= _suggest_all({parameter.name: parameter}, trial)
+    return point
+
+
+def _suggest_all(combination: Any, trial: optuna.Trial) -> dict[str, Any]:
+    return {name: _suggest(part, trial) for name, part in combination.items()}
+
+
+def _suggest(part: Any, trial: optuna.Trial) -> Any:
+    if isinstance(part, LogUniformParameterRange):
+        return trial.suggest_float(part.name, 10**part.min_value, 10**part.max_value, log=True)
+    if isinstance(part, UniformIntegerParameterRange):
+        return trial.suggest_int(part.name, part.min_value, part.max_value)
+    if isinstance(part, UniformParameterRange):
+        return trial.suggest_float(part.name, part.min_value, part.max_value)
+    if isinstance(part, DiscreteParameterRange):
+        return trial.suggest_categorical(part.name, list(part.values))
+    return part
+
+
+def choice_of(parameter: ParameterSet) -> str:
+    """A name for the choice of a combination."""
+    return " or ".join(dict.fromkeys(name for combination in parameter.values for name in combination))
 
 
 # For real: trials of 5 ms on average --------------------------------------------------------------------------------
@@ -199,34 +211,25 @@ def _optimize(path: str, name: str, seed: int) -> None:
     )
     _barrier.wait()
     study.optimize(
-        lambda trial: slowly(name, suggest(name, trial)), callbacks=[MaxTrialsCallback(NUM_TRIALS, states=None)]
+        lambda trial: slowly(name, suggest(space(name), trial)), callbacks=[MaxTrialsCallback(NUM_TRIALS, states=None)]
     )
 
 
 # In simulated time: a point is asked as soon as a trial has ended, so W - 1 trials are unfinished at each ask ---------
 
 
-class SimulatedEngine:
-    """Runs trials of random length in simulated time, which stands still while a worker is free.
-
-    Parameters
-    ----------
-    template
-        What is run.
-    workers
-        How many trials run at once.
-    """
+class SimulatedEngine(NoWorkers):
+    """Runs trials of random length in simulated time, which stands still while a worker is free."""
 
     seed = 0
     """Of the lengths of trials."""
     num_trials = NUM_TRIALS
     """How many trials the search has."""
 
-    def __init__(self, template: Any, *, workers: int, **_keywords: Any) -> None:
-        self.num_workers = workers
+    def __init__(self, template: Any, **options: Any) -> None:
+        super().__init__(template, **options)
         self._function = template.function
         self._rng = random.Random(self.seed)
-        self._woken = threading.Event()
         self._now = 0.0
         self._running: list[tuple[float, int, dict[str, Any]]] = []
         self._num_launched = 0
@@ -244,33 +247,13 @@ class SimulatedEngine:
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Go on to the end of the next trial, or wait for a point for a free worker."""
         if self._num_launched < self.num_trials and self.free():
-            self._woken.wait(timeout)
-            self._woken.clear()
+            self.woken.wait(timeout)
+            self.woken.clear()
             return []
         if not self._running:
             return []
         self._now, number, point = heapq.heappop(self._running)
         return [JobEvent("ended", number, Outcome(TrialState.COMPLETED, self._function(**point)))]
-
-    def wake(self) -> None:
-        """Let `wait` return."""
-        self._woken.set()
-
-    def log(self, number: int) -> str:
-        """Nothing is printed."""
-        return ""
-
-    def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
-        """No trial is stopped."""
-
-    def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
-        """No trial is aborted."""
-
-    def resize(self, workers: int) -> None:
-        """The number of workers stays."""
-
-    def close(self) -> None:
-        """There is no process."""
 
 
 def simulated(name: str, num_workers: int, seed: int, **keywords: Any) -> list[tuple[dict[str, Any], float]]:
@@ -314,7 +297,7 @@ def optuna_simulated(name: str, num_workers: int, seed: int) -> list[tuple[dict[
                 now, _, trial, value = heapq.heappop(running)
                 study.tell(trial, value)
             trial = study.ask()
-            point = suggest(name, trial)
+            point = suggest(space(name), trial)
             value = FUNCTIONS[name](**point)
             found.append((point, value))
             heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, value))

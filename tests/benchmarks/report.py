@@ -83,18 +83,19 @@ def measurements() -> str:
 
 def quality() -> str:
     """The second part of the page: what `make bench-quality` has found so far."""
-    found = wall_clock.results()
-    if not found:
-        return _QUALITY + "\n`make bench-quality` was not run yet.\n"
-    return "\n".join([_QUALITY, _found(found), "\n".join(wall_clock.report()) + "\n"])
+    return _made(_QUALITY, "bench-quality", wall_clock)
 
 
 def candidates() -> str:
     """The third part of the page: what `make bench-candidates` has found so far."""
-    found = of_samplers.results()
+    return _made(_CANDIDATES, "bench-candidates", of_samplers)
+
+
+def _made(head: str, target: str, source: Any) -> str:
+    found = source.results()
     if not found:
-        return _CANDIDATES + "\n`make bench-candidates` was not run yet.\n"
-    return "\n".join([_CANDIDATES, _found(found), "\n".join(of_samplers.report()) + "\n"])
+        return f"{head}\n`make {target}` was not run yet.\n"
+    return "\n".join([head, _found(found), "\n".join(source.report()) + "\n"])
 
 
 def renewed(page: str, part: Callable[[], str]) -> str:

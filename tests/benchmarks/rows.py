@@ -193,3 +193,13 @@ def missed(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The lines that say in Markdown why targets are missed; none where all are reached."""
     lines = [f"- {row['what']}: {row['why'] or 'Nobody knows yet.'}" for row in rows if row["reached"] is False]
     return ["", "### Missed, and why", "", *lines] if lines else []
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """What was found so far, a line of JSON each."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def shown_chance(chance: float) -> str:
+    """A probability of a mere chance."""
+    return "< 0.001" if chance < 0.001 else f"{chance:.3f}"

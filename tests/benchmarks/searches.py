@@ -56,6 +56,44 @@ def space(num_parameters: int = len(NAMES)) -> list[UniformParameterRange]:
     return [UniformParameterRange(name, 0.0, 1.0) for name in names[:num_parameters]]
 
 
+class NoWorkers:
+    """What an engine has that runs no trial in any process, and stops none.
+
+    Parameters
+    ----------
+    template
+        What is run.
+    workers
+        How many trials there are at once.
+    """
+
+    def __init__(self, template: Any, *, workers: int, **_options: object) -> None:
+        self.template = template
+        self.num_workers = workers
+        self.woken = threading.Event()
+
+    def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
+        """Stop a trial."""
+
+    def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
+        """Abort a trial."""
+
+    def resize(self, workers: int) -> None:
+        """Have more workers or fewer."""
+        self.num_workers = workers
+
+    def wake(self) -> None:
+        """Let `wait` return."""
+        self.woken.set()
+
+    def log(self, number: int) -> str:
+        """Nothing is printed."""
+        return ""
+
+    def close(self) -> None:
+        """There is no process."""
+
+
 def search(function: Any, journal: Path, jobs: int | None, **keywords: Any) -> HyperParameterOptimizer:
     """A search with two workers, a callback and a subscriber, as the bars demand."""
     settings = {"optimizer_class": RandomSearch, "max_number_of_concurrent_tasks": 2} | keywords

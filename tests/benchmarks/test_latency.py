@@ -28,6 +28,7 @@ from hpo_widgets.widget import OptimizerWidget
 from tests.benchmarks.peers import ended_trials, make_optuna_journal, open_optuna_journal, optuna_stop, study_of
 from tests.benchmarks.rows import TURNS, Samples
 from tests.benchmarks.searches import search
+from tests.journal.conftest import locked
 
 
 def sleeps(a: float, **_others: float) -> float:
@@ -62,12 +63,6 @@ def has_children(a: float, **_others: float) -> float:
     return a
 
 
-_HOLD_LOCKED = (
-    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
-    "print(flush=True); sys.stdin.read()"
-)
-
-
 @pytest.mark.parametrize(
     ("function", "is_locked"),
     [
@@ -98,7 +93,7 @@ def test_stop(function: Any, is_locked: bool, tmp_path: Path, record: Any) -> No
 
 def _stop(function: Any, is_locked: bool, folder: Path) -> tuple[float, int]:
     """Seconds of a stop, and the processes that it leaves."""
-    others = set(psutil.Process().children(recursive=True))
+    others = _children()
     optimizer = search(function, folder, None)
     both = threading.Event()
     optimizer.subscribe(lambda: both.set() if optimizer.get_num_active_experiments() == 2 else None)
@@ -107,18 +102,19 @@ def _stop(function: Any, is_locked: bool, folder: Path) -> tuple[float, int]:
     time.sleep(0.5)  # they are in the middle of what they do
     with contextlib.ExitStack() as held:
         if is_locked:
-            command = [sys.executable, "-c", _HOLD_LOCKED, str(optimizer.journal_path)]
-            holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            held.callback(holder.communicate)
-            assert holder.stdout is not None
-            holder.stdout.readline()
-            others.add(psutil.Process(holder.pid))
+            before = _children()
+            held.enter_context(locked(optimizer.journal_path))
+            others |= _children() - before
         began = time.perf_counter()
         optimizer.stop()
         seconds = time.perf_counter() - began
-        left = set(psutil.Process().children(recursive=True)) - others
+        left = _children() - others
     assert optimizer.wait(1)
     return seconds, len(left)
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def tells_its_end(a: float, **_others: float) -> float:

@@ -93,10 +93,10 @@ def compute_for_a_while(**point: float) -> float:
 
 def test_trials_that_compute_end_sooner_than_in_threads(tmp_path: Path, record: Any) -> None:
     """TPE, from the start of the search until all trials have ended, in turns."""
-    mine, theirs = [], []
+    mine, theirs, parameters = [], [], space("Hartmann 6")
     for seed in range(TURNS):
         search = HyperParameterOptimizer(
-            compute_for_a_while, space("Hartmann 6"), optimizer_class=OptimizerOptuna, seed=seed,
+            compute_for_a_while, parameters, optimizer_class=OptimizerOptuna, seed=seed,
             journal=tmp_path / str(seed), max_number_of_concurrent_tasks=2, total_max_jobs=NUM_TRIALS,
         )  # fmt: skip
         began = time.perf_counter()
@@ -105,7 +105,9 @@ def test_trials_that_compute_end_sooner_than_in_threads(tmp_path: Path, record: 
         mine.append(time.perf_counter() - began)
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
         began = time.perf_counter()
-        study.optimize(lambda trial: compute_for_a_while(**suggest("Hartmann 6", trial)), n_trials=NUM_TRIALS, n_jobs=2)
+        study.optimize(
+            lambda trial: compute_for_a_while(**suggest(space("Hartmann 6"), trial)), n_trials=NUM_TRIALS, n_jobs=2
+        )
         theirs.append(time.perf_counter() - began)
     ours_took, theirs_took = Samples(mine, "s"), Samples(theirs, "s")
     record(

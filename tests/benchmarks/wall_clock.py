@@ -28,8 +28,9 @@ from optuna.storages.journal import JournalFileBackend
 
 import tests
 from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna, RandomSearch
-from tests.benchmarks.learning import TASKS, Task, hyperopt_space, suggest
-from tests.benchmarks.rows import ROOT, environment
+from tests.benchmarks.learning import TASKS, Task, hyperopt_space
+from tests.benchmarks.quality import suggest
+from tests.benchmarks.rows import ROOT, environment, read_lines, shown_chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -214,7 +215,7 @@ def _run_one(task: str, searched_by: str, seed: int, variables: dict[str, str]) 
 
 def results() -> list[dict[str, Any]]:
     """What was found so far."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    return read_lines(RESULTS)
 
 
 def _key(result: dict[str, Any]) -> tuple[str, str, int]:
@@ -248,8 +249,8 @@ class Verdict:
 
     def __str__(self) -> str:
         chances = (
-            f"*p* worse {_shown(self.worse)}, *p* later {_shown(self.later)}",
-            f"*p* sooner {_shown(self.sooner)}",
+            f"*p* worse {shown_chance(self.worse)}, *p* later {shown_chance(self.later)}",
+            f"*p* sooner {shown_chance(self.sooner)}",
         )
         marks = ("yes" if is_reached else "**no**" for is_reached in self.bars.values())
         return "; ".join(
@@ -272,7 +273,7 @@ def report() -> list[str]:
             trials = f"{np.median([one['trials'] for one in theirs]):.0f}"
             compared = ["–"] * 4
             if by != _OURS:
-                compared = [_shown(p) for p in _chances(of_task[_OURS], theirs, target)]
+                compared = [shown_chance(p) for p in _chances(of_task[_OURS], theirs, target)]
             cells = [by, str(len(theirs)), trials, best, *compared[:2], times, *compared[2:]]
             lines.append("| " + " | ".join(cells) + " |")
         judged = [f"- {by}: {_verdict(of_task, by, target)}." for by in _OF_US]
@@ -351,10 +352,6 @@ def _interval(values: list[float], form: str, most: float = np.inf) -> str:
         (values,), np.median, confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
     return f"{shown(median)} ({shown(ends.low)} – {shown(ends.high)})"
-
-
-def _shown(chance: float) -> str:
-    return "< 0.001" if chance < 0.001 else f"{chance:.3f}"
 
 
 if __name__ == "__main__":
