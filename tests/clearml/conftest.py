@@ -20,7 +20,7 @@ import pytest
 
 from hpo_widgets.testing.clearml_server import ClearmlServer
 from tests.clearml.agents import Agent
-from tests.clearml.api_log import PassingBy
+from tests.clearml.way import Way
 from tests.runs import HANGS, wait_for
 
 pytest.register_assert_rewrite("tests.clearml.sdk_worker", "tests.clearml.fake_worker")
@@ -206,7 +206,7 @@ def queue(new_queue):
 def passing_by(clearml_api):
     """``passing_by()`` gives a way to the API on which every call is noted."""
     with contextlib.ExitStack() as ways:
-        yield lambda: ways.enter_context(PassingBy(clearml_api.url))
+        yield lambda: ways.enter_context(Way(clearml_api.url))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import abort_thread, launch_thread, poll_thread, server
-from tests.clearml.api_log import PassingBy
-from tests.clearml.unreliable import Unreliable
+from tests.clearml.way import Way
 from tests.conftest import DEADLINE
 
 PARAMETERS = {
@@ -240,14 +239,14 @@ def asked(clearml_api, base_task, worker, monkeypatch):
     if clearml_api.server is not None:
         yield Asked(worker, clearml_api.server.log, None)
         return
-    with PassingBy(clearml_api.url) as through, pytest.MonkeyPatch.context() as patch:
+    with Way(clearml_api.url) as through, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLEARML_API_HOST", through.environment["CLEARML_API_HOST"])
         yield Asked(worker, None, through)
 
 
 @pytest.fixture
 def way(clearml_api, base_task, worker):
-    """An `Unreliable` way to the API, which only the searches of the test take.
+    """A `Way` to the API, which only the searches of the test take.
 
     Nothing is led this way any more when it is closed.
     """
@@ -255,11 +254,9 @@ def way(clearml_api, base_task, worker):
 
     del worker
     Task.get_task(task_id=base_task)  # the SDK's own session is there before, and goes straight
-    made = Unreliable(clearml_api.url)
-    with pytest.MonkeyPatch.context() as patch:
+    with Way(clearml_api.url) as made, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLEARML_API_HOST", made.url)
         yield made
-    made.close()
 
 
 @pytest.fixture

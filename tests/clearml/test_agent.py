@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from clearml import Task
 
-from tests.clearml.api_log import PassingBy
 from tests.clearml.recorded import calls, recorded, recorded_launch
+from tests.clearml.way import Way
 from tests.runs import wait_for
 
 pytestmark = pytest.mark.slow
@@ -77,13 +77,13 @@ class Served:
 
     queue: str
     worker: str
-    by_agent: PassingBy
+    by_agent: Way
 
 
 @pytest.fixture(scope="module")
 def served(new_queue, new_agent, clearml_api):
     """One agent for all tests."""
-    with new_queue() as queue, PassingBy(clearml_api.url) as way, new_agent(queue, through=way) as started:
+    with new_queue() as queue, Way(clearml_api.url) as way, new_agent(queue, through=way) as started:
         yield Served(queue, started.worker, way)
 
 

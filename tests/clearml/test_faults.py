@@ -451,10 +451,10 @@ def test_a_connection_that_cannot_be_encrypted_is_told_at_once(without_tls, monk
 
 def test_a_token_that_is_not_accepted_any_more_is_renewed_once(way):
     server = Server()
-    since = len(way.seen)
+    since = len(way.steps)
     way.plan("queues.get_all", (401, 30, "Invalid token"))
     assert server.call("queues.get_all")["queues"]
-    assert [endpoint for endpoint, _ in way.seen[since:]] == ["auth.login", "queues.get_all"]
+    assert [step.endpoint for step in way.steps[since:]] == ["auth.login", "queues.get_all"]
     way.plan("queues.get_all", (401, 30, "Invalid token"), times=2)
     with pytest.raises(RefusedError):
         server.call("queues.get_all")

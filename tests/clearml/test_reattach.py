@@ -30,7 +30,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from hpo_widgets.widget.parts import summary
 from tests.clearml.fake_worker import make_base_task
-from tests.clearml.unreliable import Unreliable
+from tests.clearml.way import Way
 from tests.conftest import DEADLINE
 from tests.runs import finished, wait_for
 
@@ -380,7 +380,7 @@ def test_what_else_a_person_has_connected_with_the_task_is_not_read(way, task_se
     again = opened(own.id, journal=tmp_path / "elsewhere")
     again.set_total_max_jobs(4)
     finished(again)
-    fields = [name for _, body in way.seen if body.get("id") == [own.id] for name in body["only_fields"]]
+    fields = [name for step in way.steps if step.request.get("id") == [own.id] for name in step.request["only_fields"]]
     assert {name for name in fields if name.startswith("configuration")} == {"configuration.hpo_widgets"}
 
 
@@ -453,7 +453,7 @@ def kernel_killed_at_a_pause(new_kernel, worker, own_ids, clearml_api):
 
     The kernel was killed when it had removed the entry of the first from the queue, and not told the Task.
     """
-    with contextlib.closing(Unreliable(clearml_api.url)) as way:
+    with Way(clearml_api.url) as way:
 
         def make():
             worker.takes.clear()

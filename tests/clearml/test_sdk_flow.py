@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 from clearml import Task
 
-from tests.clearml.api_log import PassingBy
 from tests.clearml.conftest import run_script
 from tests.clearml.recorded import Step, calls, in_foreground, recorded
+from tests.clearml.way import Way
 
 # The script of the recorded sequence: arguments, connected values, text, scalars and an artifact.
 TEMPLATE = """
@@ -53,7 +53,7 @@ class Run:
 @pytest.fixture(scope="module")
 def trained(new_project, clearml_api, tmp_path_factory):
     """One run of the script to its end."""
-    with new_project() as project, PassingBy(clearml_api.url) as made:
+    with new_project() as project, Way(clearml_api.url) as made:
         source = TEMPLATE.format(project=project)
         environment = {**clearml_api.environment, **made.environment}
         ended = run_script(source, tmp_path_factory.mktemp("trained"), environment, name="train.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import gc
 import math
@@ -29,7 +28,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
 from tests.clearml.sdk_worker import end, ranges, states
-from tests.clearml.unreliable import Unreliable
+from tests.clearml.way import Way
 from tests.conftest import DEADLINE
 from tests.runs import wait_for
 
@@ -159,7 +158,7 @@ def test_details_do_not_wait_for_the_console_that_the_server_keeps(
     sdk_worker.complete(sdk_worker.take(), 0.5)
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     search.close()
-    with contextlib.closing(Unreliable(clearml_api.url)) as way, monkeypatch.context() as patch:
+    with Way(clearml_api.url) as way, monkeypatch.context() as patch:
         patch.setenv("CLEARML_API_HOST", way.url)
         way.gate.clear()
         details = TrialDetails(search, selected=[search.top(1)[0].number])
