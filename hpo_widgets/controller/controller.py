@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import complete
 from hpo_widgets.controller.callbacks import CallbackQueue
-from hpo_widgets.controller.proposals import make_proposals
+from hpo_widgets.controller.proposals import DistinctSampler, InlineProposals, ThreadedProposals
 from hpo_widgets.controller.recorder import RETRY_SECONDS
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.controller.callbacks import CallbackThread
+    from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
@@ -336,17 +337,7 @@ class Controller:
             return StopReason("launch_failed", f"no worker could be started: {error}")
         if state.most_at_once < most:
             engine.resize(most)  # the budget may be raised meanwhile
-        proposals = make_proposals(
-            state.strategy,
-            state.objectives,
-            state.seen,
-            allow_duplicates=state.settings.allow_duplicates,
-            # With a seed and one worker the same seed gives the same search, whatever the times.
-            may_hold=lambda: not (self._is_seeded and state.settings.max_number_of_concurrent_tasks == 1),
-            wake=self._wake,
-            lock=self._strategy_lock,
-            curves=recorder.curves,
-        )
+        proposals = self._make_proposals()
         run = self._present_run = Run(state, recorder, self.callback_queue, engine, proposals, self.notice)
         run.open()
         while True:
@@ -358,6 +349,23 @@ class Controller:
                 return reason
             if run.trials.has_sent_all():
                 self._aborts_sent.set()
+
+    def _make_proposals(self) -> Proposals:
+        """Choose how the strategy is asked."""
+        state = self.state
+        sampler = DistinctSampler(
+            state.strategy, state.objectives, state.seen, allow_duplicates=state.settings.allow_duplicates
+        )
+        if not state.strategy.is_model_based:
+            return InlineProposals(sampler)
+        return ThreadedProposals(
+            sampler,
+            # With a seed and one worker the same seed gives the same search, whatever the times.
+            may_hold=lambda: not (self._is_seeded and state.settings.max_number_of_concurrent_tasks == 1),
+            wake=self._wake,
+            lock=self._strategy_lock,
+            curves=self.recorder.curves,
+        )
 
     def _close(self, reason: StopReason) -> StopReason:
         """Close every process and file that the run opened, and write its end; returns the reason."""

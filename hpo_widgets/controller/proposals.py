@@ -13,9 +13,10 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hpo_widgets.controller.recorder import RETRY_SECONDS
 from hpo_widgets.journal import JournalBusy
@@ -46,133 +47,6 @@ _NUM_TIMED = 15
 
 _MIN_TIMED = 3
 """Asks and trials at least before their medians are compared."""
-
-
-class Proposals(Protocol):
-    """What the controller asks of a strategy; used on the controller's thread only."""
-
-    is_exhausted: bool
-    """True when the strategy has no further point in the present epoch."""
-    error: BaseException | None
-    """What the strategy raised; the search ends with it."""
-    wants_observations: bool
-    """False when the strategy does not use how trials end, so that `tell` need not be called."""
-    next_ask: float | None
-    """``time.monotonic()`` at which `ask` has to be called again even if no event comes; None: never."""
-
-    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
-        """Begin a space epoch; points of earlier epochs are dropped.
-
-        Parameters
-        ----------
-        space
-            The space from now on.
-        epoch
-            Its number.
-        history
-            All trials that have ended.
-        draws
-            How many points were drawn in this epoch already.
-        """
-        ...
-
-    def next(self) -> tuple[Proposal, EncodedPoint] | None:
-        """Return the next point with its encoded form; None: not yet, exhausted, or an error."""
-        ...
-
-    def ask(self, num_free: int, num_left: int | None) -> None:
-        """Ask for the points that are still missing; called after `tell` for all trials that have ended.
-
-        Parameters
-        ----------
-        num_free
-            How many workers are free and have no point.
-        num_left
-            How many trials may still be launched; None: no limit.
-        """
-        ...
-
-    def launched(self, proposal: Proposal, number: int) -> None:
-        """Tell the strategy which trial runs its point.
-
-        Parameters
-        ----------
-        proposal
-            What `next` returned.
-        number
-            The trial's number.
-        """
-        ...
-
-    def tell(self, observation: Observation) -> None:
-        """Tell the strategy how a trial ended."""
-        ...
-
-    def report(self, number: int, iteration: int, value: float) -> None:
-        """Pass on an interim value, for pruning.
-
-        Parameters
-        ----------
-        number
-            The trial's number.
-        iteration
-            The iteration that the value was reported for.
-        value
-            The value of the first objective at it.
-        """
-        ...
-
-    def take_prunes(self) -> list[int]:
-        """Return the trials that the pruner has given up since the last call."""
-        ...
-
-    def close(self) -> None:
-        """Stop asking the strategy; its thread, if it has one, ends after the call that it is in."""
-        ...
-
-
-def make_proposals(
-    strategy: SearchStrategy,
-    objectives: tuple[Objective, ...],
-    seen: set[tuple[float | None, ...]],
-    *,
-    allow_duplicates: bool,
-    may_hold: Callable[[], bool],
-    wake: Callable[[], None],
-    lock: threading.Lock,
-    curves: Callable[[Sequence[int]], Curves],
-) -> Proposals:
-    """Choose how a strategy is asked.
-
-    Parameters
-    ----------
-    strategy
-        What is asked.
-    objectives
-        What is optimised.
-    seen
-        Every point that was launched, encoded; the controller's thread adds to it.
-    allow_duplicates
-        Whether a point may be run twice.
-    may_hold
-        Returns whether a slow model may be asked one point ahead.
-    wake
-        Wakes the controller when an answer is there.
-    lock
-        Held by the thread that asks the strategy, where that is not the controller's: one lock for each strategy,
-        over all runs.
-    curves
-        Reads what trials that have ended had reported; see `SearchStrategy.past_curves`.
-
-    Returns
-    -------
-    Proposals
-        What the controller asks.
-    """
-    sampler = DistinctSampler(strategy, objectives, seen, allow_duplicates=allow_duplicates)
-    if not strategy.is_model_based:
-        return InlineProposals(sampler)
-    return ThreadedProposals(sampler, may_hold=may_hold, wake=wake, lock=lock, curves=curves)
 
 
 class DistinctSampler:
@@ -242,8 +116,8 @@ class DistinctSampler:
         return None
 
 
-class InlineProposals:
-    """Asks a sampling strategy on the controller's own thread; see `Proposals` for what its methods do.
+class Proposals(ABC):
+    """What the controller asks of a strategy; used on the controller's thread only.
 
     Parameters
     ----------
@@ -251,17 +125,96 @@ class InlineProposals:
         The strategy.
     """
 
-    next_ask: float | None = None
-
     def __init__(self, sampler: DistinctSampler) -> None:
         self._sampler = sampler
+        self.is_exhausted = False
+        """True when the strategy has no further point in the present epoch."""
+        self.error: BaseException | None = None
+        """What the strategy raised; the search ends with it."""
+        self.wants_observations = True
+        """False when the strategy does not use how trials end, so that `tell` need not be called."""
+        self.next_ask: float | None = None
+        """``time.monotonic()`` at which `ask` has to be called again even if no event comes; None: never."""
+
+    @abstractmethod
+    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
+        """Begin a space epoch; points of earlier epochs are dropped.
+
+        Parameters
+        ----------
+        space
+            The space from now on.
+        epoch
+            Its number.
+        history
+            All trials that have ended.
+        draws
+            How many points were drawn in this epoch already.
+        """
+
+    @abstractmethod
+    def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        """Return the next point with its encoded form; None: not yet, exhausted, or an error."""
+
+    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: B027 -- where `next` asks, nothing is missing
+        """Ask for the points that are still missing; called after `tell` for all trials that have ended.
+
+        Parameters
+        ----------
+        num_free
+            How many workers are free and have no point.
+        num_left
+            How many trials may still be launched; None: no limit.
+        """
+
+    @abstractmethod
+    def launched(self, proposal: Proposal, number: int) -> None:
+        """Tell the strategy which trial runs its point.
+
+        Parameters
+        ----------
+        proposal
+            What `next` returned.
+        number
+            The trial's number.
+        """
+
+    @abstractmethod
+    def tell(self, observation: Observation) -> None:
+        """Tell the strategy how a trial ended."""
+
+    @abstractmethod
+    def report(self, number: int, iteration: int, value: float) -> None:
+        """Pass on an interim value, for pruning.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        iteration
+            The iteration that the value was reported for.
+        value
+            The value of the first objective at it.
+        """
+
+    @abstractmethod
+    def take_prunes(self) -> list[int]:
+        """Return the trials that the pruner has given up since the last call."""
+
+    def close(self) -> None:  # noqa: B027 -- where there is no thread, nothing is to be done
+        """Stop asking the strategy; its thread, if it has one, ends after the call that it is in."""
+
+
+class InlineProposals(Proposals):
+    """Asks a sampling strategy on the controller's own thread."""
+
+    def __init__(self, sampler: DistinctSampler) -> None:
+        super().__init__(sampler)
         strategy = sampler.strategy
         self.wants_observations = _overrides(strategy, "tell")
         self._wants_launches = _overrides(strategy, "launched")
         self._wants_reports = strategy.wants_reports
         self._prunes: list[int] = []
-        self.is_exhausted = False
-        self.error: BaseException | None = None
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
@@ -277,9 +230,6 @@ class InlineProposals:
             return None
         self.is_exhausted = sampled is None
         return sampled
-
-    def ask(self, num_free: int, num_left: int | None) -> None:
-        pass  # `next` asks
 
     def launched(self, proposal: Proposal, number: int) -> None:
         if self._wants_launches:
@@ -302,9 +252,6 @@ class InlineProposals:
         prunes, self._prunes = self._prunes, []
         return prunes
 
-    def close(self) -> None:
-        pass  # there is no thread
-
     def _call(self, call: Callable[[], None]) -> None:
         try:
             call()
@@ -320,8 +267,8 @@ class _Answer(NamedTuple):
     seconds: float
 
 
-class ThreadedProposals:
-    """Asks a model on a thread of its own, for workers that are free; see `Proposals` for what its methods do.
+class ThreadedProposals(Proposals):
+    """Asks a model on a thread of its own, for workers that are free.
 
     Only that thread calls the strategy. The controller's thread owns everything else here, except the queues between
     the two: news, asks and reports, which `_condition` guards, and the deques of answers and prunes. News (a new space,
@@ -355,7 +302,7 @@ class ThreadedProposals:
         curves: Callable[[Sequence[int]], Curves],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sampler = sampler
+        super().__init__(sampler)
         sampler.strategy.past_curves = lambda numbers: self._read(lambda: curves(numbers))
         self._may_hold = may_hold
         self._wake = wake
@@ -380,10 +327,6 @@ class ThreadedProposals:
         """Trials that have ended since."""
         self._trial_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self._ask_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
-        self.next_ask: float | None = None
-        self.wants_observations = True
-        self.is_exhausted = False
-        self.error: BaseException | None = None
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="hpo_widgets strategy", daemon=True)
         self._thread.start()

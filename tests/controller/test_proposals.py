@@ -11,7 +11,6 @@ from hpo_widgets.controller.proposals import (
     DistinctSampler,
     InlineProposals,
     ThreadedProposals,
-    make_proposals,
 )
 from hpo_widgets.journal import JournalBusy
 from hpo_widgets.objectives import make_objectives
@@ -101,20 +100,22 @@ class Controller:
         self.past_curves = lambda numbers: {}
 
     def proposals(self, strategy, *, allow_duplicates=False, begin=True):
-        made = make_proposals(
-            strategy,
-            OBJECTIVES,
-            self.seen,
-            allow_duplicates=allow_duplicates,
-            may_hold=lambda: True,
-            wake=self.woken.set,
-            lock=self.lock,
-            curves=self.past_curves,
-        )
+        sampler = DistinctSampler(strategy, OBJECTIVES, self.seen, allow_duplicates=allow_duplicates)
+        made = self.threaded(sampler) if strategy.is_model_based else InlineProposals(sampler)
         self.made.append(made)
         if begin:
             made.begin(SPACE, 0, [], 0)
         return made
+
+    def threaded(self, sampler, may_hold=True, **keywords):
+        return ThreadedProposals(
+            sampler,
+            may_hold=lambda: may_hold,
+            wake=self.woken.set,
+            lock=self.lock,
+            curves=self.past_curves,
+            **keywords,
+        )
 
     def run(self, sampled):
         """Take a point as launched: from now on it is a duplicate."""
@@ -167,16 +168,15 @@ def observation(number):
 
 
 def test_a_model_is_asked_on_a_thread_of_its_own_and_a_sampler_here(controller):
-    for strategy, kind in ((Counting(), InlineProposals), (Thinking(), ThreadedProposals)):
+    for strategy, is_here in ((Counting(), True), (Thinking(), False)):
         proposals = controller.proposals(strategy)
-        assert type(proposals) is kind
         controller.next(proposals)
         proposals.launched(Proposal({"n": 0}), 0)
         proposals.tell(observation(0))
         proposals.report(0, 1, 0.5)
         settled(proposals)
         assert len(strategy.threads) == 1
-        assert (threading.current_thread() in strategy.threads) is (kind is InlineProposals)
+        assert (threading.current_thread() in strategy.threads) is is_here
 
 
 @both
@@ -405,14 +405,8 @@ class Timed:
             return make()
 
         self.strategy.ask = ask
-        self.proposals = ThreadedProposals(
-            DistinctSampler(self.strategy, OBJECTIVES, controller.seen, allow_duplicates=False),
-            may_hold=lambda: may_hold,
-            wake=controller.woken.set,
-            lock=controller.lock,
-            curves=controller.past_curves,
-            clock=lambda: self.now,
-        )
+        sampler = DistinctSampler(self.strategy, OBJECTIVES, controller.seen, allow_duplicates=False)
+        self.proposals = controller.threaded(sampler, may_hold, clock=lambda: self.now)
         controller.made.append(self.proposals)
         self.proposals.begin(SPACE, 0, history, 0)
         for number in range(4):
