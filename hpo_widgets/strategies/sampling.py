@@ -181,9 +181,13 @@ class GridSearch(SearchStrategy):
     ) -> None:
         """Start on a space. See `SearchStrategy.begin`."""
         super().begin(space, objectives, epoch, history, draws)
-        self._grid = space.grid()
-        self._size = self._grid.size
+        self._grid, self._size = self._points_of(space)
         self._next = draws
+
+    def _points_of(self, space: Space) -> tuple[Sequence[dict[str, Any]], int]:
+        """Return the points of the grid, and how many there are, which may be more than a length can be."""
+        grid = space.grid()
+        return grid, grid.size
 
     def ask(self) -> Proposal | None:
         """Return the next point of the grid that is not seen, or None after the last one."""
@@ -196,7 +200,7 @@ class GridSearch(SearchStrategy):
         return None
 
 
-class EvenGrid(SearchStrategy):
+class EvenGrid(GridSearch):
     """Go through an even grid of at most ``points`` points over the whole space, whatever the steps of its parameters.
 
     The range of each parameter, on its own scale, is cut into equal cells with one point in the middle of each. All
@@ -222,29 +226,11 @@ class EvenGrid(SearchStrategy):
         """What a person calls the strategy."""
         return "grid"
 
-    def begin(
-        self,
-        space: Space,
-        objectives: Sequence[Objective],
-        epoch: int,
-        history: Sequence[Observation],
-        draws: int,
-    ) -> None:
-        """Start on a space. See `SearchStrategy.begin`."""
-        super().begin(space, objectives, epoch, history, draws)
+    def _points_of(self, space: Space) -> tuple[Sequence[dict[str, Any]], int]:
         cells = even_cells(space, self.points)
         places = np.indices(cells).reshape(len(cells), -1).T
-        self._listed = space.points((places + 0.5) / np.array(cells))
-        self._next = draws
-
-    def ask(self) -> Proposal | None:
-        """Return the next point of the grid that is not seen, or None after the last one."""
-        while self._next < len(self._listed):
-            draw = self._next
-            self._next += 1
-            if not self.seen(self._listed[draw]):
-                return Proposal(dict(self._listed[draw]), draw)
-        return None
+        points = space.points((places + 0.5) / np.array(cells))
+        return points, len(points)
 
 
 def even_cells(space: Space, most: int) -> list[int]:
