@@ -366,28 +366,8 @@ class Replays(Protocol):
     """A past search that is played back: its state is that of a moment of its history."""
 
     @property
-    def duration(self) -> float:
-        """Seconds that the search ran in all; the time between two runs is left out."""
-        ...
-
-    @property
-    def position(self) -> float:
-        """Seconds from the beginning, from 0 to `duration`."""
-        ...
-
-    @property
     def moment(self) -> float:
-        """Unix seconds at which the search was at `position`."""
-        ...
-
-    @property
-    def speed(self) -> float:
-        """Seconds of the search that are played in one second."""
-        ...
-
-    @property
-    def num_trials_in_all(self) -> int:
-        """Trials that there will be at the end."""
+        """Unix seconds of that moment."""
         ...
 
     @property
@@ -398,22 +378,6 @@ class Replays(Protocol):
     @property
     def is_playing(self) -> bool:
         """Whether time goes on."""
-        ...
-
-    def play(self) -> None:
-        """Play on from the present position; at the end, from the beginning."""
-        ...
-
-    def pause(self) -> None:
-        """Stop at the present position."""
-        ...
-
-    def seek(self, position: float) -> None:
-        """Go to a position, back or forward; it is bounded to 0 and `duration`."""
-        ...
-
-    def set_speed(self, speed: float) -> None:
-        """Play faster or slower."""
         ...
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.journal import JournalError
-from hpo_widgets.search import Replays
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.viewer import SearchReplay
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart, finite_number
@@ -50,9 +50,9 @@ class ReplayBar(ViewPart):
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `position` shows.").tag(sync=True)
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: Any) -> None:
-        if not isinstance(search, Replays):
+        if not isinstance(search, SearchReplay):
             raise TypeError(f"a ReplayBar plays a replay, got a {type(search).__name__}")
-        self._replay: Replays = search
+        self._replay = search
         self._newest_request = 0.0
         super().__init__(search, refresher=refresher, **traits)
 
