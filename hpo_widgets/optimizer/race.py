@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
@@ -19,7 +18,7 @@ from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.parameters import as_parameters
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int, seconds_to_wait
+from hpo_widgets.search.limits import WallClock, positive_int, seconds_to_wait
 from hpo_widgets.strategies.registry import by_common_name, resolve
 from hpo_widgets.trials.export import to_dataframe
 
@@ -227,8 +226,8 @@ class Race:
         self._broken: Repeat | None = None
         self._pauses: list[tuple[float, float]] = []
         self._paused_at: float | None = None
-        self._raced, self._began_at = 0.0, 0.0
-        """Seconds that it ran before the last start or resume, and ``time.monotonic()`` of that."""
+        self._clock = WallClock()
+        """Of the time without pauses."""
         self._subscribers: list[Callable[[], None]] = []
         self._is_closed = False
         # Made before anything runs, so that what is wrong with them is said here.
@@ -317,7 +316,7 @@ class Race:
             self._target += self.repeats
         self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
         self._starts_again = False
-        self._began_at = time.monotonic()
+        self._clock = self._clock.started()
         self._idle.clear()
         self._run_ended = threading.Event()
         threading.Thread(target=self._run, args=(self._run_ended,), name="hpo_widgets race", daemon=True).start()
@@ -329,7 +328,7 @@ class Race:
                 return
             self._asked, self._status = PAUSE, SearchStatus.PAUSED
             self._paused_at = time.time()
-            self._raced += time.monotonic() - self._began_at
+            self._clock = self._clock.stopped()
         self._wake.set()
         self._notify()
 
@@ -340,7 +339,7 @@ class Race:
                 return
             self._asked, self._status = RUN, SearchStatus.RUNNING
             self._end_pause()
-            self._began_at = time.monotonic()
+            self._clock = self._clock.started()
         self._wake.set()
         self._notify()
 
@@ -371,8 +370,7 @@ class Race:
             ended = self._run_ended
             if ended.is_set():
                 return ended
-            if self._status is SearchStatus.RUNNING:
-                self._raced += time.monotonic() - self._began_at
+            self._clock = self._clock.stopped()
             self._asked, self._status = STOP, SearchStatus.STOPPING
         self._wake.set()
         self._notify()
@@ -449,8 +447,7 @@ class Race:
         except Exception as error:  # noqa: BLE001 -- nobody waits on this thread: people are told instead
             status, reason = SearchStatus.FAILED, f"{type(error).__name__}: {error}"
         with self._lock:
-            if self._status is SearchStatus.RUNNING:
-                self._raced += time.monotonic() - self._began_at
+            self._clock = self._clock.stopped()
             self._end_pause()
             broken = self._current()
             has_trials = broken is not None and any(len(one.levels) for one in broken.traces.values())
@@ -513,23 +510,18 @@ class Race:
 
     def _finish(self, running: _Running) -> None:
         self._refuse_failure(running)
-        rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
         with self._lock:
-            repeat = Repeat(
-                running.number,
-                self.seed + running.number,
-                MappingProxyType(rows),
-                MappingProxyType({name: self._trace(one) for name, one in rows.items()}),
-            )
-            self._finished.append(repeat)
+            self._finished.append(self._so_far(running))
             self._running = None
         self._notify()
 
-    def _trace(self, rows: Rows) -> Trace:
+    def _so_far(self, running: _Running) -> Repeat:
+        rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
         pauses = [*self._pauses]
         if self._paused_at is not None:
             pauses.append((self._paused_at, time.time()))
-        return trace_of(rows, minimise=self.objective.minimise, pauses=pauses)
+        traces = {name: trace_of(one, minimise=self.objective.minimise, pauses=pauses) for name, one in rows.items()}
+        return Repeat(running.number, self.seed + running.number, rows, traces)
 
     # What readers see -----------------------------------------------------------------------------
 
@@ -578,9 +570,7 @@ class Race:
     @property
     def elapsed_minutes(self) -> float:
         """Minutes that it has run, without pauses."""
-        with self._lock:
-            running = time.monotonic() - self._began_at if self._status is SearchStatus.RUNNING else 0.0
-            return (self._raced + running) / SECONDS_A_MINUTE
+        return self._clock.minutes
 
     @property
     def finished(self) -> tuple[Repeat, ...]:
@@ -604,12 +594,7 @@ class Race:
             return self._broken
 
     def _current(self) -> Repeat | None:
-        running = self._running
-        if running is None:
-            return None
-        rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
-        traces = {name: self._trace(one) for name, one in rows.items()}
-        return Repeat(running.number, self.seed + running.number, rows, traces)
+        return None if self._running is None else self._so_far(self._running)
 
     @property
     def num_ended(self) -> dict[str, int]:

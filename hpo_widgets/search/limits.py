@@ -338,6 +338,14 @@ class WallClock(NamedTuple):
             return self.minutes_before
         return self.minutes_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
 
+    def started(self) -> WallClock:
+        """Return the clock of another run, which begins now."""
+        return self._replace(run_started=time.monotonic())
+
+    def stopped(self) -> WallClock:
+        """Return the clock that stands still from now on."""
+        return WallClock(self.minutes)
+
 
 def local_time(moment: dt.datetime) -> dt.datetime:
     """Return a moment as naive local time; one that names no zone is that already."""
@@ -433,7 +441,7 @@ class SearchClock:
 
     def begin_run(self) -> None:
         """Start the clock, and with it the constructor's time limit."""
-        self.wall = self.wall._replace(run_started=time.monotonic())
+        self.wall = self.wall.started()
         self.was_started = True
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline:
