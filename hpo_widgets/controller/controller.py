@@ -31,14 +31,13 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.callbacks import CallbackThread
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.recorder import Recorder
+    from hpo_widgets.controller.state import RestoredTrials
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.limits import Settings, TimeLimit
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
-    from hpo_widgets.trials import TrialRow
-    from hpo_widgets.viewer.journal_state import JournalState
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -183,22 +182,12 @@ class Controller:
         if engine is not None:
             engine.wake()
 
-    def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
-        """Restore the state that a journal holds, before the first start in this process.
-
-        Parameters
-        ----------
-        journal_state
-            Ranges, limits and status at the end of the journal.
-        bulk
-            All trials as columns (`JournalReader.columns`).
-        interrupted
-            Trials whose jobs still run somewhere; the next run takes them over.
-        """
-        self.state.restore(journal_state, bulk, interrupted)
-        self.notices = [*journal_state.notices, *self.notices][
-            -MOST_NOTICES:
-        ]  # the template may have told something now
+    def restore(self, past: RestoredTrials) -> None:
+        """Restore the state that a journal holds, before the first start in this process."""
+        self.recorder.load(past)
+        self.state.restore(past)
+        # The template may have told something now.
+        self.notices = [*past.journal_state.notices, *self.notices][-MOST_NOTICES:]
 
     # Commands, on the controller's thread: `submit` them -----------------------------------------
 

@@ -21,9 +21,10 @@ from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hpo_widgets.controller.state import RestoredTrials
     from hpo_widgets.journal import Owner
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import RemoteSource
@@ -326,26 +327,12 @@ class Recorder:
         self._has_owned = True
         return journal
 
-    def load(
-        self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str], remarks: Mapping[int, Remark]
-    ) -> None:
-        """Show all trials of a journal that is continued (`JournalReader.columns` and ``jobs``).
-
-        Parameters
-        ----------
-        bulk
-            All trials as columns (`JournalReader.columns`).
-        sequence
-            The journal's sequence number.
-        jobs
-            Trial number to the id of its job on a server, where it has one.
-        remarks
-            Notes and tags by the number of the trial.
-        """
-        self._sequence = sequence
-        self._jobs.update(jobs)
-        self.shown.load(bulk)
-        self.shown.columns.set_remarks(remarks)
+    def load(self, past: RestoredTrials) -> None:
+        """Show all trials of a journal that is continued."""
+        self._sequence = past.sequence
+        self._jobs.update(past.jobs)
+        self.shown.load(past.columns)
+        self.shown.columns.set_remarks(past.journal_state.remarks)
         if self._save_top_k > 0:
             self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))
 

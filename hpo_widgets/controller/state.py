@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,22 @@ _MOST_DRAWS_BACK = 500
 
 _MOST_RECENT = 200
 """Trials of a journal of which that is computed."""
+
+
+@dataclass(slots=True)
+class RestoredTrials:
+    """What a search that is opened again takes up from its journal."""
+
+    journal_state: JournalState
+    """Ranges, limits and status at the end of the journal."""
+    columns: Mapping[str, Any]
+    """All trials (`JournalReader.columns`)."""
+    sequence: int
+    """The journal's last write that they hold."""
+    jobs: Mapping[int, str]
+    """Trial number to the id of its job."""
+    interrupted: Sequence[TrialRow]
+    """Trials whose jobs still run somewhere; the next run takes them over."""
 
 
 class SearchState:
@@ -137,19 +154,10 @@ class SearchState:
             return self.stop_reason
         return reason
 
-    def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
-        """Restore the state that a journal holds, before the first start in this process.
-
-        Parameters
-        ----------
-        journal_state
-            Ranges, limits and status at the end of the journal.
-        bulk
-            All trials as columns (`JournalReader.columns`).
-        interrupted
-            Trials whose jobs still run somewhere; the next run takes them over.
-        """
-        self.interrupted = [(row, row.job) for row in interrupted if row.job is not None]
+    def restore(self, past: RestoredTrials) -> None:
+        """Restore the state that a journal holds, before the first start in this process."""
+        journal_state, bulk = past.journal_state, past.columns
+        self.interrupted = [(row, row.job) for row in past.interrupted if row.job is not None]
         self.epochs.restore(journal_state.ranges)
         self.stop_reason = journal_state.stop_reason
         self.was_killed = journal_state.was_started and journal_state.stop_reason is None

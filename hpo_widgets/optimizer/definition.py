@@ -23,12 +23,11 @@ from hpo_widgets.strategies.registry import resolve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hpo_widgets.controller.state import RestoredTrials
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.engines.local.process import WorkerEnvironment
     from hpo_widgets.engines.template import Template
     from hpo_widgets.strategies.base import SearchStrategy
-    from hpo_widgets.trials import TrialRow
-    from hpo_widgets.viewer.journal_state import JournalState
 
 CONTROLLER_KEYWORDS = (
     "total_max_jobs",
@@ -48,21 +47,6 @@ CONTROLLER_KEYWORDS = (
 )
 """Keywords beyond the named ones that the controller itself takes; others go to the strategy."""
 TOP_K = "save_top_k_tasks_only"
-
-
-@dataclass(slots=True)
-class RestoredTrials:
-    """What a search that is opened again takes up from its journal."""
-
-    journal_state: JournalState
-    columns: Mapping[str, Any]
-    """All trials (`JournalReader.columns`)."""
-    sequence: int
-    """The journal's last write that they hold."""
-    jobs: Mapping[int, str]
-    """Trial number to the id of its job."""
-    interrupted: Sequence[TrialRow]
-    """Trials whose jobs still run somewhere; the next run takes them over."""
 
 
 @dataclass(slots=True)

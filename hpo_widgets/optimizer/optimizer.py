@@ -197,8 +197,7 @@ class HyperParameterOptimizer(ReadableSearch):
         SEARCHES_OF_THIS_PROCESS.add(self)
         if definition.past is not None:
             past, definition.past = definition.past, None  # its columns are large
-            self._recorder.load(past.columns, past.sequence, past.jobs, past.journal_state.remarks)
-            self._controller.restore(past.journal_state, past.columns, past.interrupted)
+            self._controller.restore(past)
 
     def _make_engine(self, workers: int) -> JobEngine:
         return self._definition.make_engine(workers)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets._messages import printable
 from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.controller.state import RestoredTrials
 from hpo_widgets.journal import (
     DIRECTORY,
     Journal,
@@ -27,7 +28,6 @@ from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
     TOP_K,
     Definition,
-    RestoredTrials,
     as_recorded,
     checked_top_k,
     make_template,
