@@ -27,8 +27,7 @@ from hpo_widgets.optimizer.reopening import (
     JOURNALS_OF_THIS_PROCESS,
     SEARCHES_OF_THIS_PROCESS,
     find_journal,
-    reattach,
-    reopen,
+    open_search,
 )
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.as_code import constructor_call, current_arguments, opening_call
@@ -146,7 +145,7 @@ class HyperParameterOptimizer(ReadableSearch):
         **optimizer_kwargs: Any,
     ) -> None:
         given: Any = base_task_id
-        if not isinstance(given, Definition):  # `reopen` has made one from a journal
+        if not isinstance(given, Definition):  # `open` has made one from a journal
             given = define(
                 base_task_id=base_task_id,
                 hyper_parameters=hyper_parameters,
@@ -988,10 +987,9 @@ class HyperParameterOptimizer(ReadableSearch):
         ClearmlError
             When the ClearML server of a Task does not answer.
         """
-        if search is None and names_a_task(journal_or_task_id):
-            return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs, directory=journal)
-        path = find_journal(journal_or_task_id, search, journal=journal)
-        return reopen(cls, path, base_task_id, optimizer_kwargs)
+        return open_search(
+            cls, journal_or_task_id, search, base_task_id=base_task_id, journal=journal, keywords=optimizer_kwargs
+        )
 
 
 _PID = os.getpid()

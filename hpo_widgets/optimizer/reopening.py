@@ -31,6 +31,7 @@ from hpo_widgets.optimizer.definition import (
     as_recorded,
     checked_top_k,
     make_template,
+    names_a_task,
     split_keywords,
 )
 from hpo_widgets.optimizer.task_viewer import TaskViewer
@@ -169,7 +170,35 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
     return SearchReplay(find_journal(journal_or_task_id, search), speed=speed)
 
 
-def reopen(
+def open_search(
+    cls: type[HyperParameterOptimizer],
+    journal_or_task_id: str | Path,
+    search: str | None,
+    *,
+    base_task_id: Any,
+    journal: str | Path | None,
+    keywords: dict[str, Any],
+) -> HyperParameterOptimizer | Search:
+    """Open a search again, to continue it or to look at it.
+
+    Parameters
+    ----------
+    cls
+        The class of a search to continue.
+    journal_or_task_id, search, base_task_id, journal, keywords
+        As of `HyperParameterOptimizer.open`; some of the keywords are taken out.
+
+    Returns
+    -------
+    HyperParameterOptimizer or Search
+        A search to continue, or a view of it.
+    """
+    if search is None and names_a_task(journal_or_task_id):
+        return _reattach(cls, str(journal_or_task_id), base_task_id, keywords, journal)
+    return _reopen(cls, find_journal(journal_or_task_id, search, journal=journal), base_task_id, keywords)
+
+
+def _reopen(
     cls: type[HyperParameterOptimizer],
     path: Path,
     base_task_id: Any,
@@ -177,32 +206,10 @@ def reopen(
     *,
     kept: Mapping[str, Any] | None = None,
 ) -> HyperParameterOptimizer | SearchViewer:
-    """Open a search by its journal.
+    """Open a search by its journal; a view's `SearchViewer.start` takes it over once the process that runs it has gone.
 
-    Parameters
-    ----------
-    path
-        Its journal.
-    base_task_id
-        The template experiment; None: there is a view only.
-    keywords
-        Further arguments of `HyperParameterOptimizer.open`.
-    kept
-        What a server keeps of the search, from which the journal was just written, so that it has no trials yet;
-        None: the journal was there.
-
-    Returns
-    -------
-    HyperParameterOptimizer or SearchViewer
-        A search to continue; or a view of it, when another process runs it or there is no ``base_task_id``. In the
-        first case the view's `SearchViewer.start` takes the search over once that process has gone.
-
-    Raises
-    ------
-    TypeError
-        For an argument without a ``base_task_id``, and for one that the journal keeps.
-    JournalError
-        When the journal cannot be read.
+    ``kept`` is what a server keeps of the search, from which the journal was just written, so that it has no trials
+    yet; None: the journal was there.
     """
     if base_task_id is None:
         if keywords:
@@ -216,7 +223,7 @@ def reopen(
         if owner is not None and owner.is_alive:
             if keywords:
                 _refuse_unknown(keywords, reader.header)
-            return _view(path, reader.header, lambda: reopen(cls, path, base_task_id, dict(keywords)))
+            return _view(path, reader.header, lambda: _reopen(cls, path, base_task_id, dict(keywords)))
         state = JournalState.of(reader)
         if owner is not None:
             state.follow(reader.events())
@@ -334,39 +341,14 @@ def _check_given(given: Space, declared: Space) -> None:
             )
 
 
-def reattach(
+def _reattach(
     cls: type[HyperParameterOptimizer],
     task_id: str,
     base_task_id: Any,
     keywords: dict[str, Any],
-    *,
-    directory: str | Path | None = None,
+    directory: str | Path | None,
 ) -> HyperParameterOptimizer | Search:
-    """Open the search of an optimizer Task, from its journal if that is on this machine, else from its Tasks.
-
-    Parameters
-    ----------
-    task_id
-        The optimizer Task's id.
-    base_task_id
-        The Task that trials are clones of; None: the one that the search had.
-    keywords
-        Arguments that a journal cannot hold; some are taken out.
-    directory
-        Of the journal. Default: where this process has it, else ``.hpo_widgets``.
-
-    Returns
-    -------
-    HyperParameterOptimizer or Search
-        The search to continue, or a view of it.
-
-    Raises
-    ------
-    ValueError
-        When the Task keeps no search.
-    JournalInUse
-        When a living process elsewhere runs the search.
-    """
+    """Open the search of an optimizer Task, from its journal if that is on this machine, else from its Tasks."""
     from hpo_widgets.engines.clearml.optimizer_task import keeps_search_of_sdk, kept_state, refuse_living
     from hpo_widgets.engines.clearml.server import server
 
@@ -388,7 +370,7 @@ def reattach(
         _write_anew(path, state)
     JOURNALS_OF_THIS_PROCESS[search_id] = path
     base_task_id = base_task_id or header["clearml"]["base_task_id"]
-    return reopen(cls, path, base_task_id, keywords, kept=state if is_anew else None)
+    return _reopen(cls, path, base_task_id, keywords, kept=state if is_anew else None)
 
 
 def _is_at_work(path: Path) -> bool:
@@ -564,7 +546,7 @@ def _reconcile(
     objectives: tuple[Objective, ...],
     kept: Mapping[str, Any] | None,
 ) -> list[TrialRow]:
-    """Write into a journal what became of its trials while nobody followed them; ``kept`` is that of `reopen`."""
+    """Write into a journal what became of its trials while nobody followed them; ``kept`` is that of `_reopen`."""
     if recovered is None:
         journal.abort_interrupted()
         return []
