@@ -97,38 +97,13 @@ class OptunaParameter:
         if not low - _TOLERANCE * abs(low) <= suggested <= high + _TOLERANCE * abs(high):
             return suggested  # from a sampler with values of its own; the caller refuses the point
         # Optuna computes steps in floats; the grid's own value is the one that compares equal.
-        return self.leaf.value_at(self.nearest_index(self.leaf, suggested))
+        return self.leaf.value_at(_nearest_index(self.leaf, suggested))
 
     def suggestion(self, value: Any) -> Any:
         """Return what Optuna would have suggested for a value inside the range."""
         if self._is_index:
             return self.leaf.index_of(value)
         return value
-
-    @staticmethod
-    def nearest_index(leaf: LeafParameter, value: float) -> int:
-        """Return the index of the step nearest to a number inside a stepped range.
-
-        Parameters
-        ----------
-        leaf
-            The parameter with that range.
-        value
-            The number.
-
-        Returns
-        -------
-        int
-            The index of a step.
-        """
-        if (index := leaf.index_of(value)) is not None:
-            return index
-        last = (leaf.num_values or 1) - 1
-        right = bisect.bisect_left(range(last + 1), value, key=leaf.value_at)
-        if right == 0 or right > last:
-            return min(right, last)
-        below, above = leaf.value_at(right - 1), leaf.value_at(right)
-        return right if above - value < value - below else right - 1
 
 
 def can_hold(choices: Sequence[Any]) -> bool:
@@ -255,21 +230,25 @@ class SpaceMap:
         return params
 
     def _on_steps(self, point: Mapping[str, Any]) -> Point:
-        stepped = {name: leaf for name in point if (leaf := self._stepped(name)) is not None}
-        return {
-            name: _nearest_step(stepped[name], value) if name in stepped else value for name, value in point.items()
-        }
+        return {name: self._on_step(name, value) for name, value in point.items()}
 
-    def _stepped(self, name: str) -> LeafParameter | None:
-        if name not in self.space.names:
-            return None
+    def _on_step(self, name: str, value: Any) -> Any:
+        """Return the step that is nearest to a number inside a stepped range; anything else as it is."""
+        if type(value) not in (int, float) or name not in self.space.names:
+            return value
         leaf = self.space.leaf(name)
-        return leaf if leaf.kind != "choice" and leaf.num_values is not None else None
+        if leaf.kind == "choice" or leaf.num_values is None or not leaf.range[0] <= value <= leaf.range[1]:
+            return value
+        return leaf.value_at(_nearest_index(leaf, value))
 
 
-def _nearest_step(leaf: LeafParameter, value: Any) -> Any:
-    """Return the value of a stepped range that is nearest to a number inside it."""
-    low, high = leaf.range
-    if type(value) not in (int, float) or not low <= value <= high:
-        return value
-    return leaf.value_at(OptunaParameter.nearest_index(leaf, value))
+def _nearest_index(leaf: LeafParameter, value: float) -> int:
+    """Return the index of the step nearest to a number inside a stepped range."""
+    if (index := leaf.index_of(value)) is not None:
+        return index
+    last = (leaf.num_values or 1) - 1
+    right = bisect.bisect_left(range(last + 1), value, key=leaf.value_at)
+    if right == 0 or right > last:
+        return min(right, last)
+    below, above = leaf.value_at(right - 1), leaf.value_at(right)
+    return right if above - value < value - below else right - 1

@@ -24,9 +24,7 @@ from optuna.samplers import (
 from optuna.trial import TrialState
 
 from hpo_widgets.parameters import LeafParameter, Parameter, ParameterSet
-from hpo_widgets.strategies.optuna.mapping import SpaceMap
-from hpo_widgets.strategies.optuna.study import make_study
-from hpo_widgets.strategies.optuna.window import WindowedStorage, best_first, losses_of
+from hpo_widgets.strategies.optuna.window import best_first, losses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -277,31 +275,6 @@ class SpaceWideSampler(BaseSampler):
         self._sampler.after_trial(study, trial, state, values)
 
 
-def expect(given: object, kind: type, keyword: str, example: str) -> None:
-    """Raise a TypeError when an argument is neither None nor an instance of an Optuna class.
-
-    Parameters
-    ----------
-    given
-        What was given; None is allowed.
-    kind
-        The class that it must be an instance of.
-    keyword
-        The argument's name, for the message.
-    example
-        A class that would do, for the message.
-
-    Raises
-    ------
-    TypeError
-        When it is something else.
-    """
-    if given is not None and not isinstance(given, kind):
-        hint = ": pass an instance, not the class" if isinstance(given, type) else ""
-        msg = f"{keyword} must be an optuna {kind.__name__} such as {example}, got {given!r}{hint}"
-        raise TypeError(msg)
-
-
 def has_continuous(parameter: Parameter) -> bool:
     """Tell whether a parameter, or one inside it, has a range without steps."""
     if isinstance(parameter, ParameterSet):
@@ -311,26 +284,6 @@ def has_continuous(parameter: Parameter) -> bool:
             for part in combination.values()
         )
     return isinstance(parameter, LeafParameter) and parameter.num_values is None
-
-
-def try_sampler(sampler: BaseSampler, space: Space, directions: Sequence[StudyDirection]) -> None:
-    """Ask a sampler for two points in a study of its own; it raises an error if it cannot search the space.
-
-    Parameters
-    ----------
-    sampler
-        A copy of the user's sampler, used up by this.
-    space
-        The search's space.
-    directions
-        One for each objective.
-    """
-    mapping = SpaceMap(space)
-    study = make_study(WindowedStorage(None, np.random.default_rng(0)), directions, sampler, NopPruner())
-    for _ in range(2):  # many samplers look at the space from the second trial on
-        trial = study.ask()
-        mapping.suggest(trial)
-        study.tell(trial, [0.0] * len(directions))
 
 
 def notes_on(sampler: BaseSampler | None, space: Space, epoch: int, num_objectives: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.optuna import priors, samplers
 from hpo_widgets.strategies.optuna.history import PastTrials, last_report, outcome
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
-from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, make_study, quiet
+from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
 from hpo_widgets.strategies.sampling import PointStream, first_unseen
 
@@ -95,9 +95,9 @@ class OptimizerOptuna(SearchStrategy):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        samplers.expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
-        samplers.expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
-        samplers.expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
+        _expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
+        _expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
+        _expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
         if max_observations is not None and max_observations < 30:
             raise ValueError(f"max_observations must be at least 30, or None for all, got {max_observations!r}")
         self.optuna_sampler = optuna_sampler
@@ -152,7 +152,13 @@ class OptimizerOptuna(SearchStrategy):
         with quiet():
             try:
                 sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
-                samplers.try_sampler(sampler, space, directions)
+                storage = WindowedStorage(None, np.random.default_rng(0))
+                study = AskTellStudy(storage, directions, sampler, optuna.pruners.NopPruner())
+                mapping = SpaceMap(space)
+                for _ in range(2):  # many samplers look at the space from the second trial on
+                    trial = study.ask()
+                    mapping.suggest(trial)
+                    study.tell(trial, [0.0] * len(directions))
             except Exception as error:
                 raise ValueError(f"{kind} cannot search this space: {error}") from error
 
@@ -196,7 +202,7 @@ class OptimizerOptuna(SearchStrategy):
             if isinstance(sampler, QMCSampler):
                 sampler = self._sequence = samplers.SpaceWideSampler(sampler, self._map.distributions, draws)
             self._storage = WindowedStorage(limit, rng)
-            self._study = make_study(self._storage, directions, sampler, self._make_pruner())
+            self._study = AskTellStudy(self._storage, directions, sampler, self._make_pruner())
             self._study.add_trials(trials)
             if space.priors:
                 for observation in history:
@@ -384,6 +390,14 @@ class OptimizerOptuna(SearchStrategy):
                 for iteration, value in last_report(observation).items():
                     job.trial.report(value, iteration)
             study.tell(job.trial, state=state)
+
+
+def _expect(given: object, kind: type, keyword: str, example: str) -> None:
+    """Refuse an argument that is neither None nor an instance of an Optuna class, with an example of one."""
+    if given is not None and not isinstance(given, kind):
+        hint = ": pass an instance, not the class" if isinstance(given, type) else ""
+        msg = f"{keyword} must be an optuna {kind.__name__} such as {example}, got {given!r}{hint}"
+        raise TypeError(msg)
 
 
 class _Proposed(NamedTuple):

@@ -41,22 +41,7 @@ _STUDY_NAME = "search"
 
 
 class AskTellStudy(optuna.Study):
-    """A study that is asked and told. `stop`, which Optuna allows in ``optimize`` only, sets a flag."""
-
-    stop_requested = False
-
-    def stop(self) -> None:
-        """Note that the sampler has nothing left to try."""
-        self.stop_requested = True
-
-
-def make_study(
-    storage: WindowedStorage,
-    directions: Sequence[StudyDirection],
-    sampler: BaseSampler,
-    pruner: BasePruner,
-) -> AskTellStudy:
-    """Return a new study in a storage.
+    """A new study that is asked and told. `stop`, which Optuna allows in ``optimize`` only, sets a flag.
 
     Parameters
     ----------
@@ -68,14 +53,19 @@ def make_study(
         Chooses points.
     pruner
         Judges curves.
-
-    Returns
-    -------
-    AskTellStudy
-        The study, without trials.
     """
-    storage.create_new_study(directions, _STUDY_NAME)
-    return AskTellStudy(study_name=_STUDY_NAME, storage=storage, sampler=sampler, pruner=pruner)
+
+    stop_requested = False
+
+    def __init__(
+        self, storage: WindowedStorage, directions: Sequence[StudyDirection], sampler: BaseSampler, pruner: BasePruner
+    ) -> None:
+        storage.create_new_study(directions, _STUDY_NAME)
+        super().__init__(_STUDY_NAME, storage, sampler, pruner)
+
+    def stop(self) -> None:
+        """Note that the sampler has nothing left to try."""
+        self.stop_requested = True
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[StudyDirection]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +130,7 @@ class WindowedStorage(InMemoryStorage):
         trials = [*finished, *map(self.get_trial, self._open)]
         if states is not None:
             trials = [trial for trial in trials if trial.state in states]
-        trials.sort(key=_number)
+        trials.sort(key=attrgetter("number"))
         return trials
 
     def _finish(self, study_id: int, trial_id: int) -> None:
@@ -168,7 +169,3 @@ def losses_of(trials: Sequence[Any], directions: Sequence[StudyDirection]) -> np
     losses: npt.NDArray[np.float64] = np.array(rows, dtype=float).reshape(len(rows), len(signs))
     signed: npt.NDArray[np.float64] = losses * signs
     return signed
-
-
-def _number(trial: FrozenTrial) -> int:
-    return trial.number
