@@ -78,7 +78,8 @@ class Controller:
         self._is_seeded = is_seeded
         self._gate = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._inbox = Inbox()
+        self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
+        """Filled under ``_gate``, so that nothing comes after the thread has emptied it for the last time."""
         self._engine: JobEngine | None = None
         self._present_run: Run | None = None
         self._starts_again = False
@@ -147,11 +148,11 @@ class Controller:
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the controller's thread, else the caller's."""
         with self._gate:
+            future: Future[Any] = Future()
             if self._thread is not None and not self.is_current:
-                future = self._inbox.put(function)
+                self._inbox.append((function, future))
                 self._wake()
                 return future
-            future = Future()
             complete(future, function)
             if self._thread is None:
                 self.recorder.flush()
@@ -176,6 +177,14 @@ class Controller:
             except Exception:  # also for what a journal does not take: people are told all the same
                 logger.debug("a notice is not in the journal yet", exc_info=True)
         self.recorder.shown.notify()
+
+    def _run_next(self) -> bool:
+        """Run the command that has waited longest; False when there is none."""
+        if not self._inbox:
+            return False
+        function, future = self._inbox.popleft()
+        complete(future, function)
+        return True
 
     def _wake(self) -> None:
         engine = self._engine
@@ -330,7 +339,7 @@ class Controller:
         run = self._present_run = Run(state, recorder, self.callback_queue, engine, proposals, self.notice)
         run.open()
         while True:
-            while self._inbox.run_next():
+            while self._run_next():
                 if recorder.due is None:
                     recorder.shown.notify()
             reason = run.step()
@@ -408,7 +417,7 @@ class Controller:
             if time.monotonic() > until:
                 msg = f"another program held {recorder.path} locked for {LOCK_PATIENCE / SECONDS_A_MINUTE:g} minutes."
                 raise JournalError(msg)
-            while self._inbox.run_next():
+            while self._run_next():
                 pass
             time.sleep(RETRY_SECONDS)
             recorder.flush()
@@ -422,7 +431,7 @@ class Controller:
             self.state.status = self.state.status_after(reason)
             self._thread = None
             if self._inbox:
-                while self._inbox.run_next():
+                while self._run_next():
                     pass
                 try:
                     self.recorder.flush()
@@ -441,31 +450,3 @@ class Controller:
         except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
             self.notice("journal", f"the search was not started again: {error}")
             return False
-
-
-class Inbox:
-    """A queue of commands, filled by any thread and emptied by the controller's.
-
-    Appending to a deque and popping from it are atomic. A thread that puts a command holds the controller's gate, so
-    that none is put after the controller's thread has emptied the queue for the last time.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Callable[[], object], Future[Any]]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def put(self, function: Callable[[], object]) -> Future[Any]:
-        """Queue a command; the future gets its result or its error."""
-        future: Future[Any] = Future()
-        self._waiting.append((function, future))
-        return future
-
-    def run_next(self) -> bool:
-        """Run the command that has waited longest; False when there is none."""
-        if not self._waiting:
-            return False
-        function, future = self._waiting.popleft()
-        complete(future, function)
-        return True

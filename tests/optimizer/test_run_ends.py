@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import closing
 
 import pytest
@@ -41,6 +42,15 @@ def wait_for_commands(made, number):
     while len(made._controller._inbox) != number:
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+def test_commands_run_in_their_order_and_an_error_reaches_the_one_who_asked(two_running):
+    made, done = two_running(), []
+    asked = [made._controller.submit(do) for do in (lambda: done.append(1), lambda: 1 // 0, lambda: done.append(2))]
+    asked[-1].result(DEADLINE)
+    assert done == [1, 2]
+    with pytest.raises(ZeroDivisionError):
+        asked[1].result(DEADLINE)
 
 
 def test_a_start_after_a_stop_begins_when_the_search_has_stopped(two_running, gate, hold, until):
@@ -200,7 +210,7 @@ def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given
     made = two_running()
 
     def refuse():
-        made._controller._inbox.put(lambda: None)  # as from another thread, and too late for the run
+        made._controller._inbox.append((lambda: None, Future()))  # as from another thread, and too late for the run
         raise TypeError("not of a type that a journal holds")
 
     monkeypatch.setattr(made._recorder, "flush", refuse)
