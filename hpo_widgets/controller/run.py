@@ -180,14 +180,7 @@ class Run:
 
     def _why_no_more(self) -> StopReason | None:
         """Why the strategy proposes no further trial; None: it does."""
-        state = self._state
-        return state.stop_conditions.why_no_more(
-            state.num_launched,
-            self._proposals,
-            type(state.strategy).__name__,
-            space=state.space,
-            may_launch=not (state.enqueued or state.is_paused),
-        )
+        return self._state.stop_conditions.why_no_more(self._state, self._proposals)
 
     def _notify_error(self) -> None:
         """Tell people once what the strategy raised: the run ends with it only after its trials, maybe in hours."""

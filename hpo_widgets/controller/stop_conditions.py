@@ -12,8 +12,8 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.state import SearchState
     from hpo_widgets.search.limits import SearchClock, Settings
-    from hpo_widgets.space import Space
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -133,30 +133,22 @@ class StopConditions:
                 f"continue{_the_last(error)}",
             )
 
-    def why_no_more(
-        self, num_launched: int, proposals: Proposals, strategy_name: str, *, space: Space, may_launch: bool
-    ) -> StopReason | None:
+    def why_no_more(self, state: SearchState, proposals: Proposals) -> StopReason | None:
         """Say why a search without running trials is over; None: it goes on.
 
         Parameters
         ----------
-        num_launched
-            How many trials it has launched.
+        state
+            The search.
         proposals
             Where its points come from.
-        strategy_name
-            The strategy's class name.
-        space
-            The present space. Its points are counted only when the strategy has none left, as this is asked often.
-        may_launch
-            False while the search is paused or has enqueued points to run: an exhausted strategy does not end it
-            then.
 
         Returns
         -------
         StopReason or None
             Why it is over.
         """
+        num_launched, strategy_name = state.num_launched, type(state.strategy).__name__
         limit = self._settings.total_max_jobs
         if limit is not None and num_launched >= limit:
             return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
@@ -168,8 +160,8 @@ class StopConditions:
                 self._has_logged_error = True
                 logger.error("strategy: %s", "".join(traceback.format_exception(error)))
             return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
-        if proposals.is_exhausted and may_launch:
-            size = space.size
+        if proposals.is_exhausted and not state.enqueued and not state.is_paused:
+            size = state.space.size
             has_tried_all = size is not None and num_launched >= size
             words = "every point of the space was tried" if has_tried_all else f"{strategy_name} has no further point"
             return StopReason("space_exhausted", f"{words} ({num_launched} trials)")

@@ -90,7 +90,7 @@ def test_trials_that_are_stopped_at_a_server_in_a_row_beyond_those_that_wait_at_
 ):
     number = settings.max_failures + settings.max_number_of_concurrent_tasks
     assert stopped_elsewhere(conditions, number) == [False] * (number - 1) + [True]
-    reason = conditions.why_no_more(0, Proposals(), "Grid", space=None, may_launch=True)
+    reason = why_no_more(conditions, Proposals(), 0)
     assert reason is conditions.why_none_launched
     assert reason.code == "max_failures"
     assert reason.sentence == (
@@ -170,10 +170,13 @@ def test_a_run_that_is_continued_has_new_patience(conditions):
     assert failed(conditions, 1, launch_failed=True, without_objective=True) == [None]
 
 
-def why_no_more(conditions, proposals, num_launched=5, *, size=5, may_launch=True):
-    return conditions.why_no_more(
-        num_launched, proposals, "Walk", space=SimpleNamespace(size=size), may_launch=may_launch
-    )
+class Walk:
+    """A strategy, of which only the name counts."""
+
+
+def why_no_more(conditions, proposals, num_launched=5, *, size=5, **state):
+    known = {"num_launched": num_launched, "strategy": Walk(), "enqueued": [], "is_paused": False}
+    return conditions.why_no_more(SimpleNamespace(space=SimpleNamespace(size=size), **known | state), proposals)
 
 
 def test_a_search_with_points_left_goes_on(conditions):
@@ -181,14 +184,15 @@ def test_a_search_with_points_left_goes_on(conditions):
 
 
 def test_the_budget_of_jobs_ends_the_search_paused_or_not(conditions):
-    for may_launch in (True, False):
-        reason = why_no_more(conditions, Proposals(), 9, may_launch=may_launch)
+    for is_paused in (True, False):
+        reason = why_no_more(conditions, Proposals(), 9, is_paused=is_paused)
         assert (reason.code, reason.sentence) == ("total_max_jobs", "all 9 trials of the budget were used")
 
 
 def test_an_exhausted_space_ends_the_search_unless_it_is_paused_or_points_wait(conditions):
     exhausted = Proposals(is_exhausted=True)
-    assert why_no_more(conditions, exhausted, may_launch=False) is None
+    assert why_no_more(conditions, exhausted, is_paused=True) is None
+    assert why_no_more(conditions, exhausted, enqueued=[{"x": 1}]) is None
     reason = why_no_more(conditions, exhausted)
     assert (reason.code, reason.sentence) == ("space_exhausted", "every point of the space was tried (5 trials)")
     for size in (6, None):
@@ -198,7 +202,7 @@ def test_an_exhausted_space_ends_the_search_unless_it_is_paused_or_points_wait(c
 
 def test_what_the_strategy_raised_ends_the_search_and_its_traceback_is_logged(conditions, caplog):
     with caplog.at_level(logging.ERROR, logger="hpo_widgets"):
-        reason = why_no_more(conditions, Proposals(error=ZeroDivisionError("of nothing")), may_launch=False)
+        reason = why_no_more(conditions, Proposals(error=ZeroDivisionError("of nothing")), is_paused=True)
     assert (reason.code, reason.sentence) == ("error", "Walk raised ZeroDivisionError: of nothing")
     assert "ZeroDivisionError: of nothing" in caplog.text
 
