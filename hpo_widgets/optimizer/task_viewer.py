@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from hpo_widgets.search import RemoteSource
-    from hpo_widgets.trials import Remark
     from hpo_widgets.viewer.viewer import RunnableSearch
 
 
 class LazyTaskRecords:
-    """See `RemoteSource`. ClearML is imported and its server asked when somebody first looks at a trial."""
+    """A `RemoteSource` that imports ClearML, and asks its server, when somebody first looks at a trial."""
 
     @cached_property
     def _records(self) -> RemoteSource:
@@ -28,21 +27,8 @@ class LazyTaskRecords:
 
         return TaskRecords(LazyServer())
 
-    def scalars(self, job: str) -> Sequence[tuple[str, str, float, int]]:
-        """All reports of a Task."""
-        return self._records.scalars(job)
-
-    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
-        """What a Task printed."""
-        return self._records.output(job, fresh=fresh)
-
-    def page(self, job: str) -> str | None:
-        """Address of a Task's page."""
-        return self._records.page(job)
-
-    def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
-        """Keep a note and tags at a Task."""
-        return self._records.remark(job, before, newest)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records, name)
 
 
 class TaskViewer(SearchViewer):
@@ -51,7 +37,7 @@ class TaskViewer(SearchViewer):
     engine_name = "ClearML"
 
     def __init__(self, path: Path, *, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None) -> None:
-        self._tasks = LazyTaskRecords()
+        self._tasks = cast("RemoteSource", LazyTaskRecords())
         super().__init__(path, reopen=reopen, remote=self._tasks)
 
     @property
