@@ -351,23 +351,7 @@ def _default(given: Any, template: Template, name: str) -> Any:
 
 
 def checked_top_k(value: object) -> int | None:
-    """Check how many of the best trials are not archived.
-
-    Parameters
-    ----------
-    value
-        What was given; None, 0 and, as in ClearML, -1 keep all.
-
-    Returns
-    -------
-    int or None
-        The number as an int of Python.
-
-    Raises
-    ------
-    TypeError
-        When it is no whole number.
-    """
+    """Return how many of the best trials are not archived (None, 0 and, as in ClearML, -1: all); no float is taken."""
     value = python_value(value)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise TypeError(f"{TOP_K} must be a whole number of trials, or None to keep all, got {value!r:.80}")
@@ -377,16 +361,8 @@ def checked_top_k(value: object) -> int | None:
 def as_recorded(given: Mapping[str, object]) -> dict[str, Any]:
     """Return the entries of a journal's header that keep arguments; nothing is pickled.
 
-    Parameters
-    ----------
-    given
-        Arguments by name.
-
-    Returns
-    -------
-    dict
-        ``arguments``: each in JSON values, a scalar of numpy as Python's, a path as text, a ClearML Task by its id, and
-        what JSON cannot hold by its repr; ``only_named``: the names of these last.
+    These are ``arguments``: each in JSON values, a scalar of numpy as Python's, a path as text, a ClearML Task by its
+    id, and what JSON cannot hold by its repr; and ``only_named``: the names of these last.
     """
     arguments: dict[str, object] = {}
     only_named = []

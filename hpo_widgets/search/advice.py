@@ -707,17 +707,7 @@ def idle_workers(rows: Rows, num_workers: int) -> Advice | None:
 def find_advice(search: Search) -> list[Advice]:
     """Return the advice that a search gives now, the most useful first.
 
-    It costs one pass over the trials and a few sorts. Only commands that the search takes now are advised.
-
-    Parameters
-    ----------
-    search
-        The search; may be asked on any thread.
-
-    Returns
-    -------
-    list of Advice
-        Each with a command that is possible now.
+    It costs one pass over the trials and a few sorts, on any thread. Only what the search takes now is advised.
     """
     rows, space, objectives = search.snapshot(), search.space, search.objectives
     capabilities = search.capabilities

@@ -213,17 +213,9 @@ def band_by_trial(traces: Sequence[Trace], num_trials: int | None = None) -> Ban
 
 
 def band_by_minutes(traces: Sequence[Trace]) -> Band:
-    """Return median and middle half of several searches at each moment at which a trial ended.
+    """Return median and middle half of several searches at each moment at which a trial ended, 400 at most.
 
-    Parameters
-    ----------
-    traces
-        One per search. A search that ended early keeps its last level.
-
-    Returns
-    -------
-    Band
-        It begins with the first moment at which each search has a value, and has at most 400 moments.
+    The band begins with the first moment at which each search has a value. One that ended early keeps its last level.
     """
     if not traces or any(len(trace.levels) == 0 for trace in traces):
         return _NO_BAND

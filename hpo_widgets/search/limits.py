@@ -122,23 +122,7 @@ def positive_period(name: str, value: object) -> float:
 
 
 def seconds_to_wait(timeout: object) -> float | None:
-    """Check how long somebody wants to wait.
-
-    Parameters
-    ----------
-    timeout
-        Minutes; None or infinity for no limit.
-
-    Returns
-    -------
-    float or None
-        Seconds, 0 or more; None: no limit.
-
-    Raises
-    ------
-    TypeError
-        When it is no number.
-    """
+    """Return how many seconds somebody waits who gives minutes: 0 or more, None for no limit (None or infinity)."""
     value = python_value(timeout)
     if value is None or value == math.inf:
         return None
@@ -370,22 +354,9 @@ class TimeLimit(NamedTuple):
 
     @classmethod
     def at(cls, moment: object) -> TimeLimit:
-        """Check a moment that a person names, and return it as a limit.
+        """Return the limit at a moment that a person names, a ``datetime`` in local time unless it names a zone.
 
-        Parameters
-        ----------
-        moment
-            A ``datetime``, local time unless it names a zone.
-
-        Returns
-        -------
-        TimeLimit
-            The limit.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When it is no ``datetime``, lies in the past or is as far away as no number of minutes may be.
+        A moment in the past is refused, and one that is as far away as no number of minutes may be.
         """
         if not isinstance(moment, dt.datetime):
             raise TypeError(f"specific_time must be a datetime, got {moment!r}")

@@ -35,18 +35,7 @@ _ACQUISITION, _RANDOM = "_compute_acquisition_func", "_random_sampler"
 
 
 def why_not(sampler: BaseSampler | None) -> str | None:
-    """Say why a sampler cannot follow priors; None when it can.
-
-    Parameters
-    ----------
-    sampler
-        The user's sampler; None for TPE.
-
-    Returns
-    -------
-    str or None
-        A sentence.
-    """
+    """Say why a user's sampler, or TPE where there is none, cannot follow priors; None when it can."""
     sampler = TPESampler() if sampler is None else sampler
     if not isinstance(sampler, TPESampler):
         return f"Optuna's {type(sampler).__name__} follows no prior: TPESampler and random search do"

@@ -44,18 +44,7 @@ _LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
 
 
 def without_pruning(name: str) -> dict[str, Any]:
-    """Return the keywords of `OptimizerOptuna` for a sampler with a common name, without pruning.
-
-    Parameters
-    ----------
-    name
-        ``"TPE"`` or ``"Sobol"``.
-
-    Returns
-    -------
-    dict
-        ``optuna_sampler``, where it is not the default one, and ``optuna_pruner``.
-    """
+    """Return the keywords of `OptimizerOptuna` for a sampler called ``"TPE"`` or ``"Sobol"``, without pruning."""
     if name == "TPE":
         return {"optuna_pruner": NopPruner()}
     with warnings.catch_warnings():
