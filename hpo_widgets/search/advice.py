@@ -274,10 +274,13 @@ def _failing_part(first: Tried, level: float, space: Space) -> _RangePart | None
 
 
 def _p_of_part(trials: Tried, part: _RangePart) -> float:
-    inside = part.inside(trials)
-    both = int(np.count_nonzero(inside & trials.failed))
-    num_failed, num_inside = int(np.count_nonzero(trials.failed)), int(np.count_nonzero(inside))
-    return hypergeometric_tail(both, len(trials), num_failed, num_inside)
+    return _p_of(part.inside(trials), trials.failed)
+
+
+def _p_of(inside: np.ndarray, marked: np.ndarray) -> float:
+    """The probability that chance puts as many of the marked trials inside."""
+    count = np.count_nonzero
+    return hypergeometric_tail(int(count(inside & marked)), len(inside), int(count(marked)), int(count(inside)))
 
 
 def _parts(space: Space) -> Iterator[_RangePart]:
@@ -387,8 +390,7 @@ def best_at_end(trials: Tried, space: Space) -> list[Advice]:
 
 
 def _p_of_end(trials: Tried, leaf: Any, name: str, is_upper: bool) -> float:
-    at_end, top = _at_end(trials, leaf, name, is_upper), _top(trials)
-    return hypergeometric_tail(int((at_end & top).sum()), len(trials), int(top.sum()), int(at_end.sum()))
+    return _p_of(_at_end(trials, leaf, name, is_upper), _top(trials))
 
 
 def _at_end(trials: Tried, leaf: Any, name: str, is_upper: bool) -> np.ndarray:

@@ -24,6 +24,8 @@ LEAST_DISTANCE = 1e-9
 _MOST_MOMENTS = 400
 """Moments that a band over time has at most."""
 
+_LEAST_IDLE_SECONDS = 60.0
+
 _Z95 = 1.959963984540054
 """Standard deviations on either side of the mean that enclose 95 % of a normal distribution."""
 
@@ -69,19 +71,15 @@ def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool
     return levels
 
 
-def trace_of(
-    rows: Rows, objective: int = 0, *, minimise: bool = True, pauses: Sequence[tuple[float, float]] = ()
-) -> Trace:
-    """Return the best so far of a search.
+def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float, float]] = ()) -> Trace:
+    """Return the best so far of a search by its first objective.
 
     Parameters
     ----------
     rows
         Its trials as columns.
-    objective
-        Index of the objective. Default: the first one.
     minimise
-        Its direction. Default: a lesser value is better.
+        The direction. Default: a lesser value is better.
     pauses
         Begin and end of each pause, in Unix seconds; pauses do not count. Default: none.
 
@@ -92,7 +90,7 @@ def trace_of(
     """
     ended = rows.state >= TrialState.COMPLETED
     order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
-    levels = best_levels(rows.state[order], rows.values[order, objective], minimise=minimise)
+    levels = best_levels(rows.state[order], rows.values[order, 0], minimise=minimise)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0
     return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60)
@@ -123,20 +121,10 @@ def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, 
     return seconds
 
 
-def idle_times(rows: Rows, least_seconds: float = 60.0) -> list[tuple[float, float]]:
-    """Return the times in which no trial of a search ran: it was paused, or had ended and was opened again.
+def idle_times(rows: Rows) -> list[tuple[float, float]]:
+    """Return beginning and end, in Unix seconds, of each time in which no trial of a search ran.
 
-    Parameters
-    ----------
-    rows
-        Its trials as columns.
-    least_seconds
-        Shorter times are left out: the search was choosing points. Default: a minute.
-
-    Returns
-    -------
-    list of tuple of float
-        Beginning and end of each, in Unix seconds.
+    It was paused then, or had ended and was opened again. Times below a minute are left out: it was choosing points.
     """
     ran = np.isfinite(rows.started) & np.isfinite(rows.ended)
     order = np.argsort(rows.started[ran], kind="stable")
@@ -145,7 +133,7 @@ def idle_times(rows: Rows, least_seconds: float = 60.0) -> list[tuple[float, flo
     return [
         (float(end), float(begin))
         for end, begin in zip(ends[:-1], begins[1:], strict=True)
-        if begin - end >= least_seconds
+        if begin - end >= _LEAST_IDLE_SECONDS
     ]
 
 
