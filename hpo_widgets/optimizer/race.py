@@ -203,7 +203,11 @@ class Race:
             raise ValueError(msg)
         self._strategies = _named_strategies(strategies, self.trials, arguments)
         check_passed_on(Race, "a race", arguments, _OF_THE_RACE, *(one for one, _ in self._strategies.values()))
-        self._base_task_id, self._arguments = base_task_id, arguments
+        self.names = tuple(self._strategies)
+        """The strategies, in the order given."""
+        self.function = base_task_id
+        """What is run."""
+        self._arguments = arguments
         self._hyper_parameters = as_parameters(hyper_parameters)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._journal = journal
@@ -245,16 +249,6 @@ class Race:
 
     # What is run ----------------------------------------------------------------------------------
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The strategies, in the order given."""
-        return tuple(self._strategies)
-
-    @property
-    def function(self) -> Callable[..., Any] | Path:
-        """What is run."""
-        return self._base_task_id
-
     def _make(self, number: int) -> dict[str, HyperParameterOptimizer]:
         """Make the searches of a repeat; nothing runs yet."""
         journal = self._journal
@@ -269,7 +263,7 @@ class Race:
                 raise TypeError(f"{name}: each repeat of a race has a seed, the same for all: give seed= to the race")
             try:
                 made[name] = HyperParameterOptimizer(
-                    self._base_task_id,
+                    self.function,
                     self._hyper_parameters,
                     optimizer_class=strategy,
                     max_number_of_concurrent_tasks=self.workers,
@@ -361,7 +355,7 @@ class Race:
         bool
             Whether it has ended.
         """
-        return _wait_for(self._ask_to_stop(), timeout)
+        return self._ask_to_stop().wait(seconds_to_wait(timeout))
 
     def _ask_to_stop(self) -> threading.Event:
         """Stop without waiting; the returned event is set once the run has ended."""
@@ -389,7 +383,7 @@ class Race:
         bool
             True when the race has ended or was never started, False when it timed out.
         """
-        return _wait_for(self._idle, timeout)
+        return self._idle.wait(seconds_to_wait(timeout))
 
     def close(self) -> None:
         """Stop, and remove the temporary folder of the journals; what came out stays."""
@@ -690,10 +684,6 @@ def check_passed_on(
             raise TypeError(f"{what} takes no {given}: it gives its searches their own{instead}")
         if given not in known:
             raise TypeError(f"{what} takes no {given}. {near_match(given, [one for one in known if one not in own])}")
-
-
-def _wait_for(ended: threading.Event, minutes: float | None) -> bool:
-    return ended.wait(seconds_to_wait(minutes))
 
 
 def _named_strategies(
