@@ -73,32 +73,27 @@ class DistinctSampler:
         allow_duplicates: bool,
     ) -> None:
         self.strategy = strategy
-        self._objectives = objectives
+        self.objectives = objectives
         self._seen_keys = seen
         self._allow_duplicates = allow_duplicates
-        self._space: Space | None = None
+        self.space: Space | None = None
         # The tests of this package's own strategies show that these stay inside the space.
         self._checks = not type(strategy).__module__.startswith("hpo_widgets.")
         strategy.seen = self._is_seen
 
     def _is_seen(self, point: dict[str, object]) -> bool:
         """Whether a point was launched; ``in`` on a set is atomic, so that any thread may ask."""
-        if self._space is None or self._allow_duplicates:
+        if self.space is None or self._allow_duplicates:
             return False
-        return tuple(self._space.encode(point)) in self._seen_keys
+        return tuple(self.space.encode(point)) in self._seen_keys
 
     def is_new(self, encoded: EncodedPoint) -> bool:
         """Whether a point may be launched."""
         return self._allow_duplicates or tuple(encoded) not in self._seen_keys
 
-    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
-        """Have the strategy begin a space epoch; see `Proposals.begin`."""
-        self._space = space
-        self.strategy.begin(space, self._objectives, epoch, history, draws)
-
     def sample(self) -> tuple[Proposal, EncodedPoint] | None:
         """Return the next point that is new, with its encoded form; None: the strategy offers none."""
-        space = self._space
+        space = self.space
         if space is None:
             return None
         ask, encode = self.strategy.ask, space.encode
@@ -151,6 +146,10 @@ class Proposals(ABC):
         draws
             How many points were drawn in this epoch already.
         """
+
+    def _begin_strategy(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
+        self._sampler.space = space
+        self._sampler.strategy.begin(space, self._sampler.objectives, epoch, history, draws)
 
     @abstractmethod
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
@@ -218,7 +217,7 @@ class InlineProposals(Proposals):
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
-        self._call(lambda: self._sampler.begin(space, epoch, history, draws))
+        self._call(lambda: self._begin_strategy(space, epoch, history, draws))
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         if self.is_exhausted or self.error is not None:
@@ -340,7 +339,7 @@ class ThreadedProposals(Proposals):
 
         def begin_strategy() -> None:
             self._num_in_history = self._read(lambda: len(history))
-            self._sampler.begin(space, epoch, history, draws)
+            self._begin_strategy(space, epoch, history, draws)
 
         self._put(begin_strategy)
 

@@ -171,7 +171,7 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
 
 
 def open_search(
-    cls: type[HyperParameterOptimizer],
+    kind: type[HyperParameterOptimizer],
     journal_or_task_id: str | Path,
     search: str | None,
     *,
@@ -183,7 +183,7 @@ def open_search(
 
     Parameters
     ----------
-    cls
+    kind
         The class of a search to continue.
     journal_or_task_id, search, base_task_id, journal, keywords
         As of `HyperParameterOptimizer.open`; some of the keywords are taken out.
@@ -194,8 +194,8 @@ def open_search(
         A search to continue, or a view of it.
     """
     if search is None and names_a_task(journal_or_task_id):
-        return _reattach(cls, str(journal_or_task_id), base_task_id, keywords, journal)
-    return _reopen(cls, find_journal(journal_or_task_id, search, journal=journal), base_task_id, keywords)
+        return _reattach(kind, str(journal_or_task_id), base_task_id, keywords, journal)
+    return _reopen(kind, find_journal(journal_or_task_id, search, journal=journal), base_task_id, keywords)
 
 
 def _reopen(

@@ -311,7 +311,15 @@ class SearchStrategy(ABC):
         """
 
     def launched(self, proposal: Proposal, number: int) -> None:  # noqa: B027  optional
-        """Learn that ``proposal`` became the trial with this number."""
+        """Learn which trial runs a point.
+
+        Parameters
+        ----------
+        proposal
+            What `ask` returned.
+        number
+            The trial's number.
+        """
 
     def dropped(self, proposal: Proposal) -> None:  # noqa: B027  optional
         """Learn that ``proposal`` will not be run. Not called for those left over at `begin`."""
