@@ -17,6 +17,24 @@ def identity(x):
     return x
 
 
+class Time:
+    """Both clocks of the machine; they stand until a test moves them. ``began`` is the time of day of the first."""
+
+    def __init__(self, began=1e9):
+        self.began = began
+        self.seconds = 1000.0
+        self.set_by = 0.0  # seconds by which somebody has set the time of day
+
+    def pass_minutes(self, minutes):
+        self.seconds += minutes * 60
+
+    def monotonic(self):
+        return self.seconds
+
+    def time(self):
+        return self.began + self.seconds - 1000.0 + self.set_by
+
+
 def let_an_hour_go_by(made):
     """Have each trial have begun an hour earlier, once all that were launched have begun."""
     state = made._controller.state

@@ -21,16 +21,6 @@ def test_calls_come_in_order_and_once():
     thread.close()
 
 
-def test_an_error_is_handed_on_and_the_next_call_comes():
-    calls, errors = [], []
-    thread = CallbackThread(errors.append)
-    thread.put(lambda n: calls.append(1 / n), [(0,), (1,)])
-    assert thread.wait(DEADLINE)
-    assert calls == [1.0]
-    assert [type(error) for error in errors] == [ZeroDivisionError]
-    thread.close()
-
-
 class UnspeakableError(Exception):
     def __str__(self):
         raise ValueError("an error that cannot even be told")

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, StopConditions
-from hpo_widgets.search.limits import SearchClock, Settings, WallClock
+from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, StopConditions
+from hpo_widgets.search.limits import SearchClock, Settings
 from hpo_widgets.trials import TrialState
 
 UNCOUNTED = [state for state in TrialState if state not in {TrialState.COMPLETED, TrialState.FAILED}]
@@ -41,30 +41,12 @@ def failed(conditions, times, **keywords):
     return [conditions.after_trial(TrialState.FAILED, "raised ValueError: no", **keywords) for _ in range(times)]
 
 
-def test_failures_in_a_row_end_the_search_with_the_last_error(conditions):
-    *before, reason = failed(conditions, 4)
-    assert before == [None] * 3
-    assert reason.code == "max_failures"
-    assert reason.sentence == "4 trials in a row failed; the last: raised ValueError: no"
-
-
 def test_the_error_in_a_reason_is_one_line_of_bounded_length(conditions):
     for _ in range(4):
         reason = conditions.after_trial(TrialState.FAILED, "raised ValueError: no\n  " + "x" * 1000)
     assert reason.sentence.startswith("4 trials in a row failed; the last: raised ValueError: no xxx")
     assert reason.sentence.endswith("x…")
     assert len(reason.sentence) < 300
-
-
-def test_a_success_begins_the_row_again(conditions):
-    failed(conditions, 3)
-    assert conditions.after_trial(TrialState.COMPLETED, None) is None
-    assert failed(conditions, 3) == [None] * 3
-
-
-def test_without_a_limit_failures_go_on(settings, conditions):
-    settings.max_failures = None
-    assert failed(conditions, 100) == [None] * 100
 
 
 def test_another_limit_holds_from_the_next_trial_on(settings, conditions):
@@ -143,17 +125,6 @@ def test_one_trial_that_began_is_a_sign_that_trials_can(settings, conditions, st
         assert conditions.after_trial(state, "raised") is None
 
 
-def test_an_objective_that_nobody_reports_ends_the_search(conditions):
-    error = "ended without reporting 'a/b'"
-    reasons = [
-        conditions.after_trial(TrialState.FAILED, error, without_objective=True)
-        for _ in range(TRIALS_WITHOUT_OBJECTIVE)
-    ]
-    assert reasons[:-1] == [None] * (TRIALS_WITHOUT_OBJECTIVE - 1)
-    assert reasons[-1].code == "objective_never_reported"
-    assert reasons[-1].sentence == f"the first {TRIALS_WITHOUT_OBJECTIVE} trials {error}"
-
-
 def test_an_objective_that_was_reported_once_is_only_missing(conditions):
     conditions.after_trial(TrialState.COMPLETED, None)
     assert failed(conditions, 3, without_objective=True) == [None] * 3
@@ -205,26 +176,3 @@ def test_what_the_strategy_raised_ends_the_search_and_its_traceback_is_logged(co
         reason = why_no_more(conditions, Proposals(error=ZeroDivisionError("of nothing")), is_paused=True)
     assert (reason.code, reason.sentence) == ("error", "Walk raised ZeroDivisionError: of nothing")
     assert "ZeroDivisionError: of nothing" in caplog.text
-
-
-def test_a_search_with_a_budget_left_can_be_started_again(settings, conditions):
-    assert conditions.why_nothing_left(8) is None
-    settings.total_max_jobs = None
-    assert conditions.why_nothing_left(10**6) is None
-
-
-def test_a_used_up_budget_says_what_to_raise(settings, clock, conditions):
-    reason = conditions.why_nothing_left(9)
-    assert reason.code == "total_max_jobs"
-    assert "raise total_max_jobs" in reason.sentence
-    settings.optimization_time_limit, clock.wall = 2.0, WallClock(2.0)
-    reason = conditions.why_nothing_left(0)
-    assert reason.code == "optimization_time_limit"
-    assert "set a new one" in reason.sentence
-    settings.optimization_time_limit = None
-    settings.compute_time_limit, clock.compute_done = 3.0, 3.0
-    reason = conditions.why_nothing_left(0)
-    assert reason.code == "compute_time_limit"
-    assert "raise its limit" in reason.sentence
-    settings.compute_time_limit = 3.5
-    assert conditions.why_nothing_left(0) is None

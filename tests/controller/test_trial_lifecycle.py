@@ -11,6 +11,14 @@ from hpo_widgets.controller.run import Deadlines
 from hpo_widgets.engines.base import JobEvent, Outcome, Summary
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
+from tests.runs import Time
+
+
+@pytest.fixture
+def clocks(monkeypatch):
+    made = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", made)
+    return made
 
 
 def test_only_the_first_reason_to_end_counts(trials, engine, run_trial):
@@ -28,24 +36,8 @@ def test_a_trial_is_asked_to_end_once_and_one_that_has_ended_never(trials, state
     assert state.active[0].end_reason.startswith("pruned")
 
 
-class Time:
-    """Both clocks of the machine; they stand until a test moves them."""
-
-    def __init__(self):
-        self.seconds = 1000.0
-        self.set_by = 0.0
-
-    def monotonic(self):
-        return self.seconds
-
-    def time(self):
-        return 1e9 + self.seconds + self.set_by
-
-
 @pytest.mark.parametrize("set_by", [0.0, -60.0, 86_400.0])
-def test_a_trial_takes_as_long_as_a_clock_says_that_nobody_sets(trials, state, recorder, monkeypatch, set_by):
-    clocks = Time()
-    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+def test_a_trial_takes_as_long_as_a_clock_says_that_nobody_sets(trials, state, recorder, clocks, set_by):
     trials.launch({"x": 0.5}, [0.5], None)
     clocks.seconds += 3.0
     clocks.set_by = set_by
@@ -56,12 +48,8 @@ def test_a_trial_takes_as_long_as_a_clock_says_that_nobody_sets(trials, state, r
 
 
 @pytest.mark.parametrize(("measured", "duration"), [(0.0, 0.0), (2.0, 2.0), (1e11, 100.0)])
-def test_a_trial_takes_no_time_before_its_worker_is_ready(
-    trials, state, recorder, engine, monkeypatch, measured, duration
-):
+def test_a_trial_takes_no_time_before_its_worker_is_ready(trials, state, recorder, engine, clocks, measured, duration):
     state.settings.time_limit_per_job = 1.0
-    clocks = Time()
-    monkeypatch.setattr(trial_lifecycle, "time", clocks)
     trials.launch({"x": 0.5}, [0.5], None)
     trials.receive(JobEvent("loading", 0, None))
     clocks.set_by = 3600.0
@@ -81,9 +69,7 @@ def test_a_trial_takes_no_time_before_its_worker_is_ready(
 
 
 @pytest.mark.parametrize("end", [TrialState.ABORTED, TrialState.FAILED])
-def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials, state, recorder, monkeypatch, end):
-    clocks = Time()
-    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials, state, recorder, clocks, end):
     trials.launch({"x": 0.5}, [0.5], None)
     trials.receive(JobEvent("loading", 0, None))
     clocks.seconds += 100.0
@@ -103,10 +89,8 @@ def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials
     ],
 )
 def test_a_trial_that_was_aborted_or_never_began_does_not_say_that_trials_are_short(
-    trials, state, monkeypatch, end, is_ready, is_long
+    trials, state, clocks, end, is_ready, is_long
 ):
-    clocks = Time()
-    monkeypatch.setattr(trial_lifecycle, "time", clocks)
     trials.launch({"x": 0.5}, [0.5], None)
     if not is_ready:
         trials.receive(JobEvent("loading", 0, None))
@@ -136,10 +120,8 @@ def summary(last_iteration, **scalars):
 
 
 def test_a_job_that_was_put_back_into_its_queue_keeps_nothing_of_its_first_run_but_its_time(
-    trials, state, recorder, run_trial, monkeypatch
+    trials, state, recorder, run_trial, clocks
 ):
-    clocks = Time()
-    monkeypatch.setattr(trial_lifecycle, "time", clocks)
     run_trial(0)
     trials.queue = Queue()
     trials.receive(JobEvent("started", 0, clocks.time()))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from hpo_widgets import (
@@ -34,7 +32,6 @@ from hpo_widgets.journal import (
 )
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.conftest import DEADLINE
 from tests.journal.conftest import locked
 from tests.runs import X, finished, identity
 
@@ -224,33 +221,10 @@ def exits(x):
     os._exit(3)
 
 
-def segfaults(x):
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def is_killed(x):
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def calls_sys_exit(x):
-    import sys
-
-    sys.exit("bye")
-
-
 MISBEHAVIOUR = {
     raises: "KeyError: 'no luck'",
     returns_a_string: r"returned a str \('0.5'\)",
     exits: "3",
-    segfaults: "SIGSEGV|signal 11",
-    is_killed: "SIGKILL|signal 9",
-    calls_sys_exit: "bye",
 }
 
 
@@ -280,15 +254,6 @@ def test_an_infinite_number_is_a_value_and_a_huge_one_too(search):
     )
     assert made.stop_reason.code == "space_exhausted"
     assert made.best_trial.parameters["x"] == 2
-
-
-def test_an_iteration_that_no_file_can_hold_fails_its_trial_only(search):
-    def train(x, trial):
-        trial.report_scalar("objective", "objective", 1.0, 10 ** (20 if x else 3))
-
-    made = finished(search(train, [DiscreteParameterRange("x", [0, 1])]))
-    assert made.stop_reason.code == "space_exhausted"
-    assert made.counts[TrialState.COMPLETED] == 1
 
 
 def test_an_objective_that_nobody_reports_ends_the_search_after_the_first_few(search):
@@ -331,95 +296,6 @@ def test_a_callable_that_returns_nan_only_ends_by_failures(search):
     assert made.stop_reason.sentence == (
         "4 trials in a row failed; the last: objective/objective is NaN at iteration 0"
     )
-
-
-def test_a_dict_without_the_objective_is_told_so(search):
-    made = finished(search(lambda x: {"los": x}, total_max_jobs=1, objective_metric_series="loss"))
-    assert "ended without reporting 'objective/loss', only other scalars" in made.trial(0).error
-    assert "'los/los'" in made.trial(0).error
-
-
-def test_one_number_for_two_objectives_is_told_so(search):
-    made = finished(
-        search(
-            identity,
-            objective_metric_title=["a", "b"],
-            objective_metric_series=["c", "d"],
-            objective_metric_sign=["min", "min"],
-            total_max_jobs=1,
-        )
-    )
-    assert "returned one number for 2 objectives" in made.trial(0).error
-
-
-def test_megabytes_of_output_are_bounded_and_kept(search):
-    def train(x):
-        for number in range(40_000):
-            print(f"line {number} " + "x" * 80)
-        return x
-
-    made = finished(search(train, total_max_jobs=1))
-    stdout, _, _ = made.trial(0).get_output()
-    assert stdout.startswith("line 0 ")
-    assert "line 39999 " in stdout
-    assert len(stdout) < 100_000
-
-
-HANGS = {
-    "waits": "__import__('threading').Event().wait()",
-    "works": "[0 for _ in iter(int, 1)]",
-    "ignores": "[__import__('signal').signal(15, 1), __import__('time').sleep(1000)]",
-    "catches": "[0 for _ in iter(int, 1)]",
-}
-
-
-@pytest.mark.parametrize("how", HANGS)
-def test_a_trial_that_hangs_is_stopped(search, until, how):
-    code = HANGS[how]
-
-    def train(x, trial):
-        trial.report_scalar("objective", "objective", x, 0)
-        while True:
-            try:
-                eval(code)
-            except BaseException:
-                if how != "catches":
-                    raise
-
-    others = set(psutil.Process().children())  # a server or a browser that tests share goes on
-    made = search(train)
-    made.start()
-    until(made, lambda: len(made.top(2)) == 2)
-    supervisors = [child for child in psutil.Process().children() if child not in others]
-    workers = [worker for supervisor in supervisors for worker in supervisor.children(recursive=True)]
-    assert len(supervisors) == len(workers) == 2
-    made.stop()
-    assert made.counts[TrialState.ABORTED] == 2
-    assert not psutil.wait_procs(supervisors + workers, timeout=DEADLINE)[1]
-
-
-def test_threads_and_children_of_a_trial_end_with_it(search, until, tmp_path):
-    def train(x, trial):
-        import subprocess
-        import sys
-        import threading
-
-        threading.Thread(target=threading.Event().wait).start()
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-        trial.report_scalar("objective", "objective", x, 0)
-        trial.report_scalar("child", "pid", child.pid, 0)
-        threading.Event().wait()
-
-    made = search(train)
-    made.start()
-    until(made, lambda: len([t for t in made.top(2) if "child" in t.get_last_scalar_metrics()]) == 2)
-    pids = [int(trial.get_last_scalar_metrics()["child"]["pid"]["last"]) for trial in made.top(2)]
-    assert all(psutil.pid_exists(pid) for pid in pids)
-    made.stop()
-    deadline = time.monotonic() + DEADLINE
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # The journal ------------------------------------------------------------------------------------------------------

@@ -122,12 +122,6 @@ def test_a_strategy_that_follows_none_says_so(made):
     assert "set_priors did nothing" in search.errors[-1].sentence
 
 
-def test_a_command_tells_what_is_wrong_as_a_notice(made):
-    search = made()
-    search.command("set_prior", "x", [1, -2])
-    assert "at least 0" in search.errors[-1].sentence
-
-
 def test_its_code_sets_the_same_priors(made):
     search = made()
     search.set_priors({"lr": lambda lr: 1 / lr, "solver": [1, 0.5]})

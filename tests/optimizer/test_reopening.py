@@ -93,10 +93,6 @@ def root():
     return os.path.dirname(os.path.dirname(hpo_widgets.__file__))
 
 
-def follow(viewer, until, condition):
-    until(viewer, condition)
-
-
 def kill(process):
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
@@ -157,25 +153,6 @@ def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel
     drawn = [again.trial(number) for number in range(10, 30)]
     assert [trial.parameters for trial in drawn] == [uninterrupted.trial(n).parameters for n in range(20)]
     assert {trial.epoch for trial in drawn} == {0}
-
-
-def test_a_loop_over_is_running_of_a_view_ends_when_the_process_of_the_search_was_killed(kernel):
-    process, path = kernel("optimizer.start()")
-    with HyperParameterOptimizer.open(path) as viewer:
-        seen_running = wait_for(viewer.is_running)
-        kill(process)
-        assert seen_running
-        assert wait_for(lambda: not viewer.is_running())
-        assert viewer.owner_died
-        assert viewer.status is SearchStatus.STOPPED
-
-
-def wait_for(condition):
-    """Look again and again, without a subscription, whether a condition holds; False after `DEADLINE`."""
-    deadline = time.monotonic() + DEADLINE
-    while not (holds := condition()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return holds
 
 
 def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(kernel, until, tmp_path):

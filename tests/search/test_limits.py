@@ -23,30 +23,14 @@ from hpo_widgets.search.limits import (
     typed_positive_int,
     wall_limit_until,
 )
+from tests.runs import Time
 
 NOON = dt.datetime.fromisoformat("2030-01-01T12:00")
 
 
-class Time:
-    """Both clocks of the machine; they stand until a test moves them."""
-
-    def __init__(self):
-        self.seconds = 1000.0
-        self.set_by = 0.0  # seconds by which somebody has set the time of day
-
-    def pass_minutes(self, minutes):
-        self.seconds += minutes * 60
-
-    def monotonic(self):
-        return self.seconds
-
-    def time(self):
-        return NOON.timestamp() + self.seconds - 1000.0 + self.set_by
-
-
 @pytest.fixture
 def time(monkeypatch):
-    made = Time()
+    made = Time(NOON.timestamp())
     monkeypatch.setattr(limits, "time", made)
     return made
 
@@ -269,11 +253,6 @@ def test_all_that_is_given_is_kept():
     )
 
 
-def test_failures_without_a_limit_have_to_be_asked_for():
-    assert settings_of(max_failures=None).max_failures is None
-    assert settings_of().max_failures == 10
-
-
 @pytest.mark.parametrize("name", ["total_max_jobs", "min_iteration_per_job", "max_iteration_per_job", "max_failures"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", True])
 def test_numbers_of_things_are_whole_and_above_zero(name, value):
@@ -383,9 +362,7 @@ def test_a_moment_that_not_every_zone_can_name_is_refused(zone):
 
 def test_a_limit_that_spans_the_end_of_summer_time_is_no_hour_longer(berlin, monkeypatch):
     before = dt.datetime.fromisoformat("2030-10-27T01:00").timestamp()  # clocks go from 3:00 back to 2:00
-    made = Time()
-    made.time = lambda: before + made.seconds - 1000.0
-    monkeypatch.setattr(limits, "time", made)
+    monkeypatch.setattr(limits, "time", Time(before))
     assert TimeLimit(dt.datetime.fromisoformat("2030-10-27T05:00")).seconds_left == 5 * 3600
     shown = TimeLimit.in_seconds(5 * 3600).moment
     assert shown == dt.datetime.fromisoformat("2030-10-27T05:00")

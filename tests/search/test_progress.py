@@ -16,6 +16,14 @@ class Terminal(io.StringIO):
         return True
 
 
+def drawn(search, file=None):
+    """What a bar of a search writes to a file, or to one that takes the place of the terminal."""
+    file = io.StringIO() if file is None else file
+    with closing(ProgressBar(file=file)) as bar:
+        bar.draw(search)
+    return file.getvalue()
+
+
 def test_in_a_file_each_state_is_a_line():
     search, file = ScriptedSearch(jobs=4), io.StringIO()
     with closing(ProgressBar(file=file)) as bar:
@@ -31,29 +39,23 @@ def test_in_a_file_each_state_is_a_line():
 
 
 def test_in_a_terminal_the_line_is_drawn_over():
-    search, file = ScriptedSearch(jobs=4), Terminal()
-    with closing(ProgressBar(file=file)) as bar:
-        search.add_trial(0.5)
-        bar.draw(search)
-    assert "\r" in file.getvalue()
-    assert "1/4" in file.getvalue()
+    search = ScriptedSearch(jobs=4)
+    search.add_trial(0.5)
+    line = drawn(search, Terminal())
+    assert "\r" in line
+    assert "1/4" in line
 
 
 def test_all_values_of_the_best_trial_are_told_and_by_which_objective_it_is_the_best():
     search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
     search.add_trial([0.5, 2.0])
-    file = io.StringIO()
-    with closing(ProgressBar(file=file)) as bar:
-        bar.draw(search)
-    assert "best 0.5 2 at #0 by a/a" in file.getvalue()
+    assert "best 0.5 2 at #0 by a/a" in drawn(search)
 
 
 def test_a_best_trial_that_did_not_complete_says_so():
-    search, file = ScriptedSearch(), io.StringIO()
+    search = ScriptedSearch()
     search.add_trial(0.5, state=TrialState.ABORTED)
-    with closing(ProgressBar(file=file)) as bar:
-        bar.draw(search)
-    assert "best 0.5 at #0 (aborted)]" in file.getvalue()
+    assert "best 0.5 at #0 (aborted)]" in drawn(search)
 
 
 def test_wait_draws_the_bar_until_the_end(search, capsys):
@@ -72,10 +74,9 @@ def test_wait_with_a_bar_times_out_too(two_running, gate, capsys):
 
 
 def test_what_had_ended_before_counts_for_the_share_and_not_for_the_rate():
-    search, file = ScriptedSearch(jobs=20), io.StringIO()
+    search = ScriptedSearch(jobs=20)
     for _ in range(10):
         search.add_trial(0.5)
-    with closing(ProgressBar(file=file)) as bar:
-        bar.draw(search)
-    assert "10/20" in file.getvalue()
-    assert "? trials/s" in file.getvalue().splitlines()[-1]
+    last = drawn(search).splitlines()[-1]
+    assert "10/20" in last
+    assert "? trials/s" in last

@@ -222,11 +222,6 @@ def test_an_even_grid_of_conditional_parameters_repeats_nothing(drive):
     assert {point["kernel"] for point in points} == {"linear", "radial"}
 
 
-def test_an_even_grid_goes_on_where_it_was_and_refuses_a_size_that_is_none(drive):
-    strategy = EvenGrid(points=9)
-    search = drive(strategy, SPACE)
-    whole = all_of(strategy)
-    strategy.begin(SPACE, search.objectives, 0, [], 4)
-    assert strategy.ask().point == whole[4]
+def test_an_even_grid_refuses_a_size_that_is_none():
     with pytest.raises(ValueError, match="points must be a whole number"):
         EvenGrid(points=0)
