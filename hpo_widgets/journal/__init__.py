@@ -7,8 +7,9 @@ and a header that says what the search is. Values are JSON; nothing is ever unpi
 **Durable** means: a write that has returned survives the death of this process by any signal. After a power
 loss the file is intact, but the last writes before it may be missing.
 
-**Copies.** While its owner is at work, copy a journal with `backup`: reading the file byte by byte misses what is
-in its log, and in the owner's process it would release the locks on it. A closed journal is one file like any other.
+**Copies.** While its owner is at work, copy a journal with `JournalReader.backup`: reading the file byte by byte
+misses what is in its log, and in the owner's process it would release the locks on it. A closed journal is one file
+like any other.
 
 **Numbers that are not finite** are kept: in JSON as the words ``NaN``, ``Infinity`` and ``-Infinity``, as
 Python's json module and JSON5 write them.
@@ -28,7 +29,7 @@ from hpo_widgets.journal.errors import (
 )
 from hpo_widgets.journal.lease import Owner
 from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id, opened_by
-from hpo_widgets.journal.reader import JournalChanges, JournalReader, backup
+from hpo_widgets.journal.reader import JournalChanges, JournalReader
 from hpo_widgets.journal.rows import BulkColumns
 from hpo_widgets.journal.writer import Journal
 from hpo_widgets.trials import TrialRow
@@ -48,7 +49,6 @@ __all__ = [
     "JournalVersionError",
     "Owner",
     "TrialRow",
-    "backup",
     "find",
     "journal_path",
     "journals",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets._messages import printable
-from hpo_widgets.journal.rows import LATEST, encode_row, encode_trial
+from hpo_widgets.journal.rows import LATEST, StoredTrial, encode_row, encode_trial
 from hpo_widgets.journal.schema import EVENTS, HEADER, METRICS, OUTPUTS, SCALARS, WRITES
 from hpo_widgets.journal.state import MOST_GAPS, MOST_TRIALS, Totals
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from hpo_widgets.journal.rows import StoredTrial
     from hpo_widgets.trials import TrialRow
 
 Scalar = tuple[int, str, str, float, int | None]
@@ -35,6 +34,16 @@ _ADD_EVENTS = "INSERT INTO events VALUES (?, ?, ?)"
 _ADD_WRITE = "INSERT INTO writes VALUES (?, ?, ?)"
 _REPORTS_A_ROW = 100_000
 """Reports of a trial in a row at most: far less than a row may hold, however long a journal was locked."""
+
+
+class Given(NamedTuple):
+    """What one write is given, see `Journal.write`; a ``header`` of None leaves the one that is there."""
+
+    trials: Iterable[TrialRow] = ()
+    scalars: Iterable[Scalar] = ()
+    outputs: Iterable[Output] = ()
+    events: Sequence[Mapping[str, Any]] = ()
+    header: object = None
 
 
 class Links(NamedTuple):
@@ -101,39 +110,9 @@ class BatchMaker:
         self._metrics = metrics
         self._new_metrics: dict[tuple[str, str], int] = {}
 
-    def make(
-        self,
-        trials: Iterable[TrialRow],
-        scalars: Iterable[Scalar],
-        outputs: Iterable[Output],
-        events: Sequence[Mapping[str, Any]],
-        header: object = None,
-    ) -> Batch:
-        """Encode what `Journal.write` and `Journal.set_header` were given.
-
-        Parameters
-        ----------
-        trials
-            New and changed rows.
-        scalars
-            Reports: (trial number, title, series, value, iteration).
-        outputs
-            Logs: (trial number, stdout, stderr, traceback).
-        events
-            What happened to the search itself, in JSON values.
-        header
-            A new header; None leaves the one that is there.
-
-        Returns
-        -------
-        Batch
-            The rows to write in one transaction.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When something is not JSON, or not of the form that its place needs.
-        """
+    def make(self, given: Given) -> Batch:
+        """Encode what a write is given; raises a TypeError or ValueError for what is not of the form that it needs."""
+        trials, scalars, outputs, events, header = given
         totals, sequence = self._totals, self._sequence
         rows = {row.number: row for row in trials}
         curves: dict[int, list[Any]] = {}
@@ -165,7 +144,7 @@ class BatchMaker:
                 has_output = True
                 num_new_logs += 1
             links[number] = Links(state, curve_key, has_output)
-            records.append(encode_trial(row, sequence, curve_key, has_output))
+            records.append(encode_trial(StoredTrial(row, sequence, curve_key, has_output)))
         after = Totals(
             sequence,
             tuple(states),

@@ -9,6 +9,7 @@ takes a file without locks for unused.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import sys
@@ -19,12 +20,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from hpo_widgets.journal.errors import JournalError, explain
+from hpo_widgets.journal.errors import JournalError, explained
 from hpo_widgets.journal.naming import prepare_directory
-from hpo_widgets.journal.state import give_back, read_state
+from hpo_widgets.journal.state import State, put_state, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a connection waits for another process's transaction to end."""
@@ -52,8 +53,10 @@ _logger = logging.getLogger("hpo_widgets")
 _said: set[str] = set()
 
 
-def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> sqlite3.Connection:
+def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """Open the file for its owner, in the best journal mode that its file system supports.
+
+    A write may take long, and the file was read and checked before, so its queries may too.
 
     Parameters
     ----------
@@ -61,8 +64,6 @@ def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> s
         The file.
     busy_timeout
         Seconds to wait for a lock of another process.
-    is_new
-        Whether the file is still empty; its journal mode is set when it is opened again. Default False.
 
     Returns
     -------
@@ -71,8 +72,8 @@ def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> s
     """
     connection = _connect(path, "rw", busy_timeout)
     try:
-        if not is_new:
-            _set_journal_mode(connection, path)
+        limit_time(connection, math.inf)
+        _set_journal_mode(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -212,11 +213,9 @@ def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
             primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if primary not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}:
                 raise
-    try:
+    with explained(path, "opened"):
         connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
         connection.execute("PRAGMA synchronous=FULL")
-    except sqlite3.Error as error:
-        raise explain(error, path, "opened") from error
     directory = str(path.parent)
     if directory not in _said:
         _said.add(directory)
@@ -304,48 +303,13 @@ class OpenFiles:
         return identity(self._path) not in (None, self._files[0][1])
 
 
-def write_copy(connection: sqlite3.Connection, path: Path, finish: Callable[[Path], None] = lambda _path: None) -> None:
-    """Write all that a connection sees to a new file.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        An open journal, also one whose file was deleted.
-    path : pathlib.Path
-        The new file; its folder is made.
-    finish : callable
-        Changes the new file. Where that fails, as where the copy does, no file is left. Default: nothing is changed.
-
-    Raises
-    ------
-    JournalError
-        When there is such a file, or it cannot be written.
-    """
-    prepare_directory(path.parent)
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error.strerror}.") from error
-    try:
-        with closing(sqlite3.connect(path)) as target:
-            connection.backup(target)
-        finish(path)
-    except BaseException as error:
-        for suffix in ("", "-journal", *LOGS):
-            with suppress(OSError):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        if isinstance(error, sqlite3.Error):
-            raise explain(error, path, "written") from error
-        raise
-
-
 def write_backup(connection: sqlite3.Connection, path: Path) -> None:
-    """Write a copy that nobody owns, so that it can be opened like any journal; see `write_copy`.
+    """Write a copy that nobody owns, so that it can be opened like any journal.
 
     Parameters
     ----------
     connection
-        An open journal.
+        An open journal, also one whose file was deleted.
     path
         The new file; its folder is made.
 
@@ -354,16 +318,10 @@ def write_backup(connection: sqlite3.Connection, path: Path) -> None:
     JournalError
         When there is such a file, or it cannot be written.
     """
-    write_copy(connection, path, _take_owner_out)
-
-
-def _take_owner_out(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+    with _copied(connection, path), closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.text_factory = bytes
         with transaction(copy):
-            owner = read_state(copy, path).owner
-            if owner is not None:
-                give_back(copy, owner, path)
+            put_state(copy, State(None, read_state(copy).totals))
 
 
 def write_again(connection: sqlite3.Connection, path: Path) -> None:
@@ -384,18 +342,46 @@ def write_again(connection: sqlite3.Connection, path: Path) -> None:
         When it cannot be written; the connection is still open.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
-    write_copy(connection, partial)
-    try:
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise JournalError(f"{path} cannot be written: {error.strerror}.") from error
+    remove(partial)
+    with _copied(connection, partial):
+        try:
+            partial.replace(path)
+        except OSError as error:
+            raise JournalError(f"{path} cannot be written: {error.strerror}.") from error
     # Closing removes a log by its name, and a log that is left would be taken for one of the new file: both happen
     # before the new file has a log of its own.
     connection.close()
-    for suffix in LOGS:
+    remove(path, LOGS)
+
+
+@contextmanager
+def _copied(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Write all that a connection sees to a new file; where that or the block fails, no file is left."""
+    prepare_directory(path.parent)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        with explained(path, "written"):
+            with closing(sqlite3.connect(path)) as target:
+                connection.backup(target)
+            yield
+    except BaseException:
+        remove(path)
+        raise
+
+
+def remove(path: Path, suffixes: Iterable[str] = ("", "-journal", *LOGS)) -> None:
+    """Remove a file and what SQLite may have put beside it, as far as that is possible.
+
+    Parameters
+    ----------
+    path
+        The file.
+    suffixes
+        What its name and those of the other files end with. Default: all that there may be.
+    """
+    for suffix in suffixes:
         with suppress(OSError):
             path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -52,23 +52,44 @@ class JournalInUse(JournalError):  # noqa: N818
         self.pid = pid
 
 
-def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
-    """Turn SQLite's error into ours.
+class Damage(Exception):  # noqa: N818 -- as `JournalDamaged`, which `explained` makes of it
+    """What is wrong with a file, as the end of a sentence."""
+
+
+@contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Raise a `JournalError` that names the journal in place of SQLite's errors and of `Damage`.
 
     Parameters
     ----------
-    error : sqlite3.Error
-        What SQLite said.
     path : pathlib.Path
         The journal.
     doing : str
-        What was being done, as in ``"written"``, ``"opened"``.
+        What is done in the block, as in ``"written"``, ``"opened"``.
+    """
+    try:
+        yield
+    except (Damage, sqlite3.Error) as error:
+        raise explanation(error, path, doing) from error
+
+
+def explanation(error: Damage | sqlite3.Error, path: Path, doing: str) -> JournalError:
+    """Return the error that `explained` raises.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    path, doing
+        As for `explained`.
 
     Returns
     -------
     JournalError
         To be raised ``from error``.
     """
+    if isinstance(error, Damage):
+        return _damaged(path, str(error))
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     said = str(error)
@@ -78,12 +99,12 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
             "Nothing of this was stored; it can be tried again when the other one has finished."
         )
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "malformed" in said:
-        return damaged(path, said)
+        return _damaged(path, said)
     if primary == sqlite3.SQLITE_INTERRUPT:
-        return damaged(path, "reading it was interrupted, or does not end")
+        return _damaged(path, "reading it was interrupted, or does not end")
     if primary == sqlite3.SQLITE_TOOBIG:
         if doing in {"read", "opened"}:
-            return damaged(path, "it holds a text that is longer than any of a journal")
+            return _damaged(path, "it holds a text that is longer than any of a journal")
         return JournalError(
             f"{path} could not be {doing}: something in it, such as a choice, is a longer text than a journal takes. "
             "Nothing of this was stored; what was stored before is safe."
@@ -120,24 +141,10 @@ def reported_as_damage(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
-        raise damaged(path, f"{what} is not as a search writes it ({type(error).__name__}: {error!s:.200})") from error
+        raise _damaged(path, f"{what} is not as a search writes it ({type(error).__name__}: {error!s:.200})") from error
 
 
-def damaged(path: Path, why: str) -> JournalDamaged:
-    """Say that a file is no journal, or no whole one.
-
-    Parameters
-    ----------
-    path
-        The file.
-    why
-        What is wrong, as the end of a sentence.
-
-    Returns
-    -------
-    JournalDamaged
-        The error, to be raised.
-    """
+def _damaged(path: Path, why: str) -> JournalDamaged:
     return JournalDamaged(
         f"{path} is damaged or is no journal: {why}. It was left untouched; go on from a copy of it, or begin a "
         "new search."

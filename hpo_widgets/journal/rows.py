@@ -11,20 +11,18 @@ import re
 import struct
 from json import encoder as json_encoder
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
-from zlib import crc32
 
 import numpy as np
 
 from hpo_widgets._messages import printable
-from hpo_widgets.journal.errors import damaged
-from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum, checksum_seed
+from hpo_widgets.journal.errors import Damage
+from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 from hpo_widgets.trials.export import extras_of_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
     from hpo_widgets.trials.export import Extra
 
@@ -116,26 +114,15 @@ def _make_encoder() -> Callable[[object], str]:
 encode = _make_encoder()
 
 
-def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> tuple[int, bytes, str, int]:
-    """Encode a trial for the table ``trials``.
-
-    Parameters
-    ----------
-    row : TrialRow
-        The trial.
-    sequence, curve, has_output
-        See `StoredTrial`.
-
-    Returns
-    -------
-    tuple
-        Number, ``data``, ``more``, checksum.
+def encode_trial(stored: StoredTrial) -> tuple[int, bytes, str, int]:
+    """Encode a trial as number, ``data``, ``more`` and checksum of the table ``trials``.
 
     Raises
     ------
     TypeError, ValueError
         When something in it is not of its type.
     """
+    row, sequence, curve, has_output = stored
     number = int(row.number)
     values, iterations, point = row.values or (), row.iteration or (), row.parameters
     if len(values) != len(iterations):
@@ -165,36 +152,18 @@ def _time(seconds: float) -> float:
     return seconds
 
 
-def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
-    """Check and decode rows of the table ``trials``, in their order.
-
-    Parameters
-    ----------
-    records
-        Rows of the table.
-    path
-        The file, for messages.
-
-    Returns
-    -------
-    list of StoredTrial
-        One entry per row, in the same order.
-
-    Raises
-    ------
-    JournalDamaged
-        When a row is not as it was written.
-    """
+def decode_trials(records: Sequence[Record]) -> list[StoredTrial]:
+    """Check and decode rows of the table ``trials``, in their order; raises `Damage`, as all functions here do."""
     if not records:
         return []
-    heads = _check_records(records, path)
+    heads = _check_records(records)
     return [
         _stored_trial(*record[:2], head, *rest)
-        for record, head, rest in zip(records, heads.tolist(), _read_more(records, path), strict=True)
+        for record, head, rest in zip(records, heads.tolist(), _read_more(records), strict=True)
     ]
 
 
-def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path: Path) -> dict[int, Extra]:
+def decode_extras(records: Sequence[Record], objectives: AbstractSet[str]) -> dict[int, Extra]:
     """Check rows of the table ``trials`` and decode what an export has of them beside their columns.
 
     Parameters
@@ -203,23 +172,16 @@ def decode_extras(records: Sequence[Record], objectives: AbstractSet[str], path:
         Rows of the table.
     objectives
         Names of the objectives.
-    path
-        The file, for messages.
 
     Returns
     -------
     dict
         As `extras_of_trials`.
-
-    Raises
-    ------
-    JournalDamaged
-        When a row is not as it was written.
     """
     if not records:
         return {}
-    _check_records(records, path)
-    more = zip(records, _read_more(records, path), strict=True)
+    _check_records(records)
+    more = zip(records, _read_more(records), strict=True)
     return extras_of_trials(((record[0], *rest[:2], rest[4]) for record, rest in more), objectives)
 
 
@@ -255,31 +217,32 @@ def _with_none(numbers: Sequence[float]) -> list[float | None]:
     return [None if number != number else number for number in numbers]  # noqa: PLR0124 -- NaN
 
 
-def decode_columns(records: Sequence[Record], num_objectives: int | None, path: Path) -> BulkColumns:
+def decode_columns(records: Sequence[Record], num_objectives: int) -> BulkColumns:
     """Check and decode rows of the table ``trials`` into columns.
 
     Parameters
     ----------
     records : sequence of tuple
         The rows, in the order of their numbers.
-    num_objectives : int or None
-        Second axis of ``values``; None: as many as the rows have, at least one.
-    path : pathlib.Path
-        For messages.
+    num_objectives : int
+        Second axis of ``values``.
 
     Returns
     -------
     BulkColumns
         One array a column; the first axis is the trial.
+
+    Raises
+    ------
+    Damage
+        When a row is not as it was written, or not like the others.
     """
-    heads = _check_records(records, path)
+    heads = _check_records(records)
     count = len(heads)
-    if num_objectives is None:
-        num_objectives = int(heads["num_objectives"].max(initial=1))
     num_parameters = int(heads["num_parameters"].max(initial=0))
     reported = heads["num_objectives"] > 0
     if (heads["num_objectives"][reported] != num_objectives).any() or (heads["num_parameters"] != num_parameters).any():
-        raise damaged(path, "its trials differ in the number of objectives or parameters")
+        raise Damage("its trials differ in the number of objectives or parameters")
     values = np.full((count, num_objectives), NAN)
     iteration = np.full((count, num_objectives), -1, dtype=np.int64)
     size, width = TRIAL_HEAD.itemsize, 8 * num_objectives
@@ -308,22 +271,9 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
     }
 
 
-def running_records(records: Sequence[Record], path: Path) -> list[Record]:
-    """Check rows of the table ``trials`` and return those of trials that run.
-
-    Parameters
-    ----------
-    records
-        The rows.
-    path
-        The file, for messages.
-
-    Returns
-    -------
-    list of Record
-        The rows of running trials, in the order given.
-    """
-    heads = _check_records(records, path)
+def running_records(records: Sequence[Record]) -> list[Record]:
+    """Check rows of the table ``trials`` and return those of trials that run, in the order given."""
+    heads = _check_records(records)
     return [records[index] for index in np.flatnonzero(heads["state"] == TrialState.RUNNING).tolist()]
 
 
@@ -354,7 +304,7 @@ def encode_row(table: int, key: int, value: object) -> tuple[int, str, int]:
     return key, data, checksum(table, key, data.encode())
 
 
-def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> Any:
+def decode_row(table: int, row: Sequence[Any] | None, what: str) -> Any:
     """Check and decode a row of any table but ``trials``.
 
     Parameters
@@ -363,8 +313,6 @@ def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> 
         ``schema.STATE`` to ``schema.WRITES``.
     row : sequence or None
         Key, text, checksum; None when there is no such row.
-    path : pathlib.Path
-        For messages.
     what : str
         The row, for messages.
 
@@ -375,19 +323,19 @@ def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> 
 
     Raises
     ------
-    JournalDamaged
+    Damage
         When there is no row, or it is not as it was written.
     """
     if row is None:
-        raise damaged(path, f"{what} is missing")
+        raise Damage(f"{what} is missing")
     key, data, crc = row[:3]
     if not isinstance(data, bytes) or checksum(table, key, data) != crc:
-        raise damaged(path, f"{what} was changed since it was written")
+        raise Damage(f"{what} was changed since it was written")
     try:
         # The header has choices, and events what people typed: both are kept exactly, also unpaired surrogates.
         return json.loads(data) if table in {HEADER, EVENTS} else _loads(data)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"{what} holds text that is not JSON ({error})") from error
+        raise Damage(f"{what} holds text that is not JSON ({error})") from error
 
 
 _HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -413,22 +361,18 @@ _RECORD_FORMAT = "<qqqdddihBBHH"
 """`TRIAL_HEAD` in the words of `struct`."""
 
 
-def _check_records(records: Sequence[Record], path: Path) -> np.ndarray:
+def _check_records(records: Sequence[Record]) -> np.ndarray:
     """Compare all checksums and check the numbers that each record begins with; returns them as `TRIAL_HEAD`."""
     try:
-        wrong = [
-            number
-            for number, data, more, crc in records
-            if crc32(more, crc32(data, checksum_seed(TRIALS, number))) != crc
-        ]
+        wrong = [number for number, data, more, crc in records if checksum(TRIALS, number, data, more) != crc]
     except TypeError as error:
-        raise damaged(path, "a trial is no text") from error
+        raise Damage("a trial is no text") from error
     if wrong:
-        raise damaged(path, f"trial {wrong[0]} was changed since it was written")
+        raise Damage(f"trial {wrong[0]} was changed since it was written")
     size = TRIAL_HEAD.itemsize
     joined = b"".join([record[1][:size] for record in records])
     if len(joined) != size * len(records):
-        raise damaged(path, "a trial is cut off")
+        raise Damage("a trial is cut off")
     heads = np.frombuffer(joined, dtype=TRIAL_HEAD)
     lengths = np.fromiter([len(record[1]) for record in records], np.int64, len(records))
     times = np.stack([heads[name] for name in ("started", "ended", "duration")])
@@ -442,28 +386,28 @@ def _check_records(records: Sequence[Record], path: Path) -> np.ndarray:
         or (heads["flags"] > 3).any()
         or (np.abs(times) > LATEST).any()
     ):
-        raise damaged(path, "a trial is not as a journal has it (a number is out of range)")
+        raise Damage("a trial is not as a journal has it (a number is out of range)")
     return heads
 
 
-def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
+def _parse(texts: Sequence[bytes]) -> list[Any]:
     """Read many JSON texts by one call of the parser, which is what makes it quick."""
     try:
         decoded = _loads(b"[" + b",".join(texts) + b"]")
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"a trial holds text that is not JSON ({error})") from error
+        raise Damage(f"a trial holds text that is not JSON ({error})") from error
     if len(decoded) != len(texts):
-        raise damaged(path, "a trial holds several texts in one")
+        raise Damage("a trial holds several texts in one")
     return decoded  # type: ignore[no-any-return]
 
 
-def _read_more(records: Sequence[Record], path: Path) -> list[Any]:
+def _read_more(records: Sequence[Record]) -> list[Any]:
     """Read and check the fields of ``more`` of each row, of which there is at least one."""
-    more = _parse([record[2] for record in records], path)
+    more = _parse([record[2] for record in records])
     try:
         _check_more(list(zip(*more, strict=True)))
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
+        raise Damage(f"a trial is not as a journal has it ({error})") from error
     return more
 
 

@@ -31,7 +31,7 @@ from stat import S_ISDIR
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from hpo_widgets.journal.errors import JournalError, JournalNotFound, JournalVersionError, damaged
+from hpo_widgets.journal.errors import Damage, JournalError, JournalNotFound, JournalVersionError
 from hpo_widgets.journal.naming import find
 
 if TYPE_CHECKING:
@@ -81,25 +81,7 @@ def checksum(table: int, key: int, data: bytes, more: bytes = b"") -> int:
     int
         The CRC-32 that the row's column ``crc`` holds.
     """
-    return crc32(more, crc32(data, checksum_seed(table, key)))
-
-
-def checksum_seed(table: int, key: int) -> int:
-    """Return what the checksum of a row begins with.
-
-    Parameters
-    ----------
-    table
-        `STATE` to `WRITES`.
-    key
-        The row's key.
-
-    Returns
-    -------
-    int
-        The value that `checksum` goes on from.
-    """
-    return (key * _NUM_TABLES + table) & 0xFFFFFFFF
+    return crc32(more, crc32(data, (key * _NUM_TABLES + table) & 0xFFFFFFFF))
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -129,7 +111,7 @@ def check_file(path: Path) -> None:
     if not os.access(path, os.R_OK):
         raise JournalError(f"{path} cannot be read: this user may not.")
     if stat.st_size == 0:
-        raise damaged(path, "it is empty, as when its making was interrupted")
+        raise Damage("it is empty, as when its making was interrupted")
 
 
 def check_connection(connection: sqlite3.Connection, path: Path) -> None:
@@ -146,7 +128,7 @@ def check_connection(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises
     ------
-    JournalDamaged, JournalVersionError
+    Damage, JournalVersionError
         The file was not touched.
     """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -156,7 +138,7 @@ def check_connection(connection: sqlite3.Connection, path: Path) -> None:
             "read. Begin a new search. The file was left untouched."
         )
     if application_id != APPLICATION_ID:
-        raise damaged(path, "it is an SQLite file of some other program")
+        raise Damage("it is an SQLite file of some other program")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise JournalVersionError(
@@ -165,32 +147,19 @@ def check_connection(connection: sqlite3.Connection, path: Path) -> None:
             "The file was left untouched."
         )
     if version < VERSION:
-        raise damaged(path, f"its version is {version}")
+        raise Damage(f"its version is {version}")
     (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     over = path.stat().st_size % page_size
     if over and not path.with_name(path.name + "-wal").exists():
         # SQLite would read the missing end of the last page as zeros.
-        raise damaged(path, f"{page_size - over} bytes at its end are missing")
+        raise Damage(f"{page_size - over} bytes at its end are missing")
     found = connection.execute("SELECT type, sql FROM sqlite_schema LIMIT ?", (len(TABLES) + 1,)).fetchall()
     if sorted(found, key=str) != sorted(((b"table", statement.encode()) for statement in TABLES), key=str):
-        raise damaged(path, "it has other tables than a journal of its version")
+        raise Damage("it has other tables than a journal of its version")
 
 
-def check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Read every page and raise `JournalDamaged` when one is not as it should be.
-
-    Parameters
-    ----------
-    connection
-        An open journal.
-    path
-        The file, for the message.
-
-    Raises
-    ------
-    JournalDamaged
-        When a page is not as it should be.
-    """
+def check_whole(connection: sqlite3.Connection) -> None:
+    """Read every page and raise `Damage` when one is not as it should be."""
     (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if said != b"ok":
-        raise damaged(path, " ".join(said.decode(errors="replace").split()))
+        raise Damage(" ".join(said.decode(errors="replace").split()))

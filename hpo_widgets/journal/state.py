@@ -6,15 +6,14 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.journal.errors import damaged
-from hpo_widgets.journal.lease import Owner, refuse_living
+from hpo_widgets.journal.errors import Damage
+from hpo_widgets.journal.lease import Owner
 from hpo_widgets.journal.rows import decode_row, encode
 from hpo_widgets.journal.schema import STATE, checksum
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
 
 MOST_TRIALS = 10_000_000
 """Trials that a journal holds at most."""
@@ -98,84 +97,30 @@ def renew_state(connection: sqlite3.Connection, owner: Owner, totals: Totals, he
     return done.rowcount == 1
 
 
-def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> State:
-    """Make ``owner`` the owner; in a write transaction, so that of two processes that try only one succeeds.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        In a transaction.
-    owner : Owner
-        The new one.
-    path : pathlib.Path
-        For messages.
-
-    Returns
-    -------
-    State
-        The state before; its owner, if there is one, died without giving the journal back.
-
-    Raises
-    ------
-    JournalInUse
-        When the former owner is alive.
-    """
-    former = read_state(connection, path)
-    refuse_living(former.owner, path)
-    connection.execute(
-        "UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1", _record(owner, former.totals, owner.heartbeat)
-    )
-    return former
-
-
-def give_back(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
-    """Leave the journal without an owner, if ``owner`` still is it.
-
-    Parameters
-    ----------
-    connection
-        An open journal, inside a transaction of the caller's.
-    owner
-        Who gives it back.
-    path
-        The file, for messages.
-    """
-    state = read_state(connection, path)
-    if state.owner is not None and state.owner.token == owner.token:
-        connection.execute(
-            "UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1 AND token = ?",
-            (*_record(None, state.totals), owner.token),
-        )
-
-
-def read_state(connection: sqlite3.Connection, path: Path) -> State:
-    """Read the row; raises `JournalDamaged` when it is not as it was written.
+def put_state(connection: sqlite3.Connection, state: State) -> None:
+    """Write the row anew whoever owns the journal, inside a transaction of the caller's.
 
     Parameters
     ----------
     connection
         An open journal.
-    path
-        The file, for messages.
-
-    Returns
-    -------
-    State
-        Who holds the journal, and how many rows it has.
-
-    Raises
-    ------
-    JournalDamaged
-        When the row is not as it was written.
+    state
+        Its owner from now on, None for nobody, and what it holds.
     """
+    heartbeat = 0.0 if state.owner is None else state.owner.heartbeat
+    connection.execute("UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1", _record(*state, heartbeat))
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """Read the row; raises `Damage` when it is not as it was written."""
     row = connection.execute("SELECT id, data, crc, token FROM state WHERE id = 1").fetchone()
-    fields = decode_row(STATE, row, path, "the row that says how much it holds")
+    fields = decode_row(STATE, row, "the row that says how much it holds")
     try:
         sequence, states, highest, *others, heartbeat, owner = fields
         totals = Totals(sequence, tuple(states), highest, *others)
         owner = None if owner is row[3] is None else _owner(owner, heartbeat, row[3])
     except (TypeError, ValueError) as error:
-        raise damaged(path, f"the row that says how much it holds has other fields ({error})") from error
+        raise Damage(f"the row that says how much it holds has other fields ({error})") from error
     sizes = (totals.sequence, *totals.states, *others)
     if (
         len(states) != len(TrialState)
@@ -184,7 +129,7 @@ def read_state(connection: sqlite3.Connection, path: Path) -> State:
         or not -1 <= totals.trials - 1 <= totals.highest <= totals.trials + MOST_GAPS
         or totals.trials > MOST_TRIALS
     ):
-        raise damaged(path, "the row that says how much it holds has numbers that no journal has")
+        raise Damage("the row that says how much it holds has numbers that no journal has")
     return State(owner, totals)
 
 
@@ -200,7 +145,7 @@ def _owner(fields: list[Any], heartbeat: Any, token: bytes | None) -> Owner:
     return Owner(host, machine, pid, started, heartbeat, own_token)
 
 
-def _record(owner: Owner | None, totals: Totals, heartbeat: float = 0.0) -> tuple[str | None, str, int]:
+def _record(owner: Owner | None, totals: Totals, heartbeat: float) -> tuple[str | None, str, int]:
     """Return token, data and checksum."""
     sequence, states, *others = totals
     # Written by hand for speed: every write has this text, and it hardly changes.

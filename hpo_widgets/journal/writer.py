@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hpo_widgets.journal import lease, schema
-from hpo_widgets.journal.batch import BatchMaker
+from hpo_widgets.journal.batch import BatchMaker, Given
 from hpo_widgets.journal.connection import (
     BUSY_TIMEOUT,
     OpenFiles,
     connect_owner,
-    limit_time,
+    remove,
     transaction,
     write_again,
     write_backup,
 )
-from hpo_widgets.journal.errors import JournalError, JournalLeaseLost, explain
+from hpo_widgets.journal.content import Content
+from hpo_widgets.journal.errors import Damage, JournalError, JournalLeaseLost, explained
 from hpo_widgets.journal.naming import SUFFIX, journal_path, prepare_directory
-from hpo_widgets.journal.reader import JournalReader, find_trials, read_header, read_metrics, read_running
+from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.journal.rows import encode_row
-from hpo_widgets.journal.state import State, Totals, give_back, insert_state, read_state, renew_state, take
+from hpo_widgets.journal.state import State, Totals, insert_state, put_state, read_state, renew_state
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -79,17 +79,16 @@ class Journal:
         self._pid = os.getpid()
         self._reader: JournalReader | None = None
         self._reader_lock = threading.Lock()
+        content = Content(connection)
         self._totals = former.totals
         self._links: dict[int, Links] = {}
         """Links of the trials that were written and have not ended."""
         self.search_id: str
-        self.search_id, _ = read_header(connection, path)
+        self.search_id = content.search_id
         self._files = OpenFiles(path)
         self.num_written_again = 0
         """How often the file was deleted or moved and has been written again."""
-        self._metrics: dict[tuple[str, str], int] = {
-            pair: key for key, pair in enumerate(read_metrics(connection, former.totals, path), start=1)
-        }
+        self._metrics: dict[tuple[str, str], int] = {pair: key for key, pair in enumerate(content.metrics(), start=1)}
 
     @classmethod
     def create(
@@ -128,31 +127,25 @@ class Journal:
         except OSError as error:
             raise _cannot_be_made(path, error) from error
         try:
-            connection = connect_owner(made, busy_timeout, is_new=True)
-            try:
-                with transaction(connection):
-                    schema.create_tables(connection)
-                    connection.execute("INSERT INTO header VALUES (?, ?, ?)", row)
-                    insert_state(connection, owner)
-            finally:
-                connection.close()
-            _put_in_place(made, path)
-            made = path
-            connection = connect_owner(path, busy_timeout)
-            limit_time(connection, math.inf)
-            try:
-                return cls(path, connection, owner, hold, State(None, Totals()), busy_timeout)
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            _remove(made)
-            raise explain(error, path, "made") from error
+            with explained(path, "made"):
+                # Its journal mode is set when it is opened under its own name.
+                with closing(sqlite3.connect(made, isolation_level=None)) as new, transaction(new):
+                    schema.create_tables(new)
+                    new.execute("INSERT INTO header VALUES (?, ?, ?)", row)
+                    insert_state(new, owner)
+                _put_in_place(made, path)
+                made = path
+                connection = connect_owner(path, busy_timeout)
+                try:
+                    return cls(path, connection, owner, hold, State(None, Totals()), busy_timeout)
+                except BaseException:
+                    connection.close()
+                    raise
         except BaseException:
             with suppress(OSError):
                 if path.samefile(made):  # Ctrl-C just when it had got its name
-                    _remove(path)
-            _remove(made)
+                    remove(path)
+            remove(made)
             raise
 
     @classmethod
@@ -189,20 +182,19 @@ class Journal:
                 reader.check_whole()
         owner = lease.Owner.here()
         hold = lease.hold(owner)
-        try:
+        with explained(path, "opened"):
             connection = connect_owner(path, busy_timeout)
             try:
                 schema.check_connection(connection, path)
-                # The file is checked, so there are no endless queries to guard against, and a write may take long.
-                limit_time(connection, math.inf)
+                # A write transaction, so that of two processes that try to own it only one succeeds.
                 with transaction(connection):
-                    former = take(connection, owner, path)
+                    former = read_state(connection)
+                    lease.refuse_living(former.owner, path)
+                    put_state(connection, State(owner, former.totals))
                 return cls(path, connection, owner, hold, former, busy_timeout)
             except BaseException:
-                _leave(connection, owner, path)
+                _leave(connection, owner)
                 raise
-        except sqlite3.Error as error:
-            raise explain(error, path, "opened") from error
 
     @staticmethod
     def view(path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> JournalReader:
@@ -281,7 +273,7 @@ class Journal:
         TypeError, ValueError
             Something is not JSON, or not of the form that its place needs; nothing was stored.
         """
-        return self._write(trials, scalars, outputs, events)
+        return self._write(Given(trials, scalars, outputs, events))
 
     def set_archived(self, numbers: Sequence[int], *, archived: bool) -> int:
         """Hide trials, or show them again; returns the sequence number.
@@ -299,11 +291,12 @@ class Journal:
             The journal's sequence number after it.
         """
         found = self._find(numbers)
-        return self._write([replace(found[number].row, archived=archived) for number in numbers if number in found])
+        rows = [replace(found[number].row, archived=archived) for number in numbers if number in found]
+        return self._write(Given(rows))
 
     def set_header(self, header: Mapping[str, Any]) -> int:
         """Replace the header; returns the sequence number."""
-        return self._write(header=[self.search_id, dict(header)])
+        return self._write(Given(header=[self.search_id, dict(header)]))
 
     def abort_interrupted(self) -> list[int]:
         """Mark the trials that were running when the last owner died as aborted.
@@ -320,8 +313,8 @@ class Journal:
         running: list[TrialRow] = []
         if self._totals.states[TrialState.RUNNING]:
             with self._using() as connection:
-                running = read_running(connection, self._totals, self.path)
-        self._write([row.cut_off(last_sign) for row in running])
+                running = Content(connection).running()
+        self._write(Given([row.cut_off(last_sign) for row in running]))
         return [row.number for row in running]
 
     def heartbeat(self) -> None:
@@ -353,9 +346,8 @@ class Journal:
                 ) from error
             self._connection = None
             self._connection = connect_owner(self.path, self._busy_timeout)
-            limit_time(self._connection, math.inf)
             # The first read makes the log.
-            read_state(self._connection, self.path)
+            read_state(self._connection)
             self._files = OpenFiles(self.path)
         self.num_written_again += 1
         _logger.warning("%s was deleted or moved while its search was at work; it was written again.", self.path)
@@ -404,7 +396,7 @@ class Journal:
         finally:
             connection, self._connection = self._connection, None
             if connection is not None:
-                _leave(connection, self._owner, self.path)
+                _leave(connection, self._owner)
 
     def __enter__(self) -> Self:
         return self
@@ -412,16 +404,8 @@ class Journal:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _write(
-        self,
-        trials: Sequence[TrialRow] = (),
-        scalars: Sequence[Scalar] = (),
-        outputs: Sequence[Output] = (),
-        events: Sequence[Mapping[str, Any]] = (),
-        header: object = None,
-    ) -> int:
-        maker = BatchMaker(self._totals, self._find, self._links, self._metrics)
-        batch = maker.make(trials, scalars, outputs, events, header)
+    def _write(self, given: Given) -> int:
+        batch = BatchMaker(self._totals, self._find, self._links, self._metrics).make(given)
         self._commit(batch.totals, batch.store)
         self._metrics.update(batch.metrics)
         for number, links in batch.links.items():
@@ -433,7 +417,7 @@ class Journal:
 
     def _find(self, numbers: Sequence[int]) -> dict[int, StoredTrial]:
         with self._using() as connection:
-            return find_trials(connection, numbers, self.path)
+            return Content(connection).trials(numbers)
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -447,14 +431,13 @@ class Journal:
             raise JournalError(
                 f"The journal {self.path} belongs to process {self._pid}; a fork of it cannot write to it."
             )
-        try:
-            yield connection
-        except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
-            raise TypeError(
-                f"Something written to {self.path} is not of a type that a journal holds: {error}"
-            ) from error
-        except sqlite3.Error as error:
-            raise explain(error, self.path, "written") from error
+        with explained(self.path, "written"):
+            try:
+                yield connection
+            except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
+                raise TypeError(
+                    f"Something written to {self.path} is not of a type that a journal holds: {error}"
+                ) from error
 
     def _commit(self, totals: Totals, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do ``work`` in one transaction that also proves and renews the lease."""
@@ -466,7 +449,7 @@ class Journal:
         self._totals = totals
 
     def _lease_lost(self, connection: sqlite3.Connection) -> JournalLeaseLost:
-        other = read_state(connection, self.path).owner
+        other = read_state(connection).owner
         who = "Another process" if other is None else f"Process {other.pid} on {other.host}"
         return JournalLeaseLost(
             f"{who} has taken over {self.path}, because this one gave no sign of life for too long. Nothing more is "
@@ -474,12 +457,14 @@ class Journal:
         )
 
 
-def _leave(connection: sqlite3.Connection, owner: lease.Owner, path: Path) -> None:
-    """Give the lease back if the file can still be written, and close the connection."""
+def _leave(connection: sqlite3.Connection, owner: lease.Owner) -> None:
+    """Give the lease back if it still is the owner's and the file can be written, and close the connection."""
     try:
         with transaction(connection):
-            give_back(connection, owner, path)
-    except (sqlite3.Error, JournalError) as error:
+            state = read_state(connection)
+            if state.owner is not None and state.owner.token == owner.token:
+                put_state(connection, State(None, state.totals))
+    except (sqlite3.Error, Damage) as error:
         # The lease dies with this process anyway.
         _logger.debug("The lease on a journal could not be given back: %s", error)
     finally:
@@ -509,10 +494,3 @@ def _put_in_place(made: Path, path: Path) -> None:
 
 def _cannot_be_made(path: Path, error: OSError) -> JournalError:
     return JournalError(f"The journal {path} cannot be made ({error.strerror}). Choose another folder (journal=).")
-
-
-def _remove(path: Path) -> None:
-    """Remove a file whose making failed."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with suppress(OSError):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.journal import backup, opened_by
+from hpo_widgets.journal import Journal, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import (
@@ -720,7 +720,8 @@ class HyperParameterOptimizer(ReadableSearch):
         JournalError
             When there is such a file, it cannot be written, or the search was never started.
         """
-        return backup(self.journal_path, path)
+        with Journal.view(self.journal_path) as reader:
+            return reader.backup(path)
 
     @property
     def name(self) -> str:

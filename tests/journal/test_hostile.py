@@ -347,8 +347,8 @@ def test_the_code_of_a_foreign_journal_runs_nothing(copy, damage):
 def test_a_query_that_does_not_end_is_given_up(copy, monkeypatch):
     monkeypatch.setattr("hpo_widgets.journal.reader.QUERY_SECONDS", 0.0)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    with Journal.view(copy) as reader, pytest.raises(JournalDamaged, match="interrupted"), reader._reading() as raw:
-        raw.execute(endless).fetchall()
+    with Journal.view(copy) as reader, pytest.raises(JournalDamaged, match="interrupted"), reader._reading() as content:
+        content.connection.execute(endless).fetchall()
 
 
 def test_a_row_that_is_longer_than_any_of_a_journal_is_refused(copy, monkeypatch):

@@ -211,7 +211,7 @@ def test_a_backup_for_which_the_disk_is_too_small_leaves_no_file_and_is_named(jo
 
     path = tmp_path / "copies" / "one.sqlite"
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "give_back", is_full)
+        patch.setattr(connection, "put_state", is_full)
         with pytest.raises(JournalError, match=rf"{re.escape(str(path))} could not be written: the disk is full"):
             journal.reader.backup(path)
     assert list(path.parent.iterdir()) == []

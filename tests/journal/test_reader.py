@@ -107,8 +107,9 @@ def test_a_reader_sees_a_new_header(journal):
 
 def test_a_reader_cannot_write(journal, make_row):
     journal.write([make_row(0)])
-    with Journal.view(journal.path) as reader, pytest.raises(JournalError, match="readonly"), reader._reading() as raw:
-        raw.execute("DELETE FROM trials")
+    reader = journal.reader
+    with pytest.raises(JournalError, match="readonly"), reader._reading() as content:
+        content.connection.execute("DELETE FROM trials")
 
 
 def test_waiting_returns_at_once_for_what_is_there_already(journal, make_row):
