@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_widgets._messages import near_match, printable
-from hpo_widgets.objectives.pareto import non_dominated_fronts as non_dominated_fronts  # noqa: PLC0414 - handed on
-from hpo_widgets.objectives.pareto import pareto_front as pareto_front  # noqa: PLC0414 - handed on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

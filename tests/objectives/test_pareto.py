@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.objectives import objective as objectives
-from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, non_dominated_fronts, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, pareto_front
 
 # Few distinct numbers, so that ties and equal rows are frequent.
 numbers = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.5, -1.0, np.inf, -np.inf, np.nan]) | st.integers(-3, 3).map(float)
@@ -28,45 +27,39 @@ def dominates(one, other, minimise):
     return all(at_least) and any(better)
 
 
-def fronts_by_force(table, minimise):
-    numbers = np.full(len(table), -1)
-    rest = {row for row in range(len(table)) if not np.isnan(table[row]).any()}
-    number = 0
-    while rest:
-        front = {row for row in rest if not any(dominates(table[other], table[row], minimise) for other in rest)}
-        numbers[list(front)] = number
-        rest -= front
-        number += 1
-    return numbers
+def front_by_force(table, minimise, rest):
+    return [row for row in rest if not any(dominates(table[other], table[row], minimise) for other in rest)]
 
 
 @given(problems())
-def test_fronts_are_those_of_brute_force(problem):
+def test_the_front_is_that_of_brute_force(problem):
     table, minimise = problem
-    expected = fronts_by_force(table, minimise)
-    np.testing.assert_array_equal(non_dominated_fronts(table, minimise), expected)
-    np.testing.assert_array_equal(pareto_front(table, minimise), expected == 0)
+    known = np.flatnonzero(~np.isnan(table).any(axis=1)).tolist()
+    assert np.flatnonzero(pareto_front(table, minimise)).tolist() == front_by_force(table, minimise, known)
 
 
 @given(problems())
-def test_the_other_direction_is_the_same_with_changed_signs(problem):
-    table, minimise = problem
-    other = [not small for small in minimise]
-    np.testing.assert_array_equal(non_dominated_fronts(table, minimise), non_dominated_fronts(-table, other))
+def test_all_fronts_come_in_turn(problem):
+    table, _ = problem
+    table = table[~np.isnan(table).any(axis=1)]
+    rest = list(range(len(table)))
+    for front in fronts_in_turn(table):
+        assert front.tolist() == front_by_force(table, [True] * table.shape[1], rest)
+        rest = [row for row in rest if row not in front]
+    assert rest == []
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])
 @pytest.mark.parametrize("minimise", [True, False])
 def test_edges(columns, minimise):
     assert pareto_front(np.empty((0, columns)), minimise).tolist() == []
-    assert non_dominated_fronts(np.ones((1, columns)), minimise).tolist() == [0]
     assert pareto_front(np.ones((3, columns)), minimise).tolist() == [True] * 3
-    assert non_dominated_fronts(np.full((2, columns), np.nan), minimise).tolist() == [-1, -1]
+    assert pareto_front(np.full((2, columns), np.nan), minimise).tolist() == [False] * 2
 
 
 def test_a_long_chain_has_one_front_per_row():
-    chain = np.arange(5000.0)
-    assert non_dominated_fronts(np.column_stack([chain, chain])).tolist() == list(range(5000))
+    chain = np.arange(1000.0)
+    assert [front.tolist() for front in fronts_in_turn(np.column_stack([chain, chain]))] == [[n] for n in range(1000)]
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -83,20 +76,3 @@ def test_the_ends_of_a_front_stand_alone():
     assert distance[1] == pytest.approx(2 / 4 + 3 / 4)
     assert distance[2] == pytest.approx(3 / 4 + 2 / 4)
     assert crowding_distance(np.ones((3, 2)))[1] == 0
-
-
-def test_fronts_are_part_of_the_objectives_module():
-    assert objectives.pareto_front is pareto_front
-    assert objectives.non_dominated_fronts is non_dominated_fronts
-
-
-@given(st.integers(1, 3), st.data())
-def test_fronts_come_in_turn_as_they_are_numbered(columns, data):
-    row = st.tuples(*[st.sampled_from([0.0, -0.0, 1.0, 2.0, 2.5])] * columns)
-    table = np.array(data.draw(st.lists(row, max_size=15)), dtype=float).reshape(-1, columns)
-    numbered = non_dominated_fronts(table)
-    fronts = list(fronts_in_turn(table))
-    assert [front.tolist() for front in fronts] == [
-        np.flatnonzero(numbered == number).tolist() for number in range(len(fronts))
-    ]
-    assert sum(map(len, fronts)) == len(table)

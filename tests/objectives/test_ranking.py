@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hpo_widgets.objectives import Objective, make_objectives, pareto
-from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts
+from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn
 from hpo_widgets.objectives.ranking import Ranking, best_rows, improvements
 
 SMALL, LARGE = Objective("a", "b", "min"), Objective("a", "b", "max")
@@ -33,9 +33,7 @@ def sorted_anew(trials, objectives):
         order = sorted(finite, key=lambda number: (known[number], number))
     elif finite:
         table = np.array([known[number] for number in finite])
-        fronts = non_dominated_fronts(table)
-        for front in range(fronts.max() + 1):
-            members = np.flatnonzero(fronts == front)
+        for members in fronts_in_turn(table):
             spread = crowding_distance(table[members])
             order += [finite[member] for _, member in sorted(zip(-spread, members, strict=True))]
     return order + [number for _, number in rest]

@@ -16,7 +16,7 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from hpo_widgets.objectives.pareto import non_dominated_fronts
+from hpo_widgets.objectives.pareto import fronts_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -32,8 +32,9 @@ _SLACK = 4  # the window is thinned when it is a quarter above its limit, so tha
 def best_first(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     """Return row numbers in the order of losses, shape (n, objectives); by fronts for several."""
     worst_last = np.where(np.isnan(losses), np.inf, losses)
-    key = worst_last[:, 0] if losses.shape[1] == 1 else non_dominated_fronts(worst_last)
-    return np.argsort(key, kind="stable")
+    if losses.shape[1] == 1:
+        return np.argsort(worst_last[:, 0], kind="stable")
+    return np.concatenate([np.empty(0, dtype=np.intp), *fronts_in_turn(worst_last)])
 
 
 def thinned(losses: npt.NDArray[np.float64], limit: int, rng: np.random.Generator) -> list[int]:
