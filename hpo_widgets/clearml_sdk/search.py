@@ -11,7 +11,7 @@ from hpo_widgets.clearml_sdk.live import LiveController
 from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.search import check_command
 from hpo_widgets.search.readable import extras_of
-from hpo_widgets.trials.export import to_dataframe
+from hpo_widgets.trials.export import Export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -236,7 +236,7 @@ class SdkSearch:
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row per trial."""
         rows = self.snapshot()
-        return to_dataframe(rows, self.controller.declared, self.objectives, extras=extras_of(self, rows))
+        return Export(rows, self.controller.declared, self.objectives, extras_of(self, rows)).to_dataframe()
 
     def as_code(self) -> str:
         """The controller as Python: imports and the constructor call with the ranges and limits of this moment."""

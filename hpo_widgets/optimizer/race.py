@@ -20,7 +20,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
 from hpo_widgets.search.limits import WallClock, positive_int, seconds_to_wait
 from hpo_widgets.strategies.registry import by_common_name, resolve
-from hpo_widgets.trials.export import to_dataframe
+from hpo_widgets.trials.export import Export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -635,7 +635,7 @@ class Race:
         frames = []
         for repeat, name in itertools.product(self.finished, self.names):
             of_race: dict[str, Any] = {"strategy": name, "repeat": repeat.number + 1, "seed": repeat.seed}
-            frame = to_dataframe(repeat.rows[name], self.space, (self.objective,), reserved=of_race)
+            frame = Export(repeat.rows[name], self.space, (self.objective,)).to_dataframe(reserved=of_race)
             for place, (title, value) in enumerate(of_race.items()):
                 frame.insert(place, title, value)
             frames.append(frame.reset_index())

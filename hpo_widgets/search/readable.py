@@ -19,15 +19,7 @@ from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.export import (
-    Extra,
-    experiment_details,
-    extras_of_trials,
-    more_parameters,
-    to_csv,
-    to_dataframe,
-    to_records,
-)
+from hpo_widgets.trials.export import Export, Extra, experiment_details, extras_of_trials, more_parameters
 from hpo_widgets.trials.filter import TrialFilter
 
 if TYPE_CHECKING:
@@ -265,8 +257,7 @@ class ReadableSearch(ABC):
         ``archived``; ``note``; ``tags`` (with commas between); ``task_id`` where trials are ClearML Tasks; ``error``
         (what went wrong, else empty). A parameter with the name of another column is ``General/<name>``.
         """
-        rows = self.snapshot()
-        return to_dataframe(rows, self._declared_space, self.objectives, extras=extras_of(self, rows))
+        return self._export(self.snapshot()).to_dataframe()
 
     def to_csv(
         self,
@@ -293,8 +284,7 @@ class ReadableSearch(ABC):
         ValueError
             For a filter that names what the search does not have, with a near match.
         """
-        rows = self._passing(filter)
-        return _written(path, to_csv(rows, self._declared_space, self.objectives, extras=extras_of(self, rows)))
+        return _written(path, self._export(self._passing(filter)).to_csv())
 
     def to_json(
         self,
@@ -302,7 +292,7 @@ class ReadableSearch(ABC):
         *,
         filter: TrialFilter | Mapping[str, Any] | None = None,  # noqa: A002
     ) -> str:
-        """Trials as a JSON list of objects, as `hpo_widgets.trials.export.to_records` has them.
+        """Trials as a JSON list of objects, as `hpo_widgets.trials.export.Export.to_records` has them.
 
         Parameters
         ----------
@@ -321,9 +311,11 @@ class ReadableSearch(ABC):
         ValueError
             For a filter that names what the search does not have, with a near match.
         """
-        rows = self._passing(filter)
-        records = to_records(rows, self._declared_space, self.objectives, extras=extras_of(self, rows))
+        records = self._export(self._passing(filter)).to_records()
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
+
+    def _export(self, rows: Rows) -> Export:
+        return Export(rows, self._declared_space, self.objectives, extras_of(self, rows))
 
     def _passing(self, chosen: TrialFilter | Mapping[str, Any] | None) -> Rows:
         rows = self.snapshot()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.trials.trial import TrialState, split_key
@@ -106,87 +107,126 @@ def more_parameters(trial: Trial) -> dict[str, str]:
     }
 
 
-def to_dataframe(
-    snapshot: Rows,
-    space: Space,
-    objectives: Iterable[Objective],
-    *,
-    extras: Mapping[int, Extra] | None = None,
-    reserved: Iterable[str] = (),
-) -> pd.DataFrame:
-    """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
-
-    Columns: ``state``, one per objective (``title/series``), one per other scalar that was reported or returned (its
-    last value), one per parameter, ``epoch``, ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``,
-    ``note``, ``tags`` (with commas between), ``task_id`` where trials are ClearML Tasks, ``error`` (empty for a trial
-    without one). A parameter that is called like another column, such as ``epoch``, has the column ``General/epoch``.
+@dataclass(frozen=True)
+class Export:
+    """Trials in the shapes in which they leave a search.
 
     Parameters
     ----------
-    snapshot
-        All trials as columns.
+    rows
+        The trials as columns.
     space
         The declared space, for the types of parameters.
     objectives
         What is optimised.
     extras
         What else is known of trials, by number. Default: nothing, and there are no such columns.
-    reserved
-        Further names that no parameter's column may have, as the caller adds columns of these names.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per trial.
     """
-    import pandas as pd
 
-    numbers = pd.Index(snapshot.numbers, name="number")
-    before: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
-    for index, objective in enumerate(objectives):
-        before[objective.key] = snapshot.values[:, index]
-    more = _in_order(extras, snapshot.numbers.tolist())
-    for key in dict.fromkeys(key for extra in more for key in extra.last_values):
-        before[key] = [extra.last_values.get(key, math.nan) for extra in more]
-    remarks = snapshot.remarks
-    after: dict[str, Any] = {
-        "epoch": snapshot.epoch,
-        "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
-        "seconds": snapshot.seconds,
-        "worker": snapshot.worker,
-        "enqueued": snapshot.enqueued,
-        "archived": snapshot.archived,
-        "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
-        "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
-    }
-    if any(extra.task_id is not None for extra in more):
-        after["task_id"] = [extra.task_id or "" for extra in more]
-    if extras is not None:
-        after["error"] = [extra.error or "" for extra in more]
-    titles = column_titles(snapshot.parameters, {"number", *before, *after, *reserved})
-    kinds = {column.name: column.kind for column in space.columns}
-    parameters: dict[str, Any] = {}
-    for name, values in snapshot.parameters.items():
-        if kinds[name] == "choice":
-            choices = space.leaf(name).declared
-            # A Series, as pandas makes NaN of the None that is among strings in an array of objects.
-            parameters[titles[name]] = pd.Series(
-                [choices[index] if index >= 0 else None for index in values.tolist()], index=numbers, dtype=object
+    rows: Rows
+    space: Space
+    objectives: Sequence[Objective]
+    extras: Mapping[int, Extra] | None = None
+
+    def to_dataframe(self, reserved: Iterable[str] = ()) -> pd.DataFrame:
+        """The trials as a DataFrame with typed values, one row per trial, indexed by its number.
+
+        Columns: ``state``, one per objective (``title/series``), one per other scalar that was reported or returned
+        (its last value), one per parameter, ``epoch``, ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``,
+        ``archived``, ``note``, ``tags`` (with commas between), ``task_id`` where trials are ClearML Tasks, ``error``
+        (empty for a trial without one). A parameter that is called like another column, such as ``epoch``, or like one
+        of the ``reserved`` names, which the caller gives to columns that it adds, has the column ``General/epoch``.
+        """
+        import pandas as pd
+
+        rows, extras = self.rows, self._in_order()
+        numbers = pd.Index(rows.numbers, name="number")
+        before: dict[str, Any] = {"state": [TrialState(state).label for state in rows.state.tolist()]}
+        for index, objective in enumerate(self.objectives):
+            before[objective.key] = rows.values[:, index]
+        for key in dict.fromkeys(key for extra in extras for key in extra.last_values):
+            before[key] = [extra.last_values.get(key, math.nan) for extra in extras]
+        remarks = rows.remarks
+        after: dict[str, Any] = {
+            "epoch": rows.epoch,
+            "started": pd.to_datetime(rows.started, unit="s", utc=True),
+            "seconds": rows.seconds,
+            "worker": rows.worker,
+            "enqueued": rows.enqueued,
+            "archived": rows.archived,
+            "note": [remarks[number].note if number in remarks else "" for number in rows.numbers.tolist()],
+            "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in rows.numbers.tolist()],
+        }
+        if any(extra.task_id is not None for extra in extras):
+            after["task_id"] = [extra.task_id or "" for extra in extras]
+        if self.extras is not None:
+            after["error"] = [extra.error or "" for extra in extras]
+        titles = column_titles(rows.parameters, {"number", *before, *after, *reserved})
+        kinds = {column.name: column.kind for column in self.space.columns}
+        parameters: dict[str, Any] = {}
+        for name, values in rows.parameters.items():
+            if kinds[name] == "choice":
+                choices = self.space.leaf(name).declared
+                # A Series, as pandas makes NaN of the None that is among strings in an array of objects.
+                parameters[titles[name]] = pd.Series(
+                    [choices[index] if index >= 0 else None for index in values.tolist()], index=numbers, dtype=object
+                )
+            elif kinds[name] == "int":
+                parameters[titles[name]] = pd.array(
+                    [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
+                    dtype="Int64",
+                )
+            else:
+                parameters[titles[name]] = values
+        return pd.DataFrame({**before, **parameters, **after}, index=numbers)
+
+    def to_csv(self) -> str:
+        """The trials as comma-separated values: the columns of `to_dataframe` with the trial's number first."""
+        return self.to_dataframe().to_csv(lineterminator="\n")
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """The trials as dictionaries of JSON values.
+
+        ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
+        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
+        ``scalars`` (the last value of each other scalar that was reported or returned), ``task_id`` of a trial that is
+        a ClearML Task, ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"``
+        or ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
+        """
+        rows = self.rows
+        leaves: dict[str, Any] = {name: self.space.leaf(name) for name in rows.parameters}
+        columns = {name: column.tolist() for name, column in rows.parameters.items()}
+        keys = [objective.key for objective in self.objectives]
+        started, seconds = rows.started.tolist(), rows.seconds.tolist()
+        extras = self._in_order()
+        records = []
+        for place, number in enumerate(rows.numbers.tolist()):
+            point = {name: _json_parameter(leaf, columns[name][place]) for name, leaf in leaves.items()}
+            records.append(
+                {
+                    "number": number,
+                    "state": TrialState(int(rows.state[place])).label,
+                    "values": {
+                        key: _json_number(value) for key, value in zip(keys, rows.values[place].tolist(), strict=True)
+                    },
+                    "parameters": {name: value for name, value in point.items() if value is not _ABSENT},
+                    "epoch": int(rows.epoch[place]),
+                    "started": _json_number(started[place]),
+                    "seconds": _json_number(seconds[place]),
+                    "worker": int(rows.worker[place]),
+                    "enqueued": bool(rows.enqueued[place]),
+                    "archived": bool(rows.archived[place]),
+                    "note": rows.remarks[number].note if number in rows.remarks else "",
+                    "tags": list(rows.remarks[number].tags) if number in rows.remarks else [],
+                    **({} if self.extras is None else _json_extra(extras[place])),
+                }
             )
-        elif kinds[name] == "int":
-            parameters[titles[name]] = pd.array(
-                [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
-                dtype="Int64",
-            )
-        else:
-            parameters[titles[name]] = values
-    return pd.DataFrame({**before, **parameters, **after}, index=numbers)
+        return records
 
-
-def _in_order(extras: Mapping[int, Extra] | None, numbers: Iterable[int]) -> list[Extra]:
-    """Return one entry for each trial, also for those of which nothing is known."""
-    nothing = Extra(None, {})
-    return [(extras or {}).get(number, nothing) for number in numbers]
+    def _in_order(self) -> list[Extra]:
+        """Return one entry for each trial, also for those of which nothing is known."""
+        known, nothing = self.extras or {}, Extra(None, {})
+        return [known.get(number, nothing) for number in self.rows.numbers.tolist()]
 
 
 def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
@@ -213,85 +253,6 @@ def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, st
         titles[name] = title
         taken.add(title)
     return titles
-
-
-def to_csv(
-    rows: Rows, space: Space, objectives: Iterable[Objective], *, extras: Mapping[int, Extra] | None = None
-) -> str:
-    """Trials as comma-separated values, the columns of `to_dataframe` with the trial's number first.
-
-    Parameters
-    ----------
-    rows
-        Trials as columns.
-    space
-        The declared space, for the types of parameters.
-    objectives
-        What is optimised.
-    extras
-        As of `to_dataframe`.
-
-    Returns
-    -------
-    str
-        A heading and one line per trial, each ending in a line feed.
-    """
-    return to_dataframe(rows, space, objectives, extras=extras).to_csv(lineterminator="\n")
-
-
-def to_records(
-    rows: Rows, space: Space, objectives: Iterable[Objective], *, extras: Mapping[int, Extra] | None = None
-) -> list[dict[str, Any]]:
-    """Trials as dictionaries of JSON values.
-
-    Parameters
-    ----------
-    rows
-        Trials as columns.
-    space
-        The declared space, for the types of parameters.
-    objectives
-        What is optimised.
-    extras
-        As of `to_dataframe`.
-
-    Returns
-    -------
-    list of dict
-        ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
-        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
-        ``scalars`` (the last value of each other scalar that was reported or returned), ``task_id`` of a trial that is
-        a ClearML Task, ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"``
-        or ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
-    """
-    leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
-    columns = {name: column.tolist() for name, column in rows.parameters.items()}
-    keys = [objective.key for objective in objectives]
-    started, seconds = rows.started.tolist(), rows.seconds.tolist()
-    more = _in_order(extras, rows.numbers.tolist())
-    records = []
-    for place, number in enumerate(rows.numbers.tolist()):
-        point = {name: _json_parameter(leaf, columns[name][place]) for name, leaf in leaves.items()}
-        records.append(
-            {
-                "number": number,
-                "state": TrialState(int(rows.state[place])).label,
-                "values": {
-                    key: _json_number(value) for key, value in zip(keys, rows.values[place].tolist(), strict=True)
-                },
-                "parameters": {name: value for name, value in point.items() if value is not _ABSENT},
-                "epoch": int(rows.epoch[place]),
-                "started": _json_number(started[place]),
-                "seconds": _json_number(seconds[place]),
-                "worker": int(rows.worker[place]),
-                "enqueued": bool(rows.enqueued[place]),
-                "archived": bool(rows.archived[place]),
-                "note": rows.remarks[number].note if number in rows.remarks else "",
-                "tags": list(rows.remarks[number].tags) if number in rows.remarks else [],
-                **({} if extras is None else _json_extra(more[place])),
-            }
-        )
-    return records
 
 
 _ABSENT = object()

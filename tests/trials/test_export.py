@@ -22,7 +22,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.trials.export import Extra, experiment_details, to_csv, to_dataframe, to_records
+from hpo_widgets.trials.export import Export, Extra, experiment_details
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
 SPACE = Space(
@@ -113,8 +113,8 @@ def test_a_run_time_is_what_was_measured_also_where_a_clock_was_set_meanwhile():
     assert [trial.duration for trial in trials[:2]] == [2.5, 3.0]
     assert [math.isnan(trial.duration) for trial in trials[2:]] == [True, True]
     assert trials[2] == trial_of(runs)
-    assert to_dataframe(rows, SPACE, OBJECTIVES)["seconds"].tolist()[:2] == [2.5, 3.0]
-    assert [record["seconds"] for record in to_records(rows, SPACE, OBJECTIVES)] == [2.5, 3.0, None, None]
+    assert Export(rows, SPACE, OBJECTIVES).to_dataframe()["seconds"].tolist()[:2] == [2.5, 3.0]
+    assert [record["seconds"] for record in Export(rows, SPACE, OBJECTIVES).to_records()] == [2.5, 3.0, None, None]
 
 
 def test_a_trial_without_reports_has_no_metrics():
@@ -139,11 +139,11 @@ def rows():
 
 @pytest.fixture
 def frame(rows):
-    return to_dataframe(rows, SPACE, OBJECTIVES)
+    return Export(rows, SPACE, OBJECTIVES).to_dataframe()
 
 
 def test_csv_has_the_columns_and_values_of_the_frame(rows, frame):
-    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES))))
+    lines = list(csv.reader(io.StringIO(Export(rows, SPACE, OBJECTIVES).to_csv())))
     assert lines[0] == ["number", *frame.columns]
     assert [line[:3] for line in lines[1:]] == [
         ["0", "completed", "0.5"],
@@ -153,7 +153,7 @@ def test_csv_has_the_columns_and_values_of_the_frame(rows, frame):
 
 
 def test_records_are_json_with_the_values_that_a_trial_has(rows):
-    records = to_records(rows, SPACE, OBJECTIVES)
+    records = Export(rows, SPACE, OBJECTIVES).to_records()
     assert json.loads(json.dumps(records, allow_nan=False))[0] == {
         "number": 0,
         "state": "completed",
@@ -176,21 +176,21 @@ def test_records_are_json_with_the_values_that_a_trial_has(rows):
 def test_what_went_wrong_is_the_last_column(rows):
     error = 'ValueError: "no",\nluck'
     extras = {2: Extra(error, {})}
-    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
+    frame = Export(rows, SPACE, OBJECTIVES, extras).to_dataframe()
     assert frame.columns[-1] == "error"
     assert frame["error"].tolist() == ["", "", error]
-    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES, extras=extras))))
+    lines = list(csv.reader(io.StringIO(Export(rows, SPACE, OBJECTIVES, extras).to_csv())))
     assert [line[-1] for line in lines] == ["error", "", "", error]
-    records = to_records(rows, SPACE, OBJECTIVES, extras=extras)
+    records = Export(rows, SPACE, OBJECTIVES, extras).to_records()
     assert [record["error"] for record in records] == ["", "", error]
 
 
 def test_tasks_have_a_column_where_trials_are_tasks(rows):
     extras = {0: Extra(None, {}, "a1"), 2: Extra("no luck", {})}
-    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
+    frame = Export(rows, SPACE, OBJECTIVES, extras).to_dataframe()
     assert frame.columns[-2:].tolist() == ["task_id", "error"]
     assert frame["task_id"].tolist() == ["a1", "", ""]
-    assert [record.get("task_id") for record in to_records(rows, SPACE, OBJECTIVES, extras=extras)] == [
+    assert [record.get("task_id") for record in Export(rows, SPACE, OBJECTIVES, extras).to_records()] == [
         "a1",
         None,
         None,
@@ -202,11 +202,11 @@ def test_other_scalars_than_objectives_have_a_column_each_after_them(rows):
         0: Extra(None, {"train/loss": 0.25}),
         1: Extra(None, {"train/loss": math.inf, "time/epoch": 3.0}),
     }
-    frame = to_dataframe(rows, SPACE, OBJECTIVES, extras=extras)
+    frame = Export(rows, SPACE, OBJECTIVES, extras).to_dataframe()
     assert frame.columns[:5].tolist() == ["state", "validation/loss", "a/b/c", "train/loss", "time/epoch"]
     assert frame["train/loss"].tolist()[:2] == [0.25, math.inf]
     assert frame["time/epoch"].isna().tolist() == [True, False, True]
-    records = to_records(rows, SPACE, OBJECTIVES, extras=extras)
+    records = Export(rows, SPACE, OBJECTIVES, extras).to_records()
     assert [record["scalars"] for record in records] == [
         {"train/loss": 0.25},
         {"train/loss": "Infinity", "time/epoch": 3.0},
@@ -218,7 +218,7 @@ def test_a_parameter_that_is_called_error_has_a_column_of_its_own(rows):
     space = Space([UniformIntegerParameterRange("error", 1, 99)])
     shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(0, 3, 0, space.encode({"error": 7}))])
-    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, extras={0: Extra("no luck", {})})
+    frame = Export(shown.columns.snapshot(), space, OBJECTIVES, {0: Extra("no luck", {})}).to_dataframe()
     assert (frame["General/error"].tolist(), frame["error"].tolist()) == ([7], ["no luck"])
 
 
@@ -226,7 +226,7 @@ def test_values_that_json_does_not_have_are_words():
     space = Space([DiscreteParameterRange("kind", [math.inf, frozenset({1})])])
     shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(0, 2, 0, space.encode({"kind": frozenset({1})}), values=[math.inf, -math.inf])])
-    (record,) = to_records(shown.columns.snapshot(), space, OBJECTIVES)
+    (record,) = Export(shown.columns.snapshot(), space, OBJECTIVES).to_records()
     assert record["values"] == {"validation/loss": "Infinity", "a/b/c": "-Infinity"}
     assert record["parameters"] == {"kind": space.leaf("kind").labels[1]}
     json.dumps(record, allow_nan=False)
@@ -255,7 +255,7 @@ def test_a_parameter_that_is_called_like_another_column_has_one_of_its_own():
     shown = TrialStore(space, OBJECTIVES)
     point = {name: 10 + place for place, name in enumerate(names)}
     shown.put([TrialRow(0, 2, 3, space.encode(point), values=[0.5, 1.0])])
-    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, reserved=["seed"])
+    frame = Export(shown.columns.snapshot(), space, OBJECTIVES).to_dataframe(reserved=["seed"])
     assert (frame.index.tolist(), frame["state"].tolist(), frame["epoch"].tolist()) == ([0], ["completed"], [3])
     assert (frame["validation/loss"].tolist(), "seed" in frame) == ([0.5], False)
     titles = [name if name == "General/seconds" else f"General/{name}" for name in names]
@@ -268,7 +268,7 @@ def test_two_parameters_of_which_an_objective_has_the_title_have_a_column_each()
     objectives = make_objectives("General", "epoch", "min")
     shown = TrialStore(space, objectives)
     shown.put([TrialRow(0, 2, 3, space.encode({"epoch": 10, "General/epoch": 11}), values=[0.5])])
-    frame = to_dataframe(shown.columns.snapshot(), space, objectives)
+    frame = Export(shown.columns.snapshot(), space, objectives).to_dataframe()
     assert frame["General/epoch"].tolist() == [0.5]
     assert {10, 11} <= set(frame.iloc[0])
 
@@ -277,7 +277,7 @@ def test_none_stays_none_among_strings():
     space = Space([DiscreteParameterRange("kind", ["a", None])])
     shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(n, 2, 0, space.encode({"kind": kind})) for n, kind in enumerate(["a", None])])
-    assert to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)["kind"].tolist() == ["a", None]
+    assert Export(shown.columns.snapshot(), space, OBJECTIVES).to_dataframe()["kind"].tolist() == ["a", None]
 
 
 def test_what_there_is_not_is_missing(frame):
@@ -301,13 +301,13 @@ def test_an_int_that_does_not_apply_is_missing_in_an_int_column():
     space = Space([ParameterSet([{"a": 1, "n": UniformIntegerParameterRange("n", 1, 3)}, {"a": 2}])])
     shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(n, 2, 0, space.encode(point)) for n, point in enumerate([{"a": 1, "n": 2}, {"a": 2}])])
-    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)
+    frame = Export(shown.columns.snapshot(), space, OBJECTIVES).to_dataframe()
     assert frame["n"].dtype == "Int64"
     assert frame["n"].isna().tolist() == [False, True]
 
 
 def test_a_search_without_trials_is_an_empty_frame_with_its_columns():
-    frame = to_dataframe(TrialStore(SPACE, OBJECTIVES).columns.snapshot(), SPACE, OBJECTIVES)
+    frame = Export(TrialStore(SPACE, OBJECTIVES).columns.snapshot(), SPACE, OBJECTIVES).to_dataframe()
     assert len(frame) == 0
     assert "validation/loss" in frame
     assert "beta" in frame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.search.readable import extras_of
-from hpo_widgets.trials.export import to_csv, to_records
+from hpo_widgets.trials.export import Export
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
@@ -178,9 +178,6 @@ class ExportMenu(FileMenu):
         if not self.filter.is_empty:
             passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
             words = f"{len(passing)} of {words}, by the filter"
-        extras = extras_of(search, passing)
-        if kind == "csv":
-            written = to_csv(passing, search.space, search.objectives, extras=extras)
-            return written.encode(errors="backslashreplace"), words
-        records = to_records(passing, search.space, search.objectives, extras=extras)
-        return json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
+        export = Export(passing, search.space, search.objectives, extras_of(search, passing))
+        written = export.to_csv() if kind == "csv" else json.dumps(export.to_records(), ensure_ascii=False)
+        return written.encode(errors="backslashreplace"), words
