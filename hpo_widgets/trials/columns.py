@@ -69,6 +69,14 @@ def nan_where_absent(column: np.ndarray) -> np.ndarray:
     return np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
 
 
+_COLUMNS: dict[str, tuple[type[np.generic], float]] = {
+    "state": (np.uint8, 0), "values": (np.float64, NAN), "iteration": (np.int64, -1), "started": (np.float64, NAN),
+    "ended": (np.float64, NAN), "seconds": (np.float64, NAN), "epoch": (np.int32, 0), "worker": (np.int16, -1),
+    "archived": (np.bool_, False), "enqueued": (np.bool_, False),
+}  # fmt: skip
+"""Type of each column, and its value for a trial that was not written yet."""
+
+
 class Snapshot(Rows):
     """All trials of a search at one version."""
 
@@ -99,27 +107,25 @@ class TrialColumns:
 
     def __init__(self, columns: Sequence[ColumnSpec], num_objectives: int) -> None:
         self._lock = threading.Lock()
-        self._num_rows = 0
         self._version = 0
         self._anew_at = 0
         """The version of the last `replace`; rows that were read before it are no longer valid."""
+        self._names = [column.name for column in columns]
+        self._is_choice = [column.kind == "choice" for column in columns]
+        self._num_objectives = num_objectives
+        self._clear()
+
+    def _clear(self) -> None:
+        """Have no rows, and room for the first ones."""
+        self._num_rows = 0
         self._last_changed = np.zeros((_FIRST_CAPACITY // _BLOCK, _BLOCK), dtype=np.int64)
         """The version at which each row changed last, in blocks of rows."""
         self._block_changed = np.zeros(len(self._last_changed), dtype=np.int64)
         """The version at which a row of each block changed last."""
-        self._names = [column.name for column in columns]
-        self._is_choice = [column.kind == "choice" for column in columns]
+        shapes = dict.fromkeys(("values", "iteration"), (_FIRST_CAPACITY, self._num_objectives))
         self._arrays: dict[str, np.ndarray] = {
-            "state": np.zeros(_FIRST_CAPACITY, dtype=np.uint8),
-            "values": np.full((_FIRST_CAPACITY, num_objectives), NAN),
-            "iteration": np.full((_FIRST_CAPACITY, num_objectives), -1, dtype=np.int64),
-            "started": np.full(_FIRST_CAPACITY, NAN),
-            "ended": np.full(_FIRST_CAPACITY, NAN),
-            "seconds": np.full(_FIRST_CAPACITY, NAN),
-            "epoch": np.zeros(_FIRST_CAPACITY, dtype=np.int32),
-            "worker": np.full(_FIRST_CAPACITY, -1, dtype=np.int16),
-            "archived": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
-            "enqueued": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
+            name: np.full(shapes.get(name, _FIRST_CAPACITY), nothing, dtype=dtype)
+            for name, (dtype, nothing) in _COLUMNS.items()
         }
         self._parameters = [
             np.full(_FIRST_CAPACITY, -1, dtype=np.int32) if choice else np.full(_FIRST_CAPACITY, NAN)
@@ -218,13 +224,7 @@ class TrialColumns:
         with self._lock:
             self._version += 1
             self._anew_at = self._version
-            self._last_changed[:] = self._block_changed[:] = 0
-            for name, array in self._arrays.items():
-                array[:] = _nothing(name, array)
-            for column, is_choice in zip(self._parameters, self._is_choice, strict=True):
-                column[:] = -1 if is_choice else NAN
-            self._last_iteration[:] = -1
-            self._num_rows, self._counts, self._remarks = 0, [0] * len(TrialState), {}
+            self._clear()
             self._load(bulk)
 
     def _load(self, bulk: Mapping[str, Any]) -> None:
@@ -320,7 +320,7 @@ class TrialColumns:
         self._block_changed = _grown(self._block_changed, capacity // _BLOCK, 0)
         self._last_iteration = _grown(self._last_iteration, capacity, -1)
         for name, array in self._arrays.items():
-            self._arrays[name] = _grown(array, capacity, _nothing(name, array))
+            self._arrays[name] = _grown(array, capacity, _COLUMNS[name][1])
         self._parameters = [
             _grown(column, capacity, -1 if choice else NAN)
             for column, choice in zip(self._parameters, self._is_choice, strict=True)
@@ -339,12 +339,6 @@ def run_times(bulk: Mapping[str, Any]) -> np.ndarray:
     by_times_of_day = np.maximum(bulk["ended"] - bulk["started"], 0.0)
     seconds: np.ndarray = np.where(np.isnan(bulk["duration"]), by_times_of_day, bulk["duration"])
     return seconds
-
-
-def _nothing(name: str, array: np.ndarray) -> float:
-    """Return the value of a column for a trial that was not written yet."""
-    empty = 0 if name in {"state", "epoch", "archived", "enqueued"} else -1
-    return NAN if array.dtype.kind == "f" else empty
 
 
 def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
