@@ -22,8 +22,6 @@ _Kind = TypeVar("_Kind", bound="Parameter")
 RandomSource = np.random.Generator | random.Random
 UnitNumbers = npt.NDArray[np.float64]
 
-LARGEST_COUNT = 2**53  # whole numbers beyond this are not exact as floats
-
 
 class Parameter(ABC):
     """Something that may vary: one named value, or a set of combinations of them.
@@ -226,76 +224,12 @@ def check_name(name: Any) -> None:
         raise ValueError(f"the name {name!r} has half of a surrogate pair, which no file and no page can hold")
 
 
-def finite(name: str, what: str, number: Any) -> float:
-    """Return a finite number as a float, or raise an error that names the parameter.
-
-    Parameters
-    ----------
-    name
-        The parameter's name, for the message.
-    what
-        Which of its numbers, for the message: ``"the maximum"``.
-    number
-        What was given.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    TypeError
-        When it is no number.
-    ValueError
-        When it is NaN or infinite.
-    """
-    number = python_value(number)
-    if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise TypeError(f"{what} of {name!r} must be a number, got {number!r}")
-    if not is_finite(number):
-        raise ValueError(f"{what} of {name!r} must be finite, got {number!r:.80}")
-    return float(number)
-
-
 def is_finite(number: float) -> bool:
     """Tell whether a float can hold a number: a whole number may be larger than any."""
     try:
         return math.isfinite(number)
     except OverflowError:
         return False
-
-
-def whole(name: str, what: str, number: Any) -> int:
-    """Return a whole number as an int, or raise an error that names the parameter.
-
-    Parameters
-    ----------
-    name
-        The parameter's name, for the message.
-    what
-        Which of its numbers, for the message: ``"the step"``.
-    number
-        What was given.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Raises
-    ------
-    TypeError
-        When it is no number.
-    ValueError
-        When it is not whole, or too large to be exact (2**53).
-    """
-    value = finite(name, what, number)
-    if not value.is_integer():
-        raise ValueError(f"{what} of {name!r} must be a whole number, got {number!r}: use UniformParameterRange")
-    if abs(int(number)) > LARGEST_COUNT:  # not of the float, which may be rounded
-        raise ValueError(f"{what} of {name!r} must lie within ±2**53 to be exact, got {number!r}")
-    return int(number)
 
 
 def python_value(value: Any) -> Any:

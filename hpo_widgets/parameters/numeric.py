@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers, is_finite, python_value
+from hpo_widgets.parameters.base import LeafParameter, Parameter, UnitNumbers, check_name, is_finite, python_value
 from hpo_widgets.parameters.grids import LazyList, StepGrid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+LARGEST_COUNT = 2**53  # whole numbers beyond this are not exact as floats
 _DEFAULT_STEPS = 100  # what a grid does with a continuous range, as in ClearML
 _TABLE_SIZE = 4096  # stepped ranges up to this many values keep them in a list
 
@@ -62,8 +63,29 @@ class NumericParameter(LeafParameter):
     def _grid(self) -> StepGrid | None:
         return None if self.step_size is None else StepGrid(self.min_value, self.step_size)
 
+    def __post_init__(self) -> None:
+        self._check()
+        self._declare()
+
+    def _check(self) -> None:
+        """Check the constructor's name, and its numbers one by one."""
+        check_name(self.name)
+        for field in ("min_value", "max_value", "step_size"):
+            given = getattr(self, field)
+            if given is not None or field != "step_size":
+                object.__setattr__(self, field, self._checked(field, given))
+
+    def _checked(self, what: str, number: Any) -> float:
+        """Return a number that was given as a finite float."""
+        number = python_value(number)
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise TypeError(f"{what} of {self.name!r} must be a number, got {number!r}")
+        if not is_finite(number):
+            raise ValueError(f"{what} of {self.name!r} must be finite, got {number!r:.80}")
+        return float(number)
+
     def _declare(self) -> None:
-        """Check the constructor's arguments and set the current range to the declared one."""
+        """Compare the constructor's numbers with each other, and set the current range to the declared one."""
         if not self.min_value < self.max_value:
             message = (
                 f"min_value of {self.name!r} must be below its max_value, got {self.min_value!r} and {self.max_value!r}"

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, has_dict_form, python_value, whole
-from hpo_widgets.parameters.numeric import NumericParameter
+from hpo_widgets.parameters.base import Kind, UnitNumbers, has_dict_form, python_value
+from hpo_widgets.parameters.numeric import LARGEST_COUNT, NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)
 _LEAST_EXPONENT = 0.1
@@ -48,14 +48,6 @@ class UniformParameterRange(NumericParameter):
     include_max_value: bool = True
 
     kind: ClassVar[Kind] = "float"
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        object.__setattr__(self, "min_value", finite(self.name, "min_value", self.min_value))
-        object.__setattr__(self, "max_value", finite(self.name, "max_value", self.max_value))
-        if self.step_size is not None:
-            object.__setattr__(self, "step_size", finite(self.name, "step_size", self.step_size))
-        self._declare()
 
 
 @has_dict_form
@@ -94,14 +86,10 @@ class LogUniformParameterRange(NumericParameter):
     kind: ClassVar[Kind] = "log"
 
     def __post_init__(self) -> None:
-        check_name(self.name)
-        if not finite(self.name, "base", self.base) > 1:
+        self._check()
+        if not self._checked("base", self.base) > 1:
             raise ValueError(f"base of {self.name!r} must be above 1, got {self.base!r}")
         object.__setattr__(self, "base", python_value(self.base))
-        object.__setattr__(self, "min_value", finite(self.name, "min_value", self.min_value))
-        object.__setattr__(self, "max_value", finite(self.name, "max_value", self.max_value))
-        if self.step_size is not None:
-            object.__setattr__(self, "step_size", finite(self.name, "step_size", self.step_size))
         for bound in (self.min_value, self.max_value):
             if not 0 < self._from_scale(bound) < math.inf:
                 raise ValueError(
@@ -201,12 +189,20 @@ class UniformIntegerParameterRange(NumericParameter):
     kind: ClassVar[Kind] = "int"
 
     def __post_init__(self) -> None:
-        check_name(self.name)
-        object.__setattr__(self, "min_value", whole(self.name, "min_value", self.min_value))
-        object.__setattr__(self, "max_value", whole(self.name, "max_value", self.max_value))
-        step = 1 if self.step_size is None else self.step_size
-        object.__setattr__(self, "step_size", whole(self.name, "step_size", step))
-        self._declare()
+        if self.step_size is None:
+            object.__setattr__(self, "step_size", 1)
+        super().__post_init__()
+
+    def _checked(self, what: str, number: Any) -> int:
+        """Return a whole number that is exact as a float, as an int."""
+        value = super()._checked(what, number)
+        if not value.is_integer():
+            raise ValueError(
+                f"{what} of {self.name!r} must be a whole number, got {number!r}: use UniformParameterRange"
+            )
+        if abs(int(number)) > LARGEST_COUNT:  # not of the float, which may be rounded
+            raise ValueError(f"{what} of {self.name!r} must lie within ±2**53 to be exact, got {number!r}")
+        return int(number)
 
     def _is_number(self, value: Any) -> bool:
         return super()._is_number(value) and float(value).is_integer()
@@ -215,4 +211,4 @@ class UniformIntegerParameterRange(NumericParameter):
         """Return a value given by a person as a Python int; see `LeafParameter.normalise`."""
         if not self._is_number(value):
             raise ValueError(f"{self.name!r} takes a whole number, got {value!r}")
-        return whole(self.name, "a value", value)
+        return self._checked("a value", value)
