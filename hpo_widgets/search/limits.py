@@ -499,31 +499,12 @@ class SearchClock:
         settings = self.settings
         wall_limit = settings.optimization_time_limit
         if self.has_own_deadline:
-            wall_limit = wall_limit_until(self.time_limit, self.elapsed)
+            left = None if self.time_limit is None else max(0.0, self.time_limit.seconds_left / SECONDS_A_MINUTE)
+            # A budget's limit has to be above 0: with nothing used and nothing left, no limit is shown.
+            wall_limit = None if left is None else self.elapsed + left or None
         return Budget(
             jobs=Limit(settings.total_max_jobs, num_ended),
             iterations=Limit(settings.iterations, num_iterations),
             compute_minutes=Limit(settings.compute_time_limit, self.compute_used),
             wall_minutes=Limit(wall_limit, self.elapsed),
         )
-
-
-def wall_limit_until(limit: TimeLimit | None, elapsed: float) -> float | None:
-    """Return the minutes that a search may take in all when it has to end at a moment; None: no limit.
-
-    Parameters
-    ----------
-    limit
-        When it has to end.
-    elapsed
-        Minutes that it has run.
-
-    Returns
-    -------
-    float or None
-        Minutes in all; None for no limit.
-    """
-    if limit is None:
-        return None
-    # A budget's limit has to be above 0: with nothing used and nothing left, no limit is shown.
-    return elapsed + max(0.0, limit.seconds_left / SECONDS_A_MINUTE) or None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_widgets._messages import printable
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -31,9 +32,10 @@ class JournalSearch(ReadableSearch):
     def _state(self) -> JournalState:
         """What the journal says of it."""
 
+    @property
     @abstractmethod
-    def _wall_limit_until(self, moment: dt.datetime) -> float | None:
-        """Return the minutes that the search may take in all when it has to end at a moment, naive local time."""
+    def _seen_at(self) -> float:
+        """The moment at which the search is looked at, Unix seconds."""
 
     @property
     def name(self) -> str:
@@ -74,7 +76,9 @@ class JournalSearch(ReadableSearch):
         wall = settings.optimization_time_limit
         if self._state.has_own_deadline:
             deadline = self._state.deadline
-            wall = None if deadline is None else self._wall_limit_until(deadline)
+            left = None if deadline is None else max(0.0, deadline.timestamp() - self._seen_at)
+            # A budget's limit has to be above 0: with nothing used and nothing left, no limit is shown.
+            wall = None if left is None else self.elapsed_minutes + left / SECONDS_A_MINUTE or None
         return Budget(
             jobs=Limit(settings.total_max_jobs, num_ended - self._store.columns.num_never_ran()),
             iterations=Limit(settings.iterations, iterations),
@@ -141,3 +145,10 @@ class JournalSearch(ReadableSearch):
             return None
         # The minutes are added to the moment and not to its local time: summer time may end between the two.
         return dt.datetime.fromtimestamp(state.run_began + (limit - state.wall_before) * SECONDS_A_MINUTE)
+
+    def reached_time_limit(self) -> bool:
+        """True once a started search is past its limit, and from then on; False without a limit."""
+        if self.stop_reason is not None and self.stop_reason.code == "optimization_time_limit":
+            return True
+        limit = self.get_time_limit()
+        return self.status is not SearchStatus.IDLE and limit is not None and limit.timestamp() <= self._seen_at

@@ -27,7 +27,6 @@ from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
@@ -382,21 +381,8 @@ class SearchReplay(JournalSearch):
         """Every command, with the sentence that says why it does nothing."""
         return dict.fromkeys(COMMANDS, WHY_NOT)
 
-    def command(self, name: str, *_arguments: object) -> None:
-        """Do nothing, and say why in ``errors``.
-
-        Parameters
-        ----------
-        name
-            One of `COMMANDS`.
-        *_arguments
-            Its arguments.
-
-        Raises
-        ------
-        ValueError
-            When there is no such command.
-        """
+    def command(self, name: str, *arguments: object) -> None:  # noqa: ARG002 -- as of a search that does something
+        """Do nothing, and say why in ``errors``."""
         check_command(name)
         self._notices = [Notice("command", f"{name} did nothing: {WHY_NOT}")]
         self._shown.notify()
@@ -437,16 +423,9 @@ class SearchReplay(JournalSearch):
     def _store(self) -> TrialStore:
         return self._shown
 
-    def _wall_limit_until(self, moment: dt.datetime) -> float | None:
-        left = max(0.0, moment.timestamp() - self.moment)
-        return self.elapsed_minutes + left / SECONDS_A_MINUTE or None
-
-    def reached_time_limit(self) -> bool:
-        """True once the search was past its limit, and from then on; False without a limit."""
-        if self.stop_reason is not None and self.stop_reason.code == "optimization_time_limit":
-            return True
-        limit = self.get_time_limit()
-        return self.status is not SearchStatus.IDLE and limit is not None and limit.timestamp() <= self.moment
+    @property
+    def _seen_at(self) -> float:
+        return self.moment
 
 
 def checked_speed(speed: object) -> float:

@@ -12,14 +12,13 @@ from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, Search, SearchStatus, check_command
 from hpo_widgets.search.as_code import opening_call
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, wall_limit_until
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer.follower import JournalFollower
 from hpo_widgets.viewer.journal_search import JournalSearch
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -37,29 +36,17 @@ _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_re
 class RunnableSearch(Search, Protocol):
     """A search that this process can run; a `HyperParameterOptimizer`."""
 
+    @property
+    def wait(self) -> Callable[..., bool]:
+        """Wait for its end; see `ReadableSearch.wait`."""
+        ...
+
     def opening_code(self) -> str:
         """Python that shows it in another kernel, with all that it was given here."""
         ...
 
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start it, or go on with it; False when nothing of the budget is left."""
-        ...
-
-    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
-        """Wait for its end.
-
-        Parameters
-        ----------
-        timeout
-            Minutes. Default: until the end.
-        progress
-            Whether a bar is drawn meanwhile.
-
-        Returns
-        -------
-        bool
-            False when it timed out.
-        """
         ...
 
     def close_files(self) -> None:
@@ -199,20 +186,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         return refuse
 
     def command(self, name: str, *arguments: object) -> None:
-        """Ask for a command and return at once; what is refused or goes wrong appears in ``errors``.
-
-        Parameters
-        ----------
-        name
-            One of `COMMANDS`.
-        *arguments
-            Its arguments.
-
-        Raises
-        ------
-        ValueError
-            When there is no such command.
-        """
+        """Ask for a command and return at once; what is refused or goes wrong appears in ``errors``."""
         check_command(name)
         taken_over = self._taken_over
         if taken_over is not None:
@@ -282,20 +256,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         return lives
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
-        """Wait for the end of the search without stopping it; interruptible.
-
-        Parameters
-        ----------
-        timeout
-            Minutes. Default: until the end.
-        progress
-            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
-
-        Returns
-        -------
-        bool
-            True when it has ended, was never started, or the process that ran it has gone; False when it timed out.
-        """
+        """Wait for the end of the search; see `ReadableSearch.wait`."""
         taken_over = self._taken_over
         if taken_over is None:
             return super().wait(timeout, progress=progress)
@@ -356,12 +317,6 @@ class SearchViewer(JournalFollower, JournalSearch):
     def _rows(self) -> list[TrialRow]:
         return list(map(self._trials.as_shown, self._reader.trials()[1]))
 
-    def _wall_limit_until(self, moment: dt.datetime) -> float | None:
-        return wall_limit_until(TimeLimit(moment), self.elapsed_minutes)
-
-    def reached_time_limit(self) -> bool:
-        """True once a started search is past its limit, and from then on; False without a limit."""
-        if self.stop_reason is not None and self.stop_reason.code == "optimization_time_limit":
-            return True
-        moment = self.get_time_limit()
-        return self.status is not SearchStatus.IDLE and moment is not None and TimeLimit(moment).seconds_left <= 0
+    @property
+    def _seen_at(self) -> float:
+        return time.time()

@@ -21,7 +21,6 @@ from hpo_widgets.search.limits import (
     seconds_to_wait,
     typed_minutes,
     typed_positive_int,
-    wall_limit_until,
 )
 from tests.runs import Time
 
@@ -204,11 +203,20 @@ def test_iterations_have_a_limit_only_when_jobs_and_iterations_per_job_do(settin
     assert clock.budget(0, 0).iterations.limit is None
 
 
-def test_a_moment_as_limit_is_what_is_used_and_what_is_left(time):
-    assert wall_limit_until(None, 3.0) is None
-    assert wall_limit_until(TimeLimit(NOON + dt.timedelta(minutes=2)), 3.0) == pytest.approx(5.0)
-    assert wall_limit_until(TimeLimit(NOON - dt.timedelta(minutes=2)), 3.0) == pytest.approx(3.0)
-    assert wall_limit_until(TimeLimit(NOON - dt.timedelta(minutes=2)), 0.0) is None
+@pytest.mark.parametrize(
+    ("used", "moment", "limit"),
+    [
+        (0, None, None),
+        (3, NOON + dt.timedelta(minutes=5), 5),
+        (3, NOON + dt.timedelta(minutes=1), 3),
+        (0, NOON - dt.timedelta(minutes=2), None),
+    ],
+)
+def test_a_moment_as_limit_is_what_is_used_and_what_is_left(clock, time, used, moment, limit):
+    clock.begin_run()
+    time.pass_minutes(used)
+    clock.set_time_limit(None if moment is None else TimeLimit(moment))
+    assert clock.budget(0, 0).wall_minutes.limit == pytest.approx(limit)
 
 
 def test_the_budget_of_a_passed_deadline_has_nothing_left(clock, time):
