@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import RangeChange, Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.viewer.journal_state import JournalState
+from tests.headers import header
 
 
 @pytest.fixture
@@ -152,19 +151,7 @@ def test_restored_epochs_go_on_where_the_journal_ends(epochs):
         mark = change()
         event = {"kind": "set_ranges", "step": step, "space": epochs.space.to_dict(), "at": mark.at}
         events.append({**event, "epoch": mark.epoch, "first_number": mark.first_number})
-    header = {
-        "name": "digits",
-        "objectives": [["a", "b", "min"]],
-        "settings": asdict(Settings(1)),
-        "template": "train",
-        "engine": "callable",
-        "strategy": "RandomSearch",
-        "is_seeded": False,
-        "arguments": {},
-        "seed": 1,
-        "space": declared.to_dict(),
-    }
-    journal_state = JournalState(header)
+    journal_state = JournalState(header(declared))
     journal_state.follow(events)
     again = RangeHistory(declared)
     again.restore(journal_state.ranges)
@@ -178,19 +165,7 @@ def test_restored_epochs_go_on_where_the_journal_ends(epochs):
 
 
 def test_restoring_takes_copies(epochs):
-    header = {
-        "name": "digits",
-        "objectives": [["a", "b", "min"]],
-        "settings": asdict(Settings(1)),
-        "template": "train",
-        "engine": "callable",
-        "strategy": "RandomSearch",
-        "is_seeded": False,
-        "arguments": {},
-        "seed": 1,
-        "space": epochs.space.to_dict(),
-    }
-    journal_state = JournalState(header)
+    journal_state = JournalState(header(epochs.space))
     epochs.restore(journal_state.ranges)
     epochs.set_ranges({"x": (0, 0.5)}, 1)
     assert len(journal_state.ranges.marks) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
 
 import pytest
 
@@ -14,20 +13,11 @@ from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import undo_and_redo
 from hpo_widgets.trials import Remark
 from hpo_widgets.viewer.journal_state import JournalState
+from tests.headers import header
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])])
-HEADER = {
-    "name": "digits",
-    "objectives": [["validation", "loss", "min"], ["validation", "accuracy", "max_global"]],
-    "settings": asdict(Settings(2, total_max_jobs=9)),
-    "space": SPACE.to_dict(),
-    "strategy": "RandomSearch",
-    "template": "train",
-    "engine": "callable",
-    "seed": 1,
-    "is_seeded": False,
-    "arguments": {},
-}
+OBJECTIVES = [["validation", "loss", "min"], ["validation", "accuracy", "max_global"]]
+HEADER = header(SPACE, 9, objectives=OBJECTIVES)
 START = {"kind": "start", "at": 600.0}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 
 import pytest
 
@@ -12,31 +11,16 @@ from hpo_widgets.journal import DIRECTORY, Journal
 from hpo_widgets.optimizer.reopening import find_journal
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer, listing
 from hpo_widgets.viewer.listing import JournalListing, describe
+from tests.headers import header
 
 SPACE = Space([UniformParameterRange("x", 0, 1)])
 START = {"kind": "start", "at": 600.0}
 END = {"kind": "end", "at": 700.0, "code": "stopped", "sentence": "stopped by hand", "wall_minutes": 1.5}
-
-
-def header(name):
-    return {
-        "name": name,
-        "objectives": [["validation", "loss", "min"]],
-        "settings": asdict(Settings(2, total_max_jobs=8)),
-        "space": SPACE.to_dict(),
-        "strategy": "RandomSearch",
-        "template": "train",
-        "engine": "callable",
-        "seed": 1,
-        "is_seeded": False,
-        "arguments": {},
-    }
 
 
 def row(number, value, state=TrialState.COMPLETED):
@@ -54,7 +38,7 @@ def keep(tmp_path):
     def write(name, values, events=(START, END), outputs=()):
         folder = tmp_path / DIRECTORY
         folder.mkdir(exist_ok=True)
-        with Journal.create(folder / f"{name}-1.sqlite", f"{name}-1", header(name)) as journal:
+        with Journal.create(folder / f"{name}-1.sqlite", f"{name}-1", header(SPACE, 8, name=name)) as journal:
             journal.write([row(number, value) for number, value in enumerate(values)], [], outputs, list(events))
         return journal.path
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,26 +13,15 @@ from hpo_widgets import replay
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.search import COMMANDS, Replays, Search, SearchStatus
-from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from tests.conftest import DEADLINE
+from tests.headers import header
 
 SPACE = Space([UniformParameterRange("x", 0, 1)])
 NARROW = SPACE.with_ranges({"x": (0.25, 0.75)})
-HEADER = {
-    "name": "digits",
-    "objectives": [["validation", "loss", "min"]],
-    "settings": asdict(Settings(2, total_max_jobs=50)),
-    "space": SPACE.to_dict(),
-    "strategy": "RandomSearch",
-    "template": "train",
-    "engine": "callable",
-    "seed": 1,
-    "is_seeded": False,
-    "arguments": {},
-}
+HEADER = header(SPACE, 50)
 START = {"kind": "start", "at": 1000.0}
 
 

@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import threading
 import time
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -15,28 +14,17 @@ import pytest
 from hpo_widgets.journal import Journal, JournalError, lease
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
-from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer, follower
 from hpo_widgets.viewer import viewer as viewer_module
 from tests.conftest import DEADLINE
+from tests.headers import header
 
 NAN = float("nan")
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
-HEADER = {
-    "name": "digits",
-    "objectives": [["validation", "loss", "min"]],
-    "settings": asdict(Settings(2, total_max_jobs=5000)),
-    "space": SPACE.to_dict(),
-    "strategy": "RandomSearch",
-    "template": "train",
-    "engine": "callable",
-    "seed": 1,
-    "is_seeded": False,
-    "arguments": {},
-}
+HEADER = header(SPACE, 5000)
 START = {"kind": "start", "at": 600.0}
 END = {"kind": "end", "at": 700.0, "code": "stopped", "sentence": "stopped by hand", "wall_minutes": 1.5}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import traitlets
@@ -11,7 +9,6 @@ import traitlets
 from hpo_widgets.journal import Journal
 from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRange, UniformParameterRange
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
@@ -19,6 +16,7 @@ from hpo_widgets.viewer import SearchReplay
 from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, OptimizerWidget
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.plots.numbers import mark_numbers
+from tests.headers import header
 
 SPACE = Space(
     [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0, 0.5),
@@ -32,14 +30,10 @@ DURATION = 10.0 * (NUM_TRIALS + 2)
 def plant(path, num_objectives=1):
     """The journal of a search: a trial begins every ten seconds, runs fifteen, and reports twice."""
     objectives = [["validation", "loss", "min"], ["size", "parameters", "min"]][:num_objectives]
-    header = {
-        "name": "digits", "objectives": objectives, "settings": asdict(Settings(2, total_max_jobs=50)),
-        "space": SPACE.to_dict(), "strategy": "OptimizerOptuna", "template": "train", "engine": "callable", "seed": 1,
-        "is_seeded": False, "arguments": {},
-    }  # fmt: skip
+    told = header(SPACE, 50, objectives=objectives, strategy="OptimizerOptuna")
     random = np.random.default_rng(1)
     narrow = SPACE.with_ranges({"dropout": (0.1, 0.3)})
-    with Journal.create(path, "digits-1", header) as journal:
+    with Journal.create(path, "digits-1", told) as journal:
         journal.write([], [], [], [{"kind": "start", "at": 1000.0}])
         for number, point in enumerate(SPACE.points(random.random((NUM_TRIALS, SPACE.num_dimensions)))):
             started = 1000.0 + 10 * number
