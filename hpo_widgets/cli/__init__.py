@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from hpo_widgets.cli import kept, lab, run
 from hpo_widgets.cli.demo import DemoError, run_demo
 from hpo_widgets.journal import JournalError
-from hpo_widgets.search.limits import typed_positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,13 +90,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the quickstart notebook without a browser: a search over the settings of a classifier, "
         "on this machine. Writes the executed notebook and a page with its plots.",
     )
-    demo.add_argument("--trials", type=_positive_int, metavar="N", help="number of trials (default: 60)")
+    demo.add_argument("--trials", type=kept.positive_int, metavar="N", help="number of trials (default: 60)")
     demo.add_argument(
         "--out", type=kept.typed_path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
     )
     demo.set_defaults(command=_demo)
-    run.add_parsers(commands, _positive_int)
-    kept.add_parsers(commands, _positive_int)
+    run.add_parsers(commands)
+    kept.add_parsers(commands)
     lab.add_parser(commands)
     return parser
 
@@ -105,13 +104,6 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(chosen: argparse.Namespace) -> int:
     run_demo(trials=chosen.trials, out=chosen.out)
     return 0
-
-
-def _positive_int(text: str) -> int:
-    try:
-        return typed_positive_int("it", text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _version() -> str:

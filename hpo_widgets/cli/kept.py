@@ -7,8 +7,9 @@ import json
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_widgets._messages import counted
 from hpo_widgets.journal import DIRECTORY, JournalError
@@ -16,6 +17,7 @@ from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
 from hpo_widgets.search import ViewedSearch
 from hpo_widgets.search.in_words import front as on_front
 from hpo_widgets.search.in_words import note, num_done, pill, ranked_by
+from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
@@ -26,21 +28,15 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.trials import Trial
 
+_Read = TypeVar("_Read")
+
 
 class UsageError(Exception):
     """The command line asks for something impossible; the message says what is possible."""
 
 
-def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
-    """Add these commands.
-
-    Parameters
-    ----------
-    commands
-        What ``add_subparsers`` returned.
-    positive_int
-        The argparse ``type`` of arguments that are whole numbers of at least 1.
-    """
+def add_parsers(commands: Any) -> None:
+    """Add these commands to what ``add_subparsers`` returned."""
     listing = commands.add_parser("list", help="list the searches of a folder, the newest first")
     listing.set_defaults(command=list_searches)
     show = commands.add_parser("show", help="show a search and its best trials")
@@ -94,12 +90,20 @@ def typed_path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"no home folder is known for {text!r:.80}") from None
 
 
-def journal_folder(text: str) -> Path:
-    """Return the place of journals that was typed."""
-    try:
-        return journal_place(text)
-    except (ValueError, RuntimeError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def argument(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
+    """Make an argparse ``type`` of a function that says in an error what is wrong with a text."""
+
+    def typed(text: str) -> _Read:
+        try:
+            return read(text)
+        except (ValueError, RuntimeError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+journal_folder = argument(journal_place)
+positive_int = argument(partial(typed_positive_int, "it"))
 
 
 def list_searches(chosen: argparse.Namespace) -> int:

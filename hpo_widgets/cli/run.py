@@ -5,11 +5,21 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.cli.kept import UsageError, add_folder, add_search, chosen_journal, journal_folder, print_best
+from hpo_widgets.cli.kept import (
+    UsageError,
+    add_folder,
+    add_search,
+    argument,
+    chosen_journal,
+    journal_folder,
+    positive_int,
+    print_best,
+)
 from hpo_widgets.journal import JournalError, opened_by
 from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer import HyperParameterOptimizer
@@ -21,9 +31,9 @@ from hpo_widgets.strategies.registry import named
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hpo_widgets.parameters import Parameter
+
+_minutes = argument(partial(typed_minutes, "it"))
 
 STRATEGIES = {"tpe": "OptimizerOptuna", "random": "RandomSearch", "grid": "GridSearch", "bohb": "OptimizerBOHB"}
 """Name of a strategy on the command line to the name of its class."""
@@ -39,16 +49,8 @@ The script gets each value as an argument (--lr 0.003) and reports its objective
 hpo_widgets.report_scalar("validation", "loss", value, iteration). Ctrl+C stops the search and its trials."""
 
 
-def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
-    """Add the commands.
-
-    Parameters
-    ----------
-    commands
-        What ``add_subparsers`` returned.
-    positive_int
-        The argparse ``type`` of arguments that are whole numbers of at least 1.
-    """
+def add_parsers(commands: Any) -> None:
+    """Add the commands to what ``add_subparsers`` returned."""
     parser = commands.add_parser(
         "run",
         help="search over the arguments of a script",
@@ -279,10 +281,3 @@ def objective(words: str) -> tuple[str, str, str]:
         )
     named_one = Objective.named(key, sign)
     return named_one.title, named_one.series, named_one.sign
-
-
-def _minutes(text: str) -> float:
-    try:
-        return typed_minutes("it", text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
