@@ -79,7 +79,7 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         self._errors: dict[int, str] = {}
 
     def _make_figure(self) -> HistoryFigure:
-        return HistoryFigure(self.objective_name, self._on_click, self._error_of)
+        return HistoryFigure(self._series, self.objective_name, self._on_click, self._error_of)
 
     def _take_objective(self) -> None:
         super()._take_objective()
@@ -113,16 +113,16 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         drawing.set_domain(self._axis.domain)
         drawing.draw_running(numbers, values)
         drawing.draw_lane()
-        clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial", "failed")}
-        is_partial = clouds["partial"] > 0
+        counts = drawing.counts
+        is_partial = counts["partial"] > 0
         self._legend.value = _legend(
             {
-                "completed": clouds["inside"] > 0,
-                "outside the ranges": clouds["outside"] > 0,
+                "completed": counts["inside"] > 0,
+                "outside the ranges": counts["outside"] > 0,
                 "running, value so far": len(numbers) > 0,
                 "pruned": is_partial and search.counts.get(TrialState.PRUNED, 0) > 0,
                 "aborted": is_partial and search.counts.get(TrialState.ABORTED, 0) > 0,
-                "failed": clouds["failed"] > 0,
+                "failed": counts["failed"] > 0,
                 "best so far": len(self._series.best()) > 0,
                 "enqueued": len(self._series.enqueued()) > 0,
             }

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from bqplot import Mark
 
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+    from hpo_widgets.widget.plots.series import Floats, Numbers
+    from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 _NUM_TICKS = 6
 # The axis goes a little beyond the last trial.
@@ -51,6 +51,8 @@ class HistoryFigure(TrialFigure):
 
     Parameters
     ----------
+    series
+        Values of all trials.
     name
         Name of the objective, at its axis.
     on_click
@@ -60,7 +62,11 @@ class HistoryFigure(TrialFigure):
     """
 
     def __init__(
-        self, name: str, on_click: Callable[[object, TrialFigure], None], error_of: Callable[[int], str]
+        self,
+        series: TrialSeries,
+        name: str,
+        on_click: Callable[[object, TrialFigure], None],
+        error_of: Callable[[int], str],
     ) -> None:
         self._error_of = error_of
         layout = ipywidgets.Layout()
@@ -69,6 +75,7 @@ class HistoryFigure(TrialFigure):
         running_tip = tooltip({"x": ("running trial", "d"), "y": (f"{name} so far", ".4~g")}, layout=layout)
         super().__init__(
             STYLE,
+            series,
             UNIT,
             tip,
             lane_tip,
@@ -117,7 +124,7 @@ class HistoryFigure(TrialFigure):
 
     def draw_lane(self) -> None:
         """Write the number of failed trials beside their lane."""
-        count = len(self.cloud("failed"))
+        count = self.counts["failed"]
         # There is room for four digits.
         words = [f"{count if count < 10_000 else f'{count // 1000}k'} failed"] if count else []
         if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.low):
@@ -185,5 +192,5 @@ class HistoryFigure(TrialFigure):
     def _failed_names(self, _x: Floats, numbers: Numbers) -> Any:
         return np.array([f"{number} {self._error_of(number)}".strip() for number in numbers.tolist()], dtype=str)
 
-    def _placed(self, _series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        return numbers, numbers.astype(float)
+    def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
+        return numbers, numbers.astype(float), self.series.y(numbers)

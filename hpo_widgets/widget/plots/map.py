@@ -15,11 +15,9 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
-from hpo_widgets.widget.plots.map_figure import COLOURED, MapFigure, colour_bar
-from hpo_widgets.widget.plots.map_series import MapSeries
+from hpo_widgets.widget.plots.map_figure import MapFigure, colour_bar
 from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.trial_series import leaf
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -29,10 +27,9 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.numbers import PlotNumbers
-    from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Update
 
-_MOST_OPTION, _MOST_NAME, _MOST_CHOICE = 60, 40, 20
+_MOST_OPTION, _MOST_NAME = 60, 40
 _PAUSE_SECONDS = 1.0
 
 
@@ -72,8 +69,6 @@ class MapPlot(ObjectiveChoice, TrialPlot):
     y = t.Unicode(help="Two-way. Name of the parameter up.")
     background = t.Bool(True, help="Two-way. Whether a smoothed background is drawn.")
 
-    _series: MapSeries
-
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._background_at = -np.inf
@@ -93,7 +88,7 @@ class MapPlot(ObjectiveChoice, TrialPlot):
     def make(self, search: Search) -> None:
         """Make what the figure is put into; it is made when somebody looks."""
         names = search.space.names
-        self._series = self._make_series(search)
+        super().make(search)
         self._labels = text.labels(names)
         self._figure: MapFigure | None = None
         self._shown = ("", "", -1)
@@ -114,10 +109,6 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         }  # fmt: skip
         self._swap = ipywidgets.Button(description="⇄", tooltip="swap x and y", layout={"width": "auto"})
         self._toggle = ipywidgets.Checkbox(description="background", indent=False, layout={"width": "auto"})
-
-    def _make_series(self, search: Search) -> MapSeries:
-        minimise = search.objectives[self.objective].minimise
-        return MapSeries(self.objective, minimise=minimise, space=search.space)
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of parameters, the figure with its colours, and the legend."""
@@ -180,12 +171,6 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         if self._waiting is None:
             super()._draw_enqueued()
 
-    def forget(self) -> None:
-        """Drop all values."""
-        super().forget()
-        if self._figure is not None:
-            self._series.show(self._figure.pair)
-
     def numbers(self) -> PlotNumbers:
         """Return the newest trials with both parameters."""
         return self._newest_numbers(parameters=(self.x, self.y))
@@ -201,16 +186,14 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         self._drawn_colours, self._is_background_stale = self._axis.domain, True
 
     def _make_figure(self) -> None:
-        old, pair = self._figure, (self.x, self.y)
-        self._series.show(pair)
-        space = self.search.space
+        old, space = self._figure, self.search.space
         self._figure = MapFigure(
-            pair,
-            (leaf(space, self.x), leaf(space, self.y)),
+            self._series,
+            (self.x, self.y),
+            (space.leaf(self.x), space.leaf(self.y)),
             (self._labels[self.x], self._labels[self.y]),
             self.objective_name,
             self.search.objectives[self.objective].minimise,
-            self._names_of,
             self._on_click,
         )
         self._background_at = -np.inf
@@ -222,23 +205,21 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         """Draw what is about all trials: running ones, from time to time the background, colours and legend."""
         figure, series, search = self._figure, self._series, self.search
         assert figure is not None  # noqa: S101 -- called after all was drawn
-        running = series.under_way()
-        figure.draw_running(series, running)
-        counts = {name: len(figure.cloud(name)) for name in ("inside", "outside", "partial", "failed")}
+        running = figure.placed(series.under_way())
+        figure.draw_running(running)
+        counts = figure.counts
         now = self._clock()
         is_due = now >= self._background_at + _PAUSE_SECONDS or at_once or not search.status.is_alive
         if self._is_background_stale and is_due:
             self._background_at, self._is_background_stale = now, False
-            groups = series.groups(series.ended())
-            completed = np.concatenate([groups[name] for name in COLOURED])
-            figure.draw_background(series, completed if self.background and len(completed) else None)
             ended = series.passing(series.ended())
-            self._said.value = self._sentence(len(ended) - len(series.placed(ended)))
+            figure.draw_background(series.values.completed(ended if self.background else ended[:0]))
+            self._said.value = self._sentence(len(ended) - len(figure.placed(ended)))
         best = self._best()
         is_known = len(best) > 0
         minimise = search.objectives[self.objective].minimise
-        value = float(series.objective(best)[0]) if is_known else None
-        self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if sum(counts.values()) else ""
+        value = float(series.y(best)[0]) if is_known else None
+        self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if counts.total() else ""
         dot = style.RAMP_NAMES[-2]
         offered = [self.point, *(() if self._waiting is None else self._waiting())]
         drawn = (
@@ -262,20 +243,6 @@ class MapPlot(ObjectiveChoice, TrialPlot):
             return ""
         words = " or ".join(text.short(self._labels[name], _MOST_NAME) for name in names)
         return f"{text.counted(num_left_out, 'trial')} without {words} {'is' if num_left_out == 1 else 'are'} left out."
-
-    def _names_of(self, numbers: Numbers) -> list[str]:
-        """Return the number of each trial, its value and what was chosen."""
-        figure, series = self._figure, self._series
-        assert figure is not None  # noqa: S101 -- its points are named
-        words = [
-            figure.across.words(series.across(numbers), _MOST_CHOICE),
-            figure.up.words(series.y(numbers), _MOST_CHOICE),
-        ]
-        values = map(text.number, series.values.values[numbers].tolist())
-        return [
-            " · ".join(filter(None, (str(number), *said)))
-            for number, *said in zip(numbers.tolist(), values, *words, strict=True)
-        ]
 
     def _take_importance(self, update: Update) -> None:
         """Show the two most important parameters, once, where nobody has chosen; they are computed on a thread."""

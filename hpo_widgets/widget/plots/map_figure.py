@@ -13,10 +13,9 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, tick_words, value_ticks
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
-from hpo_widgets.widget.plots.map_series import PALETTE, MapSeries, goodness, intervals, levels, rectangles, smoothed
+from hpo_widgets.widget.plots.map_series import PALETTE, goodness, intervals, levels, rectangles, smoothed
 from hpo_widgets.widget.plots.png import indexed_picture
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
-from hpo_widgets.widget.plots.trial_series import leaf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
-    from hpo_widgets.widget.plots.points import GrowingPoints
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+    from hpo_widgets.widget.plots.points import GrowingPoints, Levels
+    from hpo_widgets.widget.plots.series import Floats, Numbers
+    from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 _LOOK = dataclasses.replace(
     STYLE,
@@ -42,39 +41,40 @@ COLOURED = ("outside", "inside")
 # Size of a trial outside the ranges.
 _SMALL = 18
 _NUM_TICKS, _LETTERS_X, _LETTERS_Y = 6, 80, 80
-_MOST_NAME = 40
+_MOST_NAME, _MOST_CHOICE = 40, 20
 
 
 class MapFigure(TrialFigure):
-    """Everything that is drawn of two parameters.
+    """Everything that is drawn of two parameters; trials that lack one of them have no place.
 
     Parameters
     ----------
+    series
+        Values and parameters of all trials.
     pair
         Names of the parameters across and up.
     parameters, labels
         The parameters, and what is shown for each.
     objective, minimise
         Name of the objective, and its direction.
-    names_of
-        Gives what trials are called beside the pointer, from their numbers; a name begins with its number.
     on_click
         Called with what a click on a point says and this figure.
     """
 
+    _has_lane = False
+
     def __init__(
         self,
+        series: TrialSeries,
         pair: tuple[str, str],
         parameters: tuple[Any, Any],
         labels: tuple[str, str],
         objective: str,
         minimise: bool,
-        names_of: Callable[[Numbers], list[str]],
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self.pair = pair
         self.across, self.up = map(ParameterAxis, parameters)
-        self._names_of = names_of
         self._minimise = minimise
         self._colours = UNIT
         short = [text.short(label, _MOST_NAME) for label in labels]
@@ -86,6 +86,7 @@ class MapFigure(TrialFigure):
         tip = tooltip({"name": ("trial", ""), **shown})
         super().__init__(
             _LOOK,
+            series,
             self.across.domain,
             tip,
             tip,
@@ -130,34 +131,23 @@ class MapFigure(TrialFigure):
         """Take the ends of the ramp of colours."""
         self._colours = domain
 
-    def _goodness(self, series: MapSeries, numbers: Numbers) -> Floats:
-        return goodness(series.objective(numbers), self._colours, minimise=self._minimise)
+    def placed(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that have both parameters."""
+        return self._placed(numbers)[0]
 
-    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
-        """Add trials of each group to its cloud; see `TrialFigure.draw`."""
-        series = _map_series(series)
-        for group, numbers in groups.items():
-            x, y = series.across(numbers), series.y(numbers)
-            self._make_room_for(x, y)
-            put = self.cloud(group).reset if is_new else self.cloud(group).extend
-            good = self._goodness(series, numbers)
-            put(x, y, numbers, levels(good) if group in COLOURED else None)
+    def _goodness(self, numbers: Numbers) -> Floats:
+        return goodness(self.series.y(numbers), self._colours, minimise=self._minimise)
 
-    def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
+    def _levels(self, group: str, numbers: Numbers) -> Levels | None:
+        return levels(self._goodness(numbers)) if group in COLOURED else None
+
+    def draw_selected(self, numbers: Numbers, failed: Numbers) -> None:
         """Ring the selected trials; the failed ones have a place here too."""
-        self._mark(self._selected, series, np.concatenate([numbers, failed]))
+        self._mark(self._selected, np.concatenate([numbers, failed]))
 
-    def draw_running(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Mark the trials that run.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            Numbers of the trials that run.
-        """
-        self._mark(self._running, series, numbers)
+    def draw_running(self, numbers: Numbers) -> None:
+        """Mark the trials that run."""
+        self._mark(self._running, numbers)
 
     def draw_offered(self, points: Sequence[Mapping[str, Any]]) -> bool:
         """Mark points that are to be tried.
@@ -185,8 +175,8 @@ class MapFigure(TrialFigure):
     def draw_ranges(self, space: Space) -> bool:
         """Draw the present ranges as a rectangle where they are narrower than the axes; returns whether they are."""
         axes = (self.across, self.up)
-        bounds = [intervals(leaf(space, name), axis) for name, axis in zip(self.pair, axes, strict=True)]
-        self._make_room_for(*(np.array(some).ravel() for some in bounds))
+        bounds = [intervals(space.leaf(name), axis) for name, axis in zip(self.pair, axes, strict=True)]
+        self._make_room(*(np.array(some).ravel() for some in bounds))
         inner = [
             bound
             for some, axis in zip(bounds, axes, strict=True)
@@ -196,28 +186,15 @@ class MapFigure(TrialFigure):
         style.put_changed(self._ranges, *(rectangles(*bounds) if is_narrow else (style.NONE, style.NONE)))
         return is_narrow
 
-    def draw_background(self, series: MapSeries, numbers: Numbers | None) -> None:
-        """Draw how good trials are in the mean of each neighbourhood.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            The completed trials that have a place; None for no background.
-        """
-        if numbers is None:
+    def draw_background(self, numbers: Numbers) -> None:
+        """Draw how good those of the completed trials that have a place are in each neighbourhood; none of no trial."""
+        kept, x, y = self._placed(numbers)
+        if not len(kept):
             self._background.visible = False
             return
-        picture = indexed_picture(
-            smoothed(
-                self.domain_x.place(series.across(numbers)),
-                self.domain.place(series.y(numbers)),
-                self._goodness(series, numbers),
-                choices=(len(self.across.choices or ()), len(self.up.choices or ())),
-            ),
-            PALETTE,
-        )
+        choices = len(self.across.choices or ()), len(self.up.choices or ())
+        across, up = self.place(x, y)
+        picture = indexed_picture(smoothed(across, up, self._goodness(kept), choices=choices), PALETTE)
         self._background.put(
             picture,
             x=[self.domain_x.low, self.domain_x.high],
@@ -225,7 +202,7 @@ class MapFigure(TrialFigure):
             visible=True,
         )
 
-    def _make_room_for(self, x: Floats, y: Floats) -> None:
+    def _make_room(self, x: Floats, y: Floats) -> None:
         self.set_domain_x(self.across.make_room(x))
         self.y.set_domain(self.up.make_room(y), self.figure)
         self._tell_clouds()
@@ -250,30 +227,29 @@ class MapFigure(TrialFigure):
             "failed": self._make_cloud(self._scales, 1, failed),
         }
 
-    def _tell_clouds(self) -> None:
-        for cloud in self.clouds:
-            cloud.set_domain(self.domain_x, self.domain)
-        self._move_brush()
+    def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
+        x, y = self.series.x(self.pair[0], numbers), self._up_of(numbers)
+        has_both = np.isfinite(x) & np.isfinite(y)
+        return numbers[has_both], x[has_both], y[has_both]
 
-    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        series = _map_series(series)
-        kept = series.placed(numbers)
-        return kept, series.across(kept)
+    def _up_of(self, numbers: Numbers) -> Floats:
+        return self.series.x(self.pair[1], numbers, is_second=True)
 
-    def _names(self, _x: Floats, numbers: Numbers) -> Any:
-        return np.array(self._names_of(numbers), dtype=str)
+    def _names(self, x: Floats, numbers: Numbers) -> Any:
+        """Return the number of each trial, its value and what was chosen."""
+        words = self.across.words(x, _MOST_CHOICE), self.up.words(self._up_of(numbers), _MOST_CHOICE)
+        values = map(text.number, self.series.values.values[numbers].tolist())
+        names = [
+            " · ".join(filter(None, (str(number), *said)))
+            for number, *said in zip(numbers.tolist(), values, *words, strict=True)
+        ]
+        return np.array(names, dtype=str)
 
     def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
         return self.across.ticks(domain, _NUM_TICKS, _LETTERS_X)
 
     def _ticks_y(self, domain: Domain) -> Mapping[str, Any]:
         return self.up.ticks(domain, _NUM_TICKS, _LETTERS_Y)
-
-
-def _map_series(series: TrialSeries) -> MapSeries:
-    """Tell the type checker what `MapPlot` draws."""
-    assert isinstance(series, MapSeries)  # noqa: S101
-    return series
 
 
 def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE
-from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.axes import Domain, ParameterAxis
     from hpo_widgets.widget.plots.points import Levels
     from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers
 
 NUM_BINS = 64
 """Bins of the background along each axis."""
@@ -161,35 +158,3 @@ def intervals(parameter: Any, axis: ParameterAxis) -> list[tuple[float, float]]:
         (max(start - 0.5, axis.domain.low), min(end + 0.5, axis.domain.high))
         for start, end in zip(starts, ends, strict=True)
     ]
-
-
-class MapSeries(TrialSeries):
-    """Values and parameters by trial number, two of which are shown: one across and one up."""
-
-    def show(self, pair: tuple[str, str]) -> None:
-        """Show these parameters: the first one across, the second one up."""
-        self._pair = pair
-
-    def across(self, numbers: Numbers) -> Floats:
-        """Values of the parameter across; NaN where it does not apply."""
-        return self.x(self._pair[0], numbers)
-
-    def y(self, numbers: Numbers) -> Floats:
-        """Values of the parameter up; NaN where it does not apply."""
-        return self.x(self._pair[1], numbers, is_second=True)
-
-    def objective(self, numbers: Numbers) -> Floats:
-        """Values of the objective."""
-        return super().y(numbers)
-
-    def placed(self, numbers: Numbers) -> Numbers:
-        """Return those of the trials that have both parameters."""
-        return numbers[np.isfinite(self.across(numbers)) & np.isfinite(self.y(numbers))]
-
-    def groups(self, numbers: Numbers) -> dict[str, Numbers]:
-        """Sort trials that have both parameters into those drawn alike."""
-        return {name: self.placed(some) for name, some in super().groups(numbers).items()}
-
-    def under_way(self) -> Numbers:
-        """Numbers of running trials that have both parameters."""
-        return self.placed(self.passing(np.flatnonzero(self.values.states == TrialState.RUNNING)))

@@ -35,15 +35,13 @@ from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.png import density_picture
 from hpo_widgets.widget.plots.series import nearest
-from hpo_widgets.widget.plots.trial_series import leaf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.numbers import PlotNumbers
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers
+    from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.sync.refresher import Update
 
 _PAUSE_SECONDS = 1.0
@@ -183,7 +181,7 @@ class ParallelPlot(ParameterChoice, Plot):
         labels = text.labels(space.names)
         axes = []
         for index, name in enumerate(self.parameters):
-            parameter = leaf(space, name)
+            parameter = space.leaf(name)
             is_held = bool(self._axes) and self._axes[index].holds(parameter, some[:, index])
             made = self._axes[index] if is_held else parameter_axis(parameter, labels[name], values[:, index])
             axes.append(made)
@@ -342,7 +340,7 @@ class ParallelPlot(ParameterChoice, Plot):
         """Offer to narrow the ranges to the intervals of parameters."""
         space = self.search.space
         inner = {
-            name: narrowed(leaf(space, name), within)
+            name: narrowed(space.leaf(name), within)
             for name, within in self.filter.within.items()
             if name in space.names
         }

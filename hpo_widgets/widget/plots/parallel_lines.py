@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.parameters.choices import ChoiceTable
     from hpo_widgets.trials.columns import Rows
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers
+    from hpo_widgets.widget.plots.series import Floats, Numbers
 
 MOST_STRONG = 200
 """Lines that are drawn one by one, those of the best trials."""

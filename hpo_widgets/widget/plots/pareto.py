@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.filter import Mask
     from hpo_widgets.widget.plots.numbers import PlotNumbers
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers
+    from hpo_widgets.widget.plots.series import Floats, Numbers
 
 
 class PairSeries(TrialSeries):
@@ -93,16 +92,6 @@ class PairSeries(TrialSeries):
         values = self._all[objective].values[numbers]
         return np.where(np.isfinite(values), clip_objective(values), np.nan)
 
-    def shown_across(self) -> Floats:
-        """Values across of all trials that are drawn."""
-        return self.across(np.concatenate(list(self.groups(self.ended()).values())))
-
-    def groups(self, numbers: Numbers) -> dict[str, Numbers]:
-        """Sort trials that have both values into those drawn alike; failed ones have no place."""
-        groups = super().groups(numbers)
-        del groups["failed"]
-        return {name: some[np.isfinite(self.across(some))] for name, some in groups.items()}
-
     def front(self) -> Numbers:
         """Completed trials of which no other one is better in one of both objectives and as good in the other.
 
@@ -121,7 +110,7 @@ class PairSeries(TrialSeries):
 
     def _undominated(self, objectives: tuple[int, ...]) -> Numbers:
         candidates = self._candidates[objectives] if objectives in self._candidates else self.ended()
-        completed = self.values.completed(self.passing(candidates))[0].astype(np.int64)
+        completed = self.values.completed(self.passing(candidates))
         values = np.stack([self._finite(index, completed) for index in objectives], axis=1)
         # What one of the front dominates stays dominated.
         front: Numbers = completed[pareto_front(values, [self._minimise[index] for index in objectives])]
@@ -150,16 +139,23 @@ class ParetoFigure(TrialFigure):
 
     Parameters
     ----------
+    series
+        Values of all trials.
     names
         Names of the objectives across and up.
     on_click
         Called with what a click on a point says and this figure.
     """
 
-    def __init__(self, names: tuple[str, str], on_click: Callable[[object, TrialFigure], None]) -> None:
+    series: PairSeries
+
+    def __init__(
+        self, series: PairSeries, names: tuple[str, str], on_click: Callable[[object, TrialFigure], None]
+    ) -> None:
         tip = tooltip({"name": ("trial", ""), "x": (names[0], ".4~g"), "y": (names[1], ".4~g")})
         super().__init__(
             STYLE,
+            series,
             UNIT,
             tip,
             tip,
@@ -187,58 +183,38 @@ class ParetoFigure(TrialFigure):
         del clouds["failed"]  # such a trial has no value, and so no place
         return clouds
 
-    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+    def draw(self, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
         """Add trials of each group to its cloud, with room for them across; see `TrialFigure.draw`."""
-        series = _pairs(series)
-        x = series.across(np.concatenate(list(groups.values())))
+        x = self._drawn_across(groups)
         if is_new:
             self.axis_x.fit(x)
         else:
-            self.axis_x.extend(x, series.shown_across)
+            self.axis_x.extend(x, lambda: self._drawn_across(self.series.groups(self.series.ended())))
         self.set_domain_x(self.axis_x.domain)
-        super().draw(series, groups, is_new=is_new)
+        super().draw(groups, is_new=is_new)
 
-    def draw_front(self, series: PairSeries, numbers: Numbers) -> None:
-        """Draw the front and its line.
+    def _drawn_across(self, groups: Mapping[str, Numbers]) -> Floats:
+        return np.concatenate([self._placed(groups[name])[1] for name in self._clouds])
 
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            The trials of the front, from one end to the other.
-        """
-        self._mark(self._front, series, numbers)
-        style.put_changed(self._steps, *front_steps(series.across(numbers), series.y(numbers)))
+    def draw_front(self, numbers: Numbers) -> None:
+        """Draw the trials of the front, which come from one end to the other, and its line."""
+        self._mark(self._front, numbers)
+        style.put_changed(self._steps, *front_steps(self.series.across(numbers), self.series.y(numbers)))
 
-    def draw_front_of_all(self, series: PairSeries, numbers: Numbers) -> None:
-        """Mark trials that are on the front for an objective that is not shown.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            These trials.
-        """
+    def draw_front_of_all(self, numbers: Numbers) -> None:
+        """Mark trials that are on the front for an objective that is not shown."""
         if self._front_of_all is None and len(numbers):
             look = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
             # Without a fill only the rim would hear a click.
             self._front_of_all = self._over(colors=[style.SURFACE], **look, tooltip=self._front.tooltip)
             self._show_marks()
         if self._front_of_all is not None:
-            self._mark(self._front_of_all, series, numbers)
+            self._mark(self._front_of_all, numbers)
 
-    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        x = _pairs(series).across(numbers)
-        is_known = np.isfinite(x)
-        return numbers[is_known], x[is_known]
-
-
-def _pairs(series: TrialSeries) -> PairSeries:
-    """Tell the type checker what `ParetoPlot` draws."""
-    assert isinstance(series, PairSeries)  # noqa: S101
-    return series
+    def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
+        x = self.series.across(numbers)
+        kept = numbers[is_known := np.isfinite(x)]
+        return kept, x[is_known], self.series.y(kept)
 
 
 class ParetoPlot(TrialPlot):
@@ -308,7 +284,7 @@ class ParetoPlot(TrialPlot):
         return series
 
     def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
-        drawing = ParetoFigure((self._names[pair[0]], self._names[pair[1]]), self._on_click)
+        drawing = ParetoFigure(self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click)
         self._host.children = [drawing.figure]
         return drawing
 
@@ -368,17 +344,17 @@ class ParetoPlot(TrialPlot):
     def _draw_best(self) -> None:
         drawing = self._drawing
         front = self._series.front()
-        drawing.draw_front(self._series, front)
+        drawing.draw_front(front)
         has_more = len(self._names) > 2
         elsewhere = np.setdiff1d(self._series.front_of_all(), front) if has_more else front[:0]
-        drawing.draw_front_of_all(self._series, elsewhere)
-        clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial")}
+        drawing.draw_front_of_all(elsewhere)
+        counts = drawing.counts
         drawn = (
             ("●", style.BEST, 1, f"not dominated{' in these two' if has_more else ''}", len(front)),
             ("○", style.BEST, 1, f"not dominated in all {len(self._names)}", len(elsewhere)),
-            ("●", style.DOT, 1, "completed", clouds["inside"]),
-            ("●", style.DOT, 0.5, "outside the ranges", clouds["outside"]),
-            ("◇", style.DOT, 1, "pruned or aborted", clouds["partial"]),
+            ("●", style.DOT, 1, "completed", counts["inside"]),
+            ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
+            ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
         self._key.value = style.legend(

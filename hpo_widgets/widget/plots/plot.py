@@ -15,7 +15,6 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.numbers import NumbersTable, PlotNumbers, mark_numbers, passing_rows, trial_numbers
 from hpo_widgets.widget.plots.points import place_of, settle_one
-from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_figure import BACKGROUND, EMPTY_PLACE
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import FlowView, act_while_cell_runs
@@ -25,14 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.series import Numbers
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
-    from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 # So many of the selected and of the enqueued trials are marked at most, the last ones.
 _MOST_MARKED = 500
-# How far from a trial in a picture a click may be, as a share of the plot.
-_REACH = 0.04
 
 
 class Plot(Following, ipywidgets.VBox):
@@ -223,7 +220,7 @@ class TrialPlot(Plot):
         self._fade()
         for figure in self.figures:
             figure.set_domain(self._axis.domain)
-            figure.draw(series, groups)
+            figure.draw(groups)
         self._draw_best()
         self._draw_enqueued()
         if self._axis.domain == before:  # that all axes move is enough for one update
@@ -234,6 +231,8 @@ class TrialPlot(Plot):
     def forget(self) -> None:
         """Drop all values; the next drawing is of everything."""
         self._series = self._make_series(self.search)
+        for figure in self.figures:
+            figure.series = self._series
         self._num_epochs = 0
 
     def _draw_everything(self) -> None:
@@ -246,7 +245,7 @@ class TrialPlot(Plot):
         self._fade()
         for figure in self.figures:
             figure.set_domain(self._axis.domain)
-            figure.draw(series, groups, is_new=True)
+            figure.draw(groups, is_new=True)
         self._draw_best()
         self._draw_enqueued()
         self._draw_selected()
@@ -269,13 +268,13 @@ class TrialPlot(Plot):
         """Mark the best trial."""
         best = self._best()
         for figure in self.figures:
-            figure.draw_best(self._series, best)
+            figure.draw_best(best)
 
     def _draw_enqueued(self) -> None:
         """Mark the trials that a person has enqueued."""
         numbers = self._series.enqueued()[-_MOST_MARKED:]
         for figure in self.figures:
-            figure.draw_enqueued(self._series, numbers)
+            figure.draw_enqueued(numbers)
 
     def _best(self) -> Numbers:
         """Return the trial that all of the panel calls the best; that of an objective that was asked for, for it."""
@@ -290,7 +289,7 @@ class TrialPlot(Plot):
         chosen = self._series.passing(np.array(drawn, dtype=np.int64))[-_MOST_MARKED:]
         numbers, failed = values.known(chosen.tolist()), values.failed(chosen)
         for figure in self.figures:
-            figure.draw_selected(self._series, numbers, failed.astype(np.int64))
+            figure.draw_selected(numbers, failed)
 
     def make_select_button(self) -> ipywidgets.ToggleButton:
         """Return a button that turns drags in the figures into a selection, and back."""
@@ -322,8 +321,7 @@ class TrialPlot(Plot):
         self._own_box = {} if extent is None else figure.box_of(extent)
         self.box = self._own_box
         if extent is not None and not figure.brush.is_held:
-            drawn = self._series.passing(self._series.values.known(range(self._series.values.num_trials)))
-            self.selected = figure.brushed(self._series, drawn, extent).tolist()
+            self.selected = figure.brushed(extent).tolist()
 
     def _on_brushed(self, figure: TrialFigure) -> None:
         with self._refresher.lock:
@@ -364,7 +362,8 @@ class TrialPlot(Plot):
                 self._on_empty_place(said[EMPTY_PLACE], figure)
                 return
             if "click_x" in said:
-                number = self._clicked_in_picture(said, figure)
+                place = place_of(said)
+                number = None if place is None else figure.trial_at(*place)
                 if number is None:
                     self._on_empty_place(said, figure)
                     return
@@ -382,16 +381,6 @@ class TrialPlot(Plot):
             self.selected = []
         elif point := figure.point_at(*place):
             self.point = point
-
-    def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
-        """Return the trial that is drawn next to a point of a picture."""
-        place = place_of(said)
-        if place is None:
-            return None
-        x, y = place
-        drawn = self._series.values.known(range(self._series.values.num_trials))
-        numbers, places = figure.places(self._series, self._series.passing(drawn))
-        return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
 
 
 def number_of(said: object) -> int | None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Floats = npt.NDArray[np.float64]
+    from hpo_widgets.widget.plots.series import Floats
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Of the asked width and height, from fine to coarse.

@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from bqplot import Mark, Scale
 
     from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.series import Floats, Numbers
 
 HOT = 200
 CHUNK = 400
 _PICTURE_BYTES = 10_500
 _MOST_CHUNKS = 2
 
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
 Levels = npt.NDArray[np.uint8]
 
 

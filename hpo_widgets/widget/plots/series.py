@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
 
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 _ENDED = TrialState.COMPLETED
 _MOST_STEPS = 100
@@ -53,7 +54,7 @@ class ObjectiveValues:
         self.has_rewritten = False
         self._running: dict[int, float] = {}
 
-    def put(self, rows: Rows) -> npt.NDArray[np.int64]:
+    def put(self, rows: Rows) -> Numbers:
         """Take changed rows.
 
         Returns
@@ -78,7 +79,7 @@ class ObjectiveValues:
             np.nan_to_num(self.values[numbers]), np.nan_to_num(before[0])
         )
         self.has_rewritten = bool(np.any(was_drawn & ~same))
-        fresh: npt.NDArray[np.int64] = numbers[~was_drawn]
+        fresh: Numbers = numbers[~was_drawn]
         return fresh
 
     def running(self) -> tuple[Floats, Floats]:
@@ -99,34 +100,36 @@ class ObjectiveValues:
         """Trials so far, queued and running ones too."""
         return len(self.values)
 
-    def completed(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Numbers and values of completed trials with a finite value."""
-        keep = (self.states[numbers] == TrialState.COMPLETED) & np.isfinite(self.values[numbers])
-        return self._xy(numbers[keep])
+    def completed(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that have completed with a finite value."""
+        is_completed = self.states[numbers] == TrialState.COMPLETED
+        kept: Numbers = numbers[is_completed & np.isfinite(self.values[numbers])]
+        return kept
 
-    def partial(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Numbers and values of pruned and aborted trials that had a finite value."""
+    def partial(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that were pruned or aborted and had a finite value."""
         state = self.states[numbers]
-        keep = (state == TrialState.PRUNED) | (state == TrialState.ABORTED)
-        return self._xy(numbers[keep & np.isfinite(self.values[numbers])])
+        is_partial = (state == TrialState.PRUNED) | (state == TrialState.ABORTED)
+        kept: Numbers = numbers[is_partial & np.isfinite(self.values[numbers])]
+        return kept
 
-    def failed(self, numbers: npt.NDArray[np.int64]) -> Floats:
-        """Numbers of failed trials, and of completed ones whose value cannot be drawn."""
+    def failed(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that have failed, or completed with a value that cannot be drawn."""
         state = self.states[numbers]
         no_value = (state == TrialState.COMPLETED) & ~np.isfinite(self.values[numbers])
-        failed: Floats = numbers[(state == TrialState.FAILED) | no_value].astype(float)
+        failed: Numbers = numbers[(state == TrialState.FAILED) | no_value]
         return failed
 
-    def has_ended(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def has_ended(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
         """Which of these trials have ended."""
         ended: npt.NDArray[np.bool_] = self.states[numbers] >= _ENDED
         return ended
 
-    def shown_of(self, numbers: npt.NDArray[np.int64]) -> Floats:
+    def shown_of(self, numbers: Numbers) -> Floats:
         """Those of the values of some trials that are drawn, in no particular order."""
-        return np.concatenate([self.completed(numbers)[1], self.partial(numbers)[1]])
+        return clip_objective(self.values[np.concatenate([self.completed(numbers), self.partial(numbers)])])
 
-    def improvements(self, most: int | None = None) -> npt.NDArray[np.int64]:
+    def improvements(self, most: int | None = None) -> Numbers:
         """Numbers of the completed trials that were better than all before, so many at most."""
         completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
         return improvements(completed, minimise=self._minimise, most=most)
@@ -151,18 +154,15 @@ class ObjectiveValues:
         y = np.repeat(level, 2)[:-1]
         return x, y
 
-    def known(self, numbers: Iterable[int]) -> npt.NDArray[np.int64]:
+    def known(self, numbers: Iterable[int]) -> Numbers:
         """Those of the numbers that are drawn with a value."""
         some = np.array([number for number in numbers if number < self.num_trials], dtype=np.int64)
         ended = some[self.has_ended(some)]
-        keep: npt.NDArray[np.int64] = ended[np.isfinite(self.values[ended]) & (self.states[ended] != TrialState.FAILED)]
+        keep: Numbers = ended[np.isfinite(self.values[ended]) & (self.states[ended] != TrialState.FAILED)]
         return keep
 
-    def _xy(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        return numbers.astype(float), clip_objective(self.values[numbers])
 
-
-def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:
+def nearest(distance: Floats, numbers: Numbers, most: float) -> int | None:
     """Return the trial of the least distance, None when all are farther away than ``most``.
 
     Parameters

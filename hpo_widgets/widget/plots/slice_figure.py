@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
-    from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+    from hpo_widgets.widget.plots.series import Floats, Numbers
+    from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 MOST_HOT = 144
 """Points in the hot marks of all figures, before some are frozen."""
@@ -55,6 +55,8 @@ class SliceFigure(TrialFigure):
 
     Parameters
     ----------
+    series
+        Values and parameters of all trials.
     name, label
         Name of the parameter, and what is shown for it.
     leaf
@@ -66,7 +68,13 @@ class SliceFigure(TrialFigure):
     """
 
     def __init__(
-        self, name: str, label: str, leaf: Any, objective: str, on_click: Callable[[object, TrialFigure], None]
+        self,
+        series: TrialSeries,
+        name: str,
+        label: str,
+        leaf: Any,
+        objective: str,
+        on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self.name = name
         self.shows = (name, objective)
@@ -77,6 +85,7 @@ class SliceFigure(TrialFigure):
             place["x"] = (short, form)
         super().__init__(
             _STYLE,
+            series,
             self.across.domain,
             tooltip({**place, "y": (objective, ".4~g")}),
             tooltip(place),
@@ -107,8 +116,9 @@ class SliceFigure(TrialFigure):
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""
         if chosen is None:
             return
-        self._make_room(np.array(chosen, dtype=float))
-        is_narrow = self.domain_x.place(np.array(chosen, dtype=float))
+        ends = np.array(chosen, dtype=float)
+        self._make_room(ends, style.NONE)
+        is_narrow = self.domain_x.place(ends)
         inner = [bound for bound, at in zip(chosen, is_narrow, strict=True) if 0.08 < at < 0.92]
         x = np.repeat(np.array(inner, dtype=float)[:, None], 2, axis=1) if inner else style.NONE
         y = np.tile([0.0, 1.0], (len(inner), 1)) if inner else style.NONE
@@ -122,10 +132,10 @@ class SliceFigure(TrialFigure):
         """Return the value of the parameter at a place."""
         return {self.name: self.across.value_at(x)}
 
-    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        x = series.x(self.name, numbers)
-        applies = ~np.isnan(x)
-        return numbers[applies], x[applies]
+    def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
+        x = self.series.x(self.name, numbers)
+        kept = numbers[applies := ~np.isnan(x)]
+        return kept, x[applies], self.series.y(kept)
 
     def _names(self, x: Floats, numbers: Numbers) -> Any:
         """Number of each trial, and what was chosen: the trials of a choice are spread round its index."""
@@ -134,7 +144,7 @@ class SliceFigure(TrialFigure):
         words = self.across.words(x, _MOST_CHOICE)
         return np.array([f"{number} {word}" for number, word in zip(numbers, words, strict=True)], dtype=str)
 
-    def _make_room(self, x: Floats) -> None:
+    def _make_room(self, x: Floats, y: Floats) -> None:  # noqa: ARG002 -- its axis up is not of a parameter
         self.set_domain_x(self.across.make_room(x))
 
     def _ticks_x(self, domain: Domain) -> dict[str, Any]:

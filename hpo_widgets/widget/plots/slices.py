@@ -12,7 +12,6 @@ from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
-from hpo_widgets.widget.plots.trial_series import leaf
 
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
@@ -72,7 +71,7 @@ class SlicesPlot(ObjectiveChoice, ParameterChoice, TrialPlot):
         if [figure.shows for figure in self._figures] != [(name, self.objective_name) for name in self.parameters]:
             self._make_figures()
         for figure in self._figures:
-            shown = leaf(self.search.space, figure.name)
+            shown = self.search.space.leaf(figure.name)
             figure.set_range(None if shown.kind == "choice" else shown.range)
         super()._draw_everything()
 
@@ -82,13 +81,13 @@ class SlicesPlot(ObjectiveChoice, ParameterChoice, TrialPlot):
         self._caption.value = f"{self.objective_name} against each parameter; faint: outside the ranges{more}"
 
     def _make_figures(self) -> None:
-        objective = self.objective_name
+        objective, space = self.objective_name, self.search.space
         old = {figure.shows: figure for figure in self._figures}
-        labels = text.labels(self.search.space.names)
+        labels = text.labels(space.names)
         self._figures = [
             old.pop((name, objective))
             if (name, objective) in old
-            else SliceFigure(name, labels[name], leaf(self.search.space, name), objective, self._on_click)
+            else SliceFigure(self._series, name, labels[name], space.leaf(name), objective, self._on_click)
             for name in self.parameters
         ]
         self._grid.children = [figure.figure for figure in self._figures]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hpo_widgets.widget.plots.axes import UNIT, value_ticks
 from hpo_widgets.widget.plots.brush import Brush, ClickCatcher
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
+from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
-    from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.points import Levels
+    from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.plots.style import FigureStyle
-    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+    from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 BACKGROUND = {"background": True}
 """What a click on nothing says."""
@@ -33,6 +36,8 @@ EMPTY_PLACE = "empty_place"
 
 # Pixels of a plot's width and height that are believed.
 _LEAST_SIZE, _MOST_SIZE = 50, 2_000
+# How far from a trial in a picture a click may be, as a share of the plot.
+_REACH = 0.04
 
 
 class TrialFigure:
@@ -42,6 +47,8 @@ class TrialFigure:
     ----------
     look
         The sizes.
+    series
+        Values and parameters of all trials.
     x
         Ends and kind of the horizontal axis.
     tip
@@ -58,9 +65,14 @@ class TrialFigure:
         Called with what a click on a point says, as `GrowingPoints` tells it, and this figure.
     """
 
+    series: TrialSeries
+    _has_lane = True
+    """Whether failed trials, which have no value, are on a lane at the bottom."""
+
     def __init__(
         self,
         look: FigureStyle,
+        series: TrialSeries,
         x: Domain,
         tip: Tooltip,
         lane_tip: Tooltip,
@@ -71,6 +83,7 @@ class TrialFigure:
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self._look = look
+        self.series = series
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
         self.brush: Brush | None = None
         """Where a drag selects; None as long as it never did."""
@@ -141,25 +154,9 @@ class TrialFigure:
         """
         return {}
 
-    def brushed(self, series: TrialSeries, numbers: Numbers, extent: Extent) -> Numbers:
-        """Return those of the trials that are drawn in a rectangle.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            Trial numbers.
-        extent
-            The rectangle.
-
-        Returns
-        -------
-        Numbers
-            Numbers of the trials inside.
-        """
-        kept, x = self._placed(series, numbers)
-        y = series.y(kept)
+    def brushed(self, extent: Extent) -> Numbers:
+        """Return the trials that are drawn in a rectangle."""
+        kept, x, y = self._placed(self.series.drawn())
         inside: Numbers = kept[(x >= extent.x[0]) & (x <= extent.x[1]) & (y >= extent.y[0]) & (y <= extent.y[1])]
         return inside
 
@@ -171,6 +168,11 @@ class TrialFigure:
     def cloud(self, name: str) -> GrowingPoints:
         """Return one of the clouds of points."""
         return self._clouds[name]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many trials of each group are drawn."""
+        return Counter({name: len(cloud) for name, cloud in self._clouds.items()})
 
     def set_domain(self, domain: Domain) -> None:
         """Move the ends of the axis of values, or make it another kind of axis."""
@@ -200,121 +202,104 @@ class TrialFigure:
             if cloud.is_stale:
                 cloud.redraw()
 
-    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
-        """Add trials of each group to its cloud; ``is_new`` forgets those that are there.
+    def draw(self, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        """Add trials of each group to its cloud.
 
         Parameters
         ----------
-        series
-            Coordinates of all trials.
         groups
-            Group (``"completed"``, ``"failed"`` and so on) to numbers of its new trials.
+            Group (``"inside"``, ``"failed"`` and so on) to numbers of its new trials.
         is_new
             Whether the trials that are there are forgotten first. Default False.
         """
-        for group, numbers in groups.items():
-            kept, x = self._placed(series, numbers)
-            self._make_room(x)
-            y = np.full(len(x), self._look.lane_y) if group == "failed" else series.y(kept)
-            put = self.cloud(group).reset if is_new else self.cloud(group).extend
-            put(x, y, kept)
+        for group, cloud in self._clouds.items():
+            kept, x, y = self._placed(groups[group])
+            self._make_room(x, y)
+            if group == "failed" and self._has_lane:
+                y = np.full(len(x), self._look.lane_y)
+            put = cloud.reset if is_new else cloud.extend
+            put(x, y, kept, self._levels(group, kept))
         # The lane is there as long as there are trials on it.
-        self._strip.visible = "failed" in self._clouds and len(self.cloud("failed")) > 0
+        self._strip.visible = self._has_lane and self.counts["failed"] > 0
 
-    def draw_best(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Mark the best trial.
+    def draw_best(self, numbers: Numbers) -> None:
+        """Mark the best trial, if there is one."""
+        self._mark(self._best, numbers)
 
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            The best trial's number, or none.
-        """
-        self._mark(self._best, series, numbers)
-
-    def draw_enqueued(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Mark the trials that a person has enqueued.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            Their numbers.
-        """
+    def draw_enqueued(self, numbers: Numbers) -> None:
+        """Mark the trials that a person has enqueued."""
         if self._enqueued is None and len(numbers):
             self._enqueued = self._over(
                 **style.ENQUEUED, default_size=2 * self._look.dot, tooltip=self._selected.tooltip
             )
             self._show_marks()
         if self._enqueued is not None:
-            self._mark(self._enqueued, series, numbers)
+            self._mark(self._enqueued, numbers)
 
-    def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
+    def draw_selected(self, numbers: Numbers, failed: Numbers) -> None:
         """Ring the selected trials, those with a value and the failed ones on their lane.
 
         Parameters
         ----------
-        series
-            Coordinates of all trials.
         numbers
             Numbers of the selected trials that have a value.
         failed
             Numbers of the selected trials that have failed.
         """
-        self._mark(self._selected, series, numbers)
-        kept, x = self._placed(series, failed)
+        self._mark(self._selected, numbers)
+        kept, x, _ = self._placed(failed)
         if self._selected_failed is None and len(x):
             self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
             style.put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
-    def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        """Return those of the trials that have a place in the figure, and it: shares across and up.
-
-        Parameters
-        ----------
-        series
-            Coordinates of all trials.
-        numbers
-            Trial numbers.
-
-        Returns
-        -------
-        tuple[Numbers, array of float]
-            The numbers of the n trials that have a place, and their places, shape (2, n).
-        """
-        kept, x = self._placed(series, numbers)
-        return kept, np.stack([self.domain_x.place(x), self.domain.place(series.y(kept))])
-
-    def place(self, x: float, y: float) -> Floats:
-        """Return the place of a point in the same way.
+    def place(self, x: float | Floats, y: float | Floats) -> Floats:
+        """Return where points lie in the figure.
 
         Parameters
         ----------
         x, y
-            A point in values.
+            One point or n points, in values of the axes.
 
         Returns
         -------
         array of float
-            Shares of the width and of the height, shape (2, 1).
+            Shares of the width and of the height, shape (2, n).
         """
-        return np.stack([self.domain_x.place(np.array([x])), self.domain.place(np.array([y]))])
+        return np.stack([self.domain_x.place(np.atleast_1d(x)), self.domain.place(np.atleast_1d(y))])
 
-    def _mark(self, mark: Mark, series: TrialSeries, numbers: Numbers) -> None:
+    def trial_at(self, x: float, y: float) -> int | None:
+        """Return the trial that is drawn next to a point.
+
+        Parameters
+        ----------
+        x, y
+            The point, in values of the axes.
+
+        Returns
+        -------
+        int or None
+            The trial's number; None where there is none near.
+        """
+        numbers, *drawn = self._placed(self.series.drawn())
+        return nearest(np.hypot(*(self.place(*drawn) - self.place(x, y))), numbers, _REACH)
+
+    def _mark(self, mark: Mark, numbers: Numbers) -> None:
         """Have a mark lie over some trials, and nothing sent when it does."""
-        kept, x = self._placed(series, numbers)
-        style.put_named(mark, x, series.y(kept), self._names(x, kept))
+        kept, x, y = self._placed(numbers)
+        style.put_named(mark, x, y, self._names(x, kept))
 
-    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        """Return those of the trials that have a place on the horizontal axis, and their places."""
+    def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
+        """Return those of the trials that have a place on the horizontal axis, and where they are on both axes."""
         raise NotImplementedError
 
-    def _make_room(self, x: Floats) -> None:
-        """Make the horizontal axis wider when places lie beyond it."""
+    def _levels(self, _group: str, _numbers: Numbers) -> Levels | None:
+        """Return the levels of trials of a group whose points have colours."""
+        return None
+
+    def _make_room(self, x: Floats, y: Floats) -> None:
+        """Make the axes of parameters wider when places lie beyond them."""
 
     def _names(self, _x: Floats, numbers: Numbers) -> Any:
         """Name points by their trials, which is what a click says of them."""
@@ -389,7 +374,7 @@ class TrialFigure:
 
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
-            cloud.set_domain(self.domain_x, UNIT if name == "failed" else self.domain)
+            cloud.set_domain(self.domain_x, UNIT if name == "failed" and self._has_lane else self.domain)
         self._move_brush()
 
     def _move_brush(self) -> None:

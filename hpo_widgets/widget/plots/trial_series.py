@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import Mask, lies_within
 from hpo_widgets.widget.plots.axes import clip, clip_objective
 from hpo_widgets.widget.plots.series import ObjectiveValues
@@ -14,9 +14,7 @@ from hpo_widgets.widget.plots.series import ObjectiveValues
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
-    from hpo_widgets.widget.plots.series import Floats
-
-Numbers = npt.NDArray[np.int64]
+    from hpo_widgets.widget.plots.series import Floats, Numbers
 
 _SPREAD = 0.6
 _GOLDEN = 0.6180339887498949
@@ -44,7 +42,7 @@ class TrialSeries:
     def __init__(self, objective: int, *, minimise: bool, space: Space) -> None:
         self.values = ObjectiveValues(objective, minimise=minimise)
         self._space = space
-        self._is_choice = {name: bool(leaf(space, name).kind == "choice") for name in space.names}
+        self._is_choice = {name: space.leaf(name).kind == "choice" for name in space.names}
         self._columns: dict[str, Floats] = {name: np.empty(0) for name in space.names}
         self._is_inside: Mask = np.empty(0, dtype=np.bool_)
         self._passes: Mask | None = None
@@ -114,6 +112,10 @@ class TrialSeries:
         numbers = np.arange(self.values.num_trials)
         return numbers[self.values.has_ended(numbers)]
 
+    def drawn(self) -> Numbers:
+        """Numbers of all trials that are drawn with a value."""
+        return self.passing(self.values.known(range(self.values.num_trials)))
+
     def shown(self) -> Floats:
         """Values of all trials that are drawn."""
         return self.values.shown_of(self.passing(np.arange(self.values.num_trials)))
@@ -124,13 +126,13 @@ class TrialSeries:
         Those without anything to draw, and those that do not pass the filter, are in none.
         """
         numbers = self.passing(numbers)
-        completed = self.values.completed(numbers)[0].astype(np.int64)
+        completed = self.values.completed(numbers)
         is_inside = self._is_inside[completed]
         return {
             "inside": completed[is_inside],
             "outside": completed[~is_inside],
-            "partial": self.values.partial(numbers)[0].astype(np.int64),
-            "failed": self.values.failed(numbers).astype(np.int64),
+            "partial": self.values.partial(numbers),
+            "failed": self.values.failed(numbers),
         }
 
     def running(self) -> tuple[Floats, Floats]:
@@ -140,6 +142,10 @@ class TrialSeries:
             return x, y
         passes = self._passes[x.astype(np.int64)]
         return x[passes], y[passes]
+
+    def under_way(self) -> Numbers:
+        """Numbers of all running trials."""
+        return self.passing(np.flatnonzero(self.values.states == TrialState.RUNNING))
 
     def best(self) -> Numbers:
         """Number of the best completed trial, where it passes the filter, or none."""
@@ -176,21 +182,3 @@ class TrialSeries:
     def _inside(self, numbers: Numbers) -> Mask:
         columns = {name: column[numbers] for name, column in self._columns.items()}
         return lies_within(columns, self._space, self._space.ranges, absent=True)
-
-
-def leaf(space: Space, name: str) -> Any:
-    """One parameter of a space, of whatever kind.
-
-    Parameters
-    ----------
-    space
-        The space.
-    name
-        The parameter's full name.
-
-    Returns
-    -------
-    object
-        The parameter.
-    """
-    return space.leaf(name)

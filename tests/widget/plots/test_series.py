@@ -65,8 +65,8 @@ def test_each_trial_is_drawn_in_one_place():
     search.add_trial(state=TrialState.RUNNING)
     search.add_trial(state=TrialState.QUEUED)
     series, fresh = series_of(search)
-    assert series.completed(fresh)[0].tolist() == [0]
-    assert series.partial(fresh)[0].tolist() == [1]
+    assert series.completed(fresh).tolist() == [0]
+    assert series.partial(fresh).tolist() == [1]
     assert series.failed(fresh).tolist() == [3, 4]
     assert sorted(series.shown_of(fresh)) == [0.4, 0.5]
 
@@ -97,7 +97,7 @@ def test_the_second_objective_can_be_drawn():
     search.add_trial([0.4, 3.0])
     series, _ = series_of(search, 1)
     assert series.best_so_far()[1].tolist() == [2.0, 2.0, 3.0]
-    assert series.completed(np.arange(2))[1].tolist() == [2.0, 3.0]
+    assert series.shown_of(np.arange(2)).tolist() == [2.0, 3.0]
 
 
 def test_very_many_steps_of_the_best_become_fewer_and_end_at_the_best():
