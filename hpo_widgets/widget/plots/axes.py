@@ -240,21 +240,24 @@ _MOST_FITTED = 64
 class FittedAxis:
     """Chooses the ends of an axis of values and whether it is logarithmic.
 
+    Parameters
+    ----------
+    log_scale
+        Whether the axis is to be logarithmic, as far as the values allow it. Default: where it shows more.
+
     Attributes
     ----------
     domain : Domain
         The ends as they are now.
-    log_scale : bool or None
-        Whether the axis is to be logarithmic, as far as the values allow it; None: where it shows more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log_scale: bool | None = None) -> None:
         self.domain = UNIT
-        self.log_scale: bool | None = None
+        self.log_scale = log_scale
         self._num_values = self._num_fitted = 0
 
     def fit(self, values: Floats, *, anew: bool = True) -> None:
-        """Choose the kind of axis and, with ``anew`` or for another kind, its ends.
+        """Choose the kind of axis and, with ``anew`` or for another kind, its ends; else make room for the values.
 
         Parameters
         ----------
@@ -267,6 +270,7 @@ class FittedAxis:
         is_log = self._is_log(values)
         if anew or is_log != self.domain.is_log:
             self.domain = first_domain(values, is_log=is_log)
+        self.domain = self.domain.grown(values)
 
     def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
         """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again.

@@ -127,8 +127,7 @@ class CurvesPlot(Plot):
         self._num_trials = 0
         self._problem = ""
         self._has_reports = self._is_offering = False
-        self._axis = FittedAxis()
-        self._axis.log_scale = keywords.get("log_scale")
+        self._axis = FittedAxis(keywords.get("log_scale"))
         self._density, self._density_place = LineDensity(), (UNIT, UNIT)
         self._counted: dict[int, Curve] = {}
         """The curves in the picture of the faint ones."""
@@ -150,7 +149,6 @@ class CurvesPlot(Plot):
         )
         self._y = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), side="left")
         scales = {"x": self._x.scale, "y": self._y.scale}
-        empty: dict[str, Any] = {"x": style.NONE, "y": style.NONE, "scales": scales, "preserve_domain": style.FIXED}
         # In shares of both axes: in values it would have no place for a moment when an axis turns logarithmic.
         unit = {name: LinearScale(min=0.0, max=1.0, allow_padding=False) for name in ("x", "y")}
         self._faint = style.Picture(
@@ -158,21 +156,13 @@ class CurvesPlot(Plot):
             scales=unit,
             x=[0.0, 1.0],
             y=[0.0, 1.0],
-            preserve_domain=style.FIXED,
         )
-        self._lines = {name: Lines(**empty, **traits) for name, traits in _LINES.items()}
-        self._ends = {name: Scatter(**empty, **traits, display_names=False) for name, traits in _ENDS.items()}
-        self._labels = Label(
-            **empty,
-            text=[],
-            colors=[style.TEXT],
-            default_size=11,
-            font_weight="normal",
-            align="start",
-            x_offset=10,
-            apply_clip=False,  # they stand beside the plot
-            y_offset=0,
-        )
+        self._lines = {name: style.empty(Lines, scales, **traits) for name, traits in _LINES.items()}
+        self._ends = {
+            name: style.empty(Scatter, scales, **traits, display_names=False) for name, traits in _ENDS.items()
+        }
+        # They stand beside the plot.
+        self._labels = style.empty(Label, scales, **style.LABEL, align="start", x_offset=10, apply_clip=False)
         for mark in (self._faint, *self._ends.values()):
             hear_clicks(mark, self._on_click)
         self.figure = plain_figure(
@@ -344,7 +334,6 @@ class CurvesPlot(Plot):
         is_new = len(drawn) >= 2 * self._num_fitted
         self._num_fitted = len(drawn) if is_new else self._num_fitted
         self._axis.fit(values, anew=is_new)
-        self._axis.domain = self._axis.domain.grown(values)
         self._y.set_domain(self._axis.domain, self.figure)
         if self._toggle.value != self._axis.domain.is_log:
             self._toggle.value = self._axis.domain.is_log
@@ -403,17 +392,13 @@ class CurvesPlot(Plot):
             with self._labels.hold_sync():
                 self._labels.text = np.array(words, dtype=str)
                 style.put(self._labels, np.full(len(at), x.high), at)
-            gap = np.full(len(at), np.nan)
-            ends = (np.stack([last_x, np.full(len(at), x.high), gap], axis=1), np.stack([last_y, at, gap], axis=1))
-            style.put(self._lines["leads"], *(part.ravel()[:-1] for part in ends))
+            ends = (last_x, np.full(len(at), x.high)), (last_y, at)
+            style.put(self._lines["leads"], *style.broken_line(*(np.stack(pair, axis=1) for pair in ends)))
 
     def _say(
         self, num_drawn: int, num_faint: int, groups: Mapping[str, Sequence[int]], states: Mapping[str, Sequence[int]]
     ) -> None:
-        counts = {
-            **{name: len(some) for name, some in groups.items()},
-            **{name: len(some) for name, some in states.items()},
-        }
+        counts = {name: len(some) for name, some in {**groups, **states}.items()}
         entries = (
             ("━", style.BEST, 1, "best", counts["best"]),
             ("━", style.DOT, 1, f"top {self.top_k}", counts["top"]),
@@ -423,7 +408,7 @@ class CurvesPlot(Plot):
             ("◇", style.DOT, 1, "pruned or aborted", counts["ended early"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
         )
-        self._key.value = style.legend(entry[:4] for entry in entries if entry[4])
+        self._key.value = style.legend(entries)
         self._said.value = self._problem or self._sentence(num_drawn)
 
     def _sentence(self, num_drawn: int) -> str:

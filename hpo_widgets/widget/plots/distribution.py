@@ -126,14 +126,12 @@ class DistributionPlot(ObjectiveChoice):
             Domain(0.0, 1.02), lambda _: shares, "share of completed trials", side="left", label_offset="54px"
         )
         self._lines = [
-            Lines(
-                x=style.NONE,
-                y=style.NONE,
-                scales={"x": self._x.scale, "y": y.scale},
+            style.empty(
+                Lines,
+                {"x": self._x.scale, "y": y.scale},
                 colors=[style.DOT],
                 stroke_width=2,
                 interpolation="step-after",
-                preserve_domain=style.FIXED,
             )
             for _ in range(MOST_EPOCHS)
         ]
@@ -161,7 +159,9 @@ class DistributionPlot(ObjectiveChoice):
             # The oldest line has made room for a new one, and its trials may be all that lie far away.
             self._is_new |= drawn[0].epoch != self._first_epoch
             self._first_epoch = drawn[0].epoch
-            self._fit(np.concatenate([one.values for one in drawn]))
+            self._axis.fit(np.concatenate([one.values for one in drawn]), anew=self._is_new)
+            self._is_new = False
+            self._x.set_domain(self._axis.domain, self.figure)
         styles = [*_OPACITIES[-(len(drawn) - 1) :], 1.0] if len(drawn) > 1 else [1.0] * len(drawn)
         for place, line in enumerate(self._lines):
             if place >= len(drawn):
@@ -173,7 +173,7 @@ class DistributionPlot(ObjectiveChoice):
             values, shares = drawn[place].values, drawn[place].shares
             style.put_changed(line, np.append(values[0], values), np.append(0.0, shares))
         self._key.value = style.legend(
-            ("▬", line.colors[0], 1.0, f"space {one.epoch + 1}: {one.num_trials} completed")
+            ("▬", line.colors[0], 1.0, f"space {one.epoch + 1}: {one.num_trials} completed", True)
             for one, line in zip(drawn, self._lines, strict=False)
         )
         ended = self._clock()
@@ -200,10 +200,3 @@ class DistributionPlot(ObjectiveChoice):
         with self._refresher.lock:
             self.forget()
         super()._on_filter(change)
-
-    def _fit(self, values: Floats) -> None:
-        """Have the axis hold all values; it grows in steps, and its ends are chosen anew for other trials."""
-        self._axis.fit(values, anew=self._is_new)
-        self._is_new = False
-        self._axis.domain = self._axis.domain.grown(values)
-        self._x.set_domain(self._axis.domain, self.figure)

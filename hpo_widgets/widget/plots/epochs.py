@@ -37,29 +37,10 @@ class EpochMarks:
     """
 
     def __init__(self, scales: Mapping[str, Scale]) -> None:
-        self._lines = Lines(
-            x=style.NONE,
-            y=style.NONE,
-            scales=dict(scales),
-            colors=[style.ACCENT],
-            line_style="dashed",
-            stroke_width=1,
-            preserve_domain=style.FIXED,
-        )
+        self._lines = style.empty(Lines, scales, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
+        look = {**style.LABEL, "colors": [style.ACCENT], "y_offset": 10}
         self._to_right, self._to_left = (
-            Label(
-                x=style.NONE,
-                y=style.NONE,
-                text=[],
-                scales=dict(scales),
-                colors=[style.ACCENT],
-                default_size=11,
-                font_weight="normal",
-                align=align,
-                x_offset=offset,
-                y_offset=10,
-                preserve_domain=style.FIXED,
-            )
+            style.empty(Label, scales, **look, align=align, x_offset=offset)
             for align, offset in (("start", 5), ("end", -5))
         )
         self._drawn: tuple[int, float] = (0, 0.0)
@@ -87,8 +68,7 @@ class EpochMarks:
         # What changed before the first trial divides nothing.
         changes = [epoch for epoch in epochs if (epoch.changed or epoch.changed_priors) and epoch.first_number > 0]
         at = np.array([epoch.first_number - 0.5 for epoch in changes], dtype=float)
-        x = np.repeat(at[:, None], 2, axis=1) if len(at) else style.NONE
-        style.put(self._lines, x, np.tile([0.0, 1.0], (len(at), 1)) if len(at) else style.NONE)
+        style.put(self._lines, *style.vertical_lines(at))
         right: list[tuple[float, str]] = []
         left: list[tuple[float, str]] = []
         places = at.tolist()

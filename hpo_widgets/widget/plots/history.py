@@ -16,8 +16,6 @@ from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bqplot import Figure
     from ipywidgets import Widget
 
@@ -30,17 +28,6 @@ _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
 _STEP = 0.01
 _MOST_ERROR = 48
-_LEGEND = (
-    ("completed", "●", style.DOT, 1),
-    ("outside the ranges", "●", style.DOT, 0.5),
-    ("running, value so far", "○", style.DOT, 1),
-    ("pruned", "◇", style.DOT, 1),
-    ("aborted", "◇", style.DOT, 1),
-    ("failed", "✕", style.BAD, 1),
-    ("best so far", "▲", style.BEST, 1),
-    ("enqueued", "□", style.TEXT, 1),
-)
-"""Word, sign, colour and opacity of each entry; only what is drawn has one."""
 
 
 class HistoryPlot(ObjectiveChoice, TrialPlot):
@@ -90,7 +77,7 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         """Return the choice of the objective, the figure, and its legend beside the button for selecting."""
         self.add_class("hpo-plot-host")
         self.add_class("hpo-history-host")
-        self._legend = ipywidgets.HTML(_legend({}), layout=self.layout_of_parts)
+        self._legend = ipywidgets.HTML(style.legend(()), layout=self.layout_of_parts)
         return [*self.objective_line(), self._drawing.figure, self.make_foot(self._legend)]
 
     @property
@@ -115,18 +102,17 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         drawing.draw_lane()
         counts = drawing.counts
         is_partial = counts["partial"] > 0
-        self._legend.value = _legend(
-            {
-                "completed": counts["inside"] > 0,
-                "outside the ranges": counts["outside"] > 0,
-                "running, value so far": len(numbers) > 0,
-                "pruned": is_partial and search.counts.get(TrialState.PRUNED, 0) > 0,
-                "aborted": is_partial and search.counts.get(TrialState.ABORTED, 0) > 0,
-                "failed": counts["failed"] > 0,
-                "best so far": len(self._series.best()) > 0,
-                "enqueued": len(self._series.enqueued()) > 0,
-            }
+        drawn = (
+            ("●", style.DOT, 1, "completed", counts["inside"]),
+            ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
+            ("○", style.DOT, 1, "running, value so far", len(numbers)),
+            ("◇", style.DOT, 1, "pruned", is_partial and search.counts.get(TrialState.PRUNED)),
+            ("◇", style.DOT, 1, "aborted", is_partial and search.counts.get(TrialState.ABORTED)),
+            ("✕", style.BAD, 1, "failed", counts["failed"]),
+            ("▲", style.BEST, 1, "best so far", len(self._series.best())),
+            ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
+        self._legend.value = style.legend(drawn)
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)
 
     def numbers(self) -> PlotNumbers:
@@ -150,8 +136,3 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         values = self._series.values
         x, y = values.best_so_far(_STEP * self._drawing.end_x)
         self._drawing.draw_best_line(x, y, float(values.num_trials - 1), least_step=_FOLLOW)
-
-
-def _legend(drawn: Mapping[str, bool]) -> str:
-    """Return the legend as HTML; no word of it comes from a search."""
-    return style.legend((sign, colour, opacity, word) for word, sign, colour, opacity in _LEGEND if drawn.get(word))

@@ -86,21 +86,9 @@ class HistoryFigure(TrialFigure):
         )
         self.end_x = 0.0
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
-        self._lane_label = Label(
-            x=style.NONE,
-            y=style.NONE,
-            text=[],
-            scales=self._lane,
-            colors=[style.TEXT],
-            default_size=11,
-            font_weight="normal",
-            align="end",
-            x_offset=-6,
-            y_offset=4,
-            # Beside the axis, where the lane has no tick: on the lane each place may be that of a failed trial.
-            apply_clip=False,
-            preserve_domain=style.FIXED,
-        )
+        # Beside the axis, where the lane has no tick: on the lane each place may be that of a failed trial.
+        beside = {"align": "end", "x_offset": -6, "y_offset": 4, "apply_clip": False}
+        self._lane_label = style.empty(Label, self._lane, **style.LABEL, **beside)
         self._running = self._over(**style.RUNNING, default_size=STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
         self._show_marks()

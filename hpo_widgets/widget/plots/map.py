@@ -233,7 +233,7 @@ class MapPlot(ObjectiveChoice, TrialPlot):
             ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(offered)),
             ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
         )
-        self._key.value = style.legend(entry[:4] for entry in drawn if entry[4])
+        self._key.value = style.legend(drawn)
 
     def _sentence(self, num_left_out: int) -> str:
         """Say which trials are not drawn."""

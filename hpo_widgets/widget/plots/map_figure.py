@@ -95,13 +95,7 @@ class MapFigure(TrialFigure):
             title=f"{labels[1]} of each trial against {labels[0]}, in the colour of its {objective}",
             on_click=on_click,
         )
-        self._background = style.Picture(
-            scales=self._scales,
-            x=[0.1, 1.0],
-            y=[0.1, 1.0],  # of use on a logarithmic axis too
-            preserve_domain=style.FIXED,
-            visible=False,
-        )
+        self._background = style.Picture(scales=self._scales, visible=False)
         self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
         self._offered: Scatter | None = None

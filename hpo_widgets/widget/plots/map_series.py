@@ -110,7 +110,7 @@ PALETTE = _palette()
 
 
 def rectangles(across: Sequence[tuple[float, float]], up: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
-    """Return the outlines of all rectangles of one interval across and one up, as one broken line.
+    """Return the outlines of all rectangles of one interval across and one up, as `style.broken_line` does.
 
     Parameters
     ----------
@@ -120,17 +120,12 @@ def rectangles(across: Sequence[tuple[float, float]], up: Sequence[tuple[float, 
     Returns
     -------
     tuple of array
-        Across and up, with NaN between two rectangles and not at the end, which bqplot cannot draw.
+        Across and up.
     """
     corners = [
-        ((left, right, right, left, left, np.nan), (low, low, high, high, low, np.nan))
-        for left, right in across
-        for low, high in up
+        ((left, right, right, left, left), (low, low, high, high, low)) for left, right in across for low, high in up
     ]
-    if not corners:
-        return style.NONE, style.NONE
-    x, y = (np.concatenate(part) for part in zip(*corners, strict=True))
-    return x[:-1], y[:-1]
+    return style.broken_line(*np.array(corners, dtype=float).reshape(-1, 2, 5).swapaxes(0, 1))
 
 
 def intervals(parameter: Any, axis: ParameterAxis) -> list[tuple[float, float]]:

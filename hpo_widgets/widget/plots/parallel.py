@@ -255,9 +255,7 @@ class ParallelPlot(ParameterChoice, Plot):
             ("▬", style.BEST, 1.0, best, num_best),
             ("", style.TEXT, 1.0, "drag along an axis to filter · double-click clears", True),
         )
-        self._key.value = style.legend(
-            (sign, colour, opacity, words) for sign, colour, opacity, words, count in drawn if count
-        )
+        self._key.value = style.legend(drawn)
 
     def _best(self) -> Numbers:
         """Return the best trial, or of several objectives the front, as far as they pass."""

@@ -86,8 +86,8 @@ class ParallelFigure:
         self._ends = self._mark(Scatter, **ends)
         self._best = self._mark(Scatter, colors=[style.BEST], marker="triangle-up", default_size=90, stroke_width=0)
         self.lines = {name: self._mark(Lines, **look) for name, look in _LINES.items()}
-        look = {"colors": [style.TEXT], "default_size": 11, "font_weight": "normal", "apply_clip": False}
-        self.labels = {name: self._mark(Label, text=[], **{**look, **own}) for name, own in _LABELS.items()}
+        look = {**style.LABEL, "apply_clip": False}
+        self.labels = {name: self._mark(Label, **{**look, **own}) for name, own in _LABELS.items()}
         self._drawn_axes: tuple[tuple[ParallelAxis, ...], int] = (), 0
         # The page passes clicks, which a brush would keep to itself, on to the first picture, and double clicks to
         # the second: pictures tell where they were.
@@ -136,8 +136,7 @@ class ParallelFigure:
             ticks += [(at, place, words) for (place, _words), words in zip(marked, shown, strict=True)]
         for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
             self._put_labels(name, labels)
-        x = np.array([[index, index, np.nan] for index in range(len(axes))]).ravel()[:-1]
-        style.put_changed(self._frame, x, np.tile([0.0, 1.0, np.nan], len(axes))[:-1])
+        style.put_changed(self._frame, *style.vertical_lines(np.arange(len(axes), dtype=float)))
 
     def draw(self, name: str, places: Floats) -> None:
         """Draw lines one by one.
@@ -182,9 +181,7 @@ class ParallelFigure:
         ends = [(index, at, word) for index, *span, words in spans for at, word in zip(span, words, strict=True)]
         x, y = np.array([float(index) for index, *_ in ends]), np.array([at for _, at, _ in ends])
         style.put_changed(self._ends, x, y)
-        pairs = np.full((2, len(spans), 3), np.nan)
-        pairs[0, :, :2], pairs[1, :, :2] = x.reshape(-1, 2), y.reshape(-1, 2)
-        style.put_changed(self._intervals, pairs[0].ravel()[:-1], pairs[1].ravel()[:-1])
+        style.put_changed(self._intervals, *style.broken_line(x.reshape(-1, 2), y.reshape(-1, 2)))
         self._put_labels("ends", [(index, at, text.short(word, _LETTERS)) for index, at, word in ends if word])
 
     def _put_labels(self, name: str, labels: Sequence[tuple[float, float, str]]) -> None:
@@ -196,15 +193,10 @@ class ParallelFigure:
                 mark.x, mark.y, mark.text = x, y, np.array(words, dtype=str)
 
     def _mark(self, kind: Callable[..., Any], **traits: Any) -> Any:
-        return kind(x=style.NONE, y=style.NONE, scales=self._scales, preserve_domain=style.FIXED, **traits)
+        return style.empty(kind, self._scales, **traits)
 
     def _picture(self) -> style.Picture:
-        return style.Picture(
-            scales=self._scales,
-            x=[0.0, self._count - 1.0],
-            y=[0.0, 1.0],
-            preserve_domain=style.FIXED,
-        )
+        return style.Picture(scales=self._scales, x=[0.0, self._count - 1.0], y=[0.0, 1.0])
 
     def _axis_at(self, x: float) -> int:
         return min(max(round(x), 0), self._count - 1)

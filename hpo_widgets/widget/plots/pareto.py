@@ -204,7 +204,7 @@ class ParetoFigure(TrialFigure):
     def draw_front_of_all(self, numbers: Numbers) -> None:
         """Mark trials that are on the front for an objective that is not shown."""
         if self._front_of_all is None and len(numbers):
-            look = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
+            look: dict[str, Any] = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
             # Without a fill only the rim would hear a click.
             self._front_of_all = self._over(colors=[style.SURFACE], **look, tooltip=self._front.tooltip)
             self._show_marks()
@@ -357,9 +357,7 @@ class ParetoPlot(TrialPlot):
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
-        self._key.value = style.legend(
-            (sign, colour, opacity, words) for sign, colour, opacity, words, count in drawn if count
-        )
+        self._key.value = style.legend(drawn)
 
     @t.validate("pair")
     def _check_pair(self, proposal: Mapping[str, Any]) -> tuple[int, int]:
@@ -373,8 +371,7 @@ class ParetoPlot(TrialPlot):
         with self._refresher.lock:
             old = self._drawing
             self._series.show(self.pair)
-            self._axis = FittedAxis()
-            self._axis.log_scale = self.log_scale
+            self._axis = FittedAxis(self.log_scale)
             self._drawing = self._make_figure(self.pair)
             close_tree(old.figure)
             for chooser, index in zip(self._choosers, self.pair, strict=True):

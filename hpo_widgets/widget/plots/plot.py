@@ -158,8 +158,7 @@ class TrialPlot(Plot):
         """The figure whose brush was moved since the last refresh."""
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
         self._has_own_objective = "objective" in keywords
-        self._axis = FittedAxis()
-        self._axis.log_scale = keywords.get("log_scale")
+        self._axis = FittedAxis(keywords.get("log_scale"))
         self._told_size: tuple[tuple[int, int], list[TrialFigure]] | None = None
         """The last size that was told, and the figures that were told it."""
         self._num_epochs = len(search.epochs)
@@ -183,8 +182,7 @@ class TrialPlot(Plot):
     def _take_objective(self) -> None:
         """Begin with an axis for the values of another objective, by which a trial is the best now."""
         self._has_own_objective = True
-        self._axis = FittedAxis()
-        self._axis.log_scale = self.log_scale
+        self._axis = FittedAxis(self.log_scale)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:

@@ -118,13 +118,7 @@ class GrowingPoints:
     def _make_marks(self) -> None:
         """Make the frozen marks and the picture, all at once, as a figure begins anew with each other set of marks."""
         scales = dict(self._hot.scales)
-        self._picture = style.Picture(
-            scales={name: scales[name] for name in ("x", "y")},
-            x=[0.1, 1.0],
-            y=[0.1, 1.0],  # of use on a logarithmic axis too
-            preserve_domain=style.FIXED,
-            visible=False,
-        )
+        self._picture = style.Picture(scales={name: scales[name] for name in ("x", "y")}, visible=False)
         traits = {**self._traits, "opacities": self._hot.opacities}
         self._frozen = [Scatter(scales=scales, **traits) for _ in range(self._num_frozen)]
         if self._on_click is not None:

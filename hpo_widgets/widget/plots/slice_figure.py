@@ -120,9 +120,7 @@ class SliceFigure(TrialFigure):
         self._make_room(ends, style.NONE)
         is_narrow = self.domain_x.place(ends)
         inner = [bound for bound, at in zip(chosen, is_narrow, strict=True) if 0.08 < at < 0.92]
-        x = np.repeat(np.array(inner, dtype=float)[:, None], 2, axis=1) if inner else style.NONE
-        y = np.tile([0.0, 1.0], (len(inner), 1)) if inner else style.NONE
-        style.put_changed(self._bounds, x, y)
+        style.put_changed(self._bounds, *style.vertical_lines(np.array(inner, dtype=float)))
 
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
         """Return the interval of the parameter that a brush covers, or the choices; empty where it covers none."""

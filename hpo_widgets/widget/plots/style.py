@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 from bqplot import Image
 from traitlets import Instance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bqplot import Mark
 
@@ -57,7 +58,10 @@ FIXED = {"x": True, "y": True}
 
 NONE = np.empty(0)
 
-RING = {
+LABEL: dict[str, Any] = {"text": [], "colors": [TEXT], "default_size": 11, "font_weight": "normal"}
+"""How words inside a figure look."""
+
+RING: dict[str, Any] = {
     "colors": [ACCENT],
     "fill": False,
     "stroke": ACCENT,
@@ -66,7 +70,7 @@ RING = {
 }
 """How a selected trial is marked."""
 
-ENQUEUED = {
+ENQUEUED: dict[str, Any] = {
     "marker": "square",
     "colors": [TEXT],
     "fill": False,
@@ -75,7 +79,7 @@ ENQUEUED = {
 }
 """How a trial that a person has enqueued is marked."""
 
-OFFERED = {**ENQUEUED, "colors": [ACCENT], "stroke": ACCENT, "stroke_width": 2}
+OFFERED: dict[str, Any] = {**ENQUEUED, "colors": [ACCENT], "stroke": ACCENT, "stroke_width": 2}
 """How a point is marked that may be enqueued: as the trial that it becomes."""
 
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
@@ -118,6 +122,49 @@ _FADING = ((10_000, 0.3), (3_000, 0.5), (500, 0.75))
 def fading(num_trials: int) -> float:
     """Return the share of its opacity with which each of so many trials is drawn."""
     return next((share for least, share in _FADING if num_trials >= least), 1.0)
+
+
+def empty(kind: Callable[..., Any], scales: Mapping[str, Any], **traits: Any) -> Any:
+    """Return a mark without points.
+
+    Parameters
+    ----------
+    kind
+        The class of bqplot.
+    scales
+        Its scales, whose ends it leaves alone.
+    **traits
+        How it looks.
+
+    Returns
+    -------
+    bqplot.Mark
+        The mark.
+    """
+    return kind(**{"x": NONE, "y": NONE, "scales": dict(scales), "preserve_domain": FIXED, **traits})
+
+
+def broken_line(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return several lines of k points each as one with gaps, which does not end in a gap: bqplot cannot draw that.
+
+    Parameters
+    ----------
+    x, y
+        Places of their points, shape (n, k).
+
+    Returns
+    -------
+    tuple of array
+        Across and up, with NaN between two lines.
+    """
+    gaps = ((0, 0), (0, 1))
+    across, up = (np.pad(np.asarray(some, dtype=float), gaps, constant_values=np.nan).ravel()[:-1] for some in (x, y))
+    return across, up
+
+
+def vertical_lines(at: Floats) -> tuple[Floats, Floats]:
+    """Return lines over the whole height, from 0 to 1, as `broken_line` does."""
+    return broken_line(np.repeat(at[:, None], 2, axis=1), np.tile([0.0, 1.0], (len(at), 1)))
 
 
 def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
@@ -179,7 +226,9 @@ class Picture(Image):
     )
 
     def __init__(self, png: bytes = b"", **traits: Any) -> None:
-        super().__init__(image=ipywidgets.Image(value=png, format="png"), **traits)
+        image = ipywidgets.Image(value=png, format="png")
+        # A place that is of use on a logarithmic axis too.
+        super().__init__(**{"image": image, "x": [0.1, 1.0], "y": [0.1, 1.0], "preserve_domain": FIXED, **traits})
 
     def put(self, png: bytes, **traits: Any) -> None:
         """Show another picture.
@@ -246,13 +295,14 @@ class FigureStyle:
     num_frozen: Mapping[str, int]
 
 
-def legend(entries: Iterable[tuple[str, str, float, str]]) -> str:
+def legend(entries: Iterable[tuple[str, str, float, str, object]]) -> str:
     """Return a legend as HTML; no word of it may come from a search.
 
     Parameters
     ----------
     entries
-        Sign, colour, opacity and words of each entry.
+        Sign, colour, opacity and words of each entry, and what is false where nothing of it is drawn: such an entry
+        is left out.
 
     Returns
     -------
@@ -261,6 +311,7 @@ def legend(entries: Iterable[tuple[str, str, float, str]]) -> str:
     """
     spans = " ".join(
         f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {words}</span>'
-        for sign, colour, opacity, words in entries
+        for sign, colour, opacity, words, is_drawn in entries
+        if is_drawn
     )
     return f'<span class="hpo-key">{spans}</span>'

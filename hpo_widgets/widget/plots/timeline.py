@@ -145,20 +145,6 @@ def _joined(begin: Floats, end: Floats, worker: np.ndarray, chosen: np.ndarray, 
     return Bars(start[first], np.maximum.reduceat(stop, first), lane[first])
 
 
-def path(some: Bars) -> tuple[Floats, Floats]:
-    """Return bars as one broken line, which does not end in a gap: bqplot cannot draw that.
-
-    Returns
-    -------
-    tuple of array
-        Across and up, shape (3 n - 1,) each, with NaN between two bars.
-    """
-    gap = np.full(len(some.start), np.nan)
-    x = np.stack([some.start, some.end, gap], axis=1).ravel()
-    y = np.stack([some.lane, some.lane, gap], axis=1).ravel()
-    return x[:-1], y[:-1]
-
-
 class TimelinePlot(Plot):
     """Draws each trial as a bar from its start to its end, on the row of its worker, live.
 
@@ -192,12 +178,9 @@ class TimelinePlot(Plot):
         """Make the figure."""
         self._x, self._y = LinearScale(min=0.0, max=1.0), LinearScale(min=0.0, max=1.0)
         self._lines = {
-            state: Lines(
-                x=style.NONE, y=style.NONE, scales={"x": self._x, "y": self._y}, colors=[colour], opacities=[opacity],
-                stroke_width=_THICKEST, preserve_domain=style.FIXED,
-            )
+            state: style.empty(Lines, {"x": self._x, "y": self._y}, colors=[colour], opacities=[opacity])
             for state, colour, opacity in _DRAWN
-        }  # fmt: skip
+        }
         self._axis_x = Axis(scale=self._x, label_offset="32px", **AXIS)
         self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **AXIS)
         self._axis_y.grid_lines = "none"
@@ -224,10 +207,10 @@ class TimelinePlot(Plot):
         self._axis_y.label = "worker" if np.any(rows.worker >= 0) or first == np.inf else "at once"
         self._fit(drawn)
         for state, some in drawn.items():
-            x, y = path(some)
-            style.put_changed(self._lines[state], x * self._per_minute, y)
+            x = np.stack([some.start, some.end], axis=1) * self._per_minute
+            style.put_changed(self._lines[state], *style.broken_line(x, np.stack([some.lane] * 2, axis=1)))
         self._key.value = style.legend(
-            ("▬", colour, opacity, state.label) for state, colour, opacity in _DRAWN if len(drawn[state].start)
+            ("▬", colour, opacity, state.label, len(drawn[state].start)) for state, colour, opacity in _DRAWN
         )
 
     def forget(self) -> None:

@@ -249,7 +249,7 @@ class TrialFigure:
         self._mark(self._selected, numbers)
         kept, x, _ = self._placed(failed)
         if self._selected_failed is None and len(x):
-            self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=self._lane_tip)
+            self._selected_failed = self._over(self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
             style.put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
@@ -362,13 +362,11 @@ class TrialFigure:
         late = [mark for mark in (self._selected_failed, self._enqueued) if mark is not None]
         self.figure.marks = [*self.marks, *late]
 
-    def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
-        scales = self._scales if on_values else self._lane
-        return Lines(x=style.NONE, y=style.NONE, scales=scales, preserve_domain=style.FIXED, **traits)
+    def _lines(self, *, on_values: bool = False, **traits: Any) -> Any:
+        return style.empty(Lines, self._scales if on_values else self._lane, **traits)
 
-    def _over(self, **traits: Any) -> Scatter:
-        empty = {"x": style.NONE, "y": style.NONE, "preserve_domain": style.FIXED, "display_names": False}
-        mark = Scatter(**{**empty, "scales": self._scales, **traits})
+    def _over(self, scales: Mapping[str, Any] | None = None, **traits: Any) -> Any:
+        mark = style.empty(Scatter, scales or self._scales, display_names=False, **traits)
         hear_clicks(mark, self._on_click)
         return mark
 

@@ -12,7 +12,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TimelinePlot
-from hpo_widgets.widget.plots.timeline import MOST_BARS, MOST_LANES, bars, path
+from hpo_widgets.widget.plots.timeline import MOST_BARS, MOST_LANES, bars
 
 DONE, FAILED, RUNNING = TrialState.COMPLETED, TrialState.FAILED, TrialState.RUNNING
 
@@ -91,13 +91,6 @@ def test_what_is_drawn_does_not_grow_with_the_number_of_trials():
     starts = np.sort(rng.uniform(0, 3600, 20_000))
     drawn = bars(trials(*((0, start, start + 0.01, DONE) for start in starts)), now=3600)
     assert len(drawn[DONE].start) <= MOST_BARS
-
-
-def test_a_path_has_gaps_between_bars_and_does_not_end_in_one():
-    x, y = path(bars(trials((0, 0, 60, DONE), (1, 60, 120, DONE)), now=120)[DONE])
-    np.testing.assert_array_equal(x, [0, 1, math.nan, 1, 2])
-    np.testing.assert_array_equal(y, [0, 0, math.nan, 1, 1])
-    assert [part.tolist() for part in path(bars(trials(), now=0)[DONE])] == [[], []]
 
 
 @pytest.fixture

@@ -1,0 +1,16 @@
+"""What all plots share to draw lines with gaps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hpo_widgets.widget.plots.style import broken_line
+
+
+def test_lines_have_gaps_between_them_and_do_not_end_in_one():
+    x, y = broken_line([(0, 1), (1, 2)], [(0, 0), (1, 1)])
+    np.testing.assert_array_equal(x, [0, 1, math.nan, 1, 2])
+    np.testing.assert_array_equal(y, [0, 0, math.nan, 1, 1])
+    assert [part.tolist() for part in broken_line(np.empty((0, 2)), np.empty((0, 2)))] == [[], []]
