@@ -42,7 +42,6 @@ from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.map import MapPlot
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.parallel import ParallelPlot
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.plots.pareto import ParetoPlot
@@ -51,7 +50,15 @@ from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
-from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, PositiveInt, TrialNumbers, refuse_unknown
+from hpo_widgets.widget.traits import (
+    BoxTrait,
+    FilterTrait,
+    ObjectiveIndex,
+    PointTrait,
+    PositiveInt,
+    TrialNumbers,
+    refuse_unknown,
+)
 
 if TYPE_CHECKING:
     import weakref
@@ -83,8 +90,8 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that apply to the search; with several objectives the Pareto front comes first.
     **traits
-        Initial values of ``selected``, ``filter``, ``box``, ``point``, ``top_k``, ``wait_timeout`` and, of a search
-        that runs, ``waiting``; and layout traits of a ``VBox``.
+        Initial values of ``selected``, ``filter``, ``box``, ``point``, ``objective``, ``top_k``, ``wait_timeout`` and,
+        of a search that runs, ``waiting``; and layout traits of a ``VBox``.
 
     Raises
     ------
@@ -134,6 +141,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
     box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
     point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
+    objective = ObjectiveIndex(help="Two-way. Index of the objective that plots of one objective show, from 0.")
     top_k = PositiveInt(10, help="Two-way. How many trials count as the top.")
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
     wait_timeout = TimeoutTrait(
@@ -445,7 +453,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     def _make_plot(self, plot_class: type[Plot]) -> Plot:
         """Make the plot of a tab that somebody looks at."""
         plot = plot_class(self._search, refresher=self._refresher, hidden=True, layout=self._layout_of_parts)
-        for name in ("filter", "selected", "box", "point"):
+        for name in ("filter", "selected", "box", "point", "objective"):
             self._refresher.link((self, name), (plot, name))
         if isinstance(plot, ImportancePlot):
             plot.observe(self._on_parameter, "chosen")
@@ -468,12 +476,11 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self.waiting = self._controls.waiting
 
     def _on_parameter(self, change: dict[str, Any]) -> None:
-        """Show the slice of a parameter whose bar was clicked, as the first one, of the objective of the bars."""
+        """Show the slice of a parameter whose bar was clicked, as the first one."""
         if change["new"] is None or "Slices" not in self.plots:
             return
         slices = self.plots["Slices"]
         if isinstance(slices, SlicesPlot):
-            slices.objective = change["owner"].objective
             # Duplicates go before the cut: a clicked parameter that is shown already must not push out another one.
             slices.parameters = tuple(dict.fromkeys([change["new"], *slices.parameters]))[:MOST_PARAMETERS]
             self._plots.show("Slices")
@@ -581,8 +588,7 @@ class PlotTabs(ipywidgets.Tab):
     def titled(self) -> tuple[str, Plot]:
         """The plot that is seen, with its title, and of several objectives the one that it is about."""
         title, plot = self.titles[self.selected_index or 0], self.shown
-        is_chosen = isinstance(plot, ObjectiveChoice) and len(plot.search.objectives) > 1
-        return (f"{title}: {plot.objective_name}" if is_chosen else title), plot
+        return (title if plot.objective_chooser is None else f"{title}: {plot.objective_name}"), plot
 
     def show(self, title: str) -> None:
         """Bring a plot to the front."""

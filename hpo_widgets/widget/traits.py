@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
 
 
+class NoObjectiveError(t.TraitError, ValueError):
+    """The index of an objective that the search does not have, assigned or given to a constructor."""
+
+
+class ObjectiveIndex(t.Int[int, Any]):
+    """The index of one of the objectives of ``obj.search``, from 0."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        """Return the index, or raise a ``TraitError`` that says what is wrong."""
+        index: int = super().validate(obj, value)
+        count = len(obj.search.objectives)
+        if not 0 <= index < count:
+            raise NoObjectiveError(f"objective must be below {count}, the number of objectives, got {index}")
+        return index
+
+
 class PositiveInt(t.Int[Any, Any]):
     """An ``Int`` of at least 1 that refuses ``True``, which Python counts as 1 and which is a slip here."""
 

@@ -229,7 +229,7 @@ ABOUT = {
 """What of each tab says, at a place of its own, which objective it is about."""
 
 
-def test_with_two_objectives_each_tab_is_about_the_one_that_is_chosen_by_keyboard(notebook):
+def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboard_in_one_of_them(notebook):
     notebook.open(OBJECTIVES)
     notebook.run_all()
     panel = notebook.panel()
@@ -237,14 +237,16 @@ def test_with_two_objectives_each_tab_is_about_the_one_that_is_chosen_by_keyboar
     chooser = panel.get_by_label("objective", exact=True).locator("visible=true")
     for title, about in ABOUT.items():
         panel.get_by_role("tab", name=title).click()
-        expect(chooser).to_have_value("error")
         told = panel.locator(about.format("size")).locator("visible=true")
-        expect(told).to_have_count(0)
-        chooser.focus()
-        page.keyboard.press("ArrowDown")
-        notebook.wait_kernel(f"widget.plots[{title!r}].objective == 1")
+        if title == "History":
+            expect(chooser).to_have_value("error")
+            expect(told).to_have_count(0)
+            chooser.focus()
+            page.keyboard.press("ArrowDown")
+            notebook.wait_kernel("widget.objective == 1")
+            expect(chooser).to_be_focused()
+        expect(chooser).to_have_value("size")
         expect(told).to_be_visible()
-        expect(chooser).to_be_focused()
         assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
         rest(panel)
         notebook.screenshots_in_both_themes(f"objective-{title.lower()}", panel)

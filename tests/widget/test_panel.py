@@ -691,7 +691,7 @@ def test_with_two_objectives_the_panel_tells_of_the_front_and_calls_no_trial_the
     for values in ([0.5, 1.0], [0.1, 0.2], [0.3, 0.9]):
         search.add_trial(values)
     # Whatever the search calls the best, here not the best by the first objective.
-    monkeypatch.setattr(ScriptedSearch, "best_trial", property(lambda self: self.trial(2)))
+    monkeypatch.setattr(ScriptedSearch, "best_by", lambda self, _objective: self.trial(2))
     panel = show(OptimizerWidget, search, plots=["History"])
     refresh(panel)
     in_table = [panel._table.trait_values()[f"row_{slot}"] for slot in panel._table.order]

@@ -114,8 +114,8 @@ TO_THE_PAGE = {
 
 
 def test_no_trait_is_left_out():
-    # Advice is tested with its line.
-    own = set(OptimizerWidget.class_own_traits()) - {"advice"}
+    # Advice is tested with its line, the objective with the plots that have it (plots/test_objective_choice.py).
+    own = set(OptimizerWidget.class_own_traits()) - {"advice", "objective"}
     assert set(BY_THE_SEARCH) | set(BY_THE_PAGE) | BY_FIGURES == own
     two_way = {name for name in own if OptimizerWidget.class_traits()[name].help.startswith("Two-way")}
     assert set(BY_THE_PAGE) | BY_FIGURES == set(TO_THE_PAGE) == two_way

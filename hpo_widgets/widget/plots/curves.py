@@ -248,6 +248,13 @@ class CurvesPlot(Plot):
         words = f"curves of {self.scalar}, the best and the selected first"
         return PlotNumbers(columns, rows, len(drawn), words, "search.trial(number).get_reported_scalars()")
 
+    def _take_objective(self) -> None:
+        """Show the objective, unless somebody looks at another scalar."""
+        if any(self.scalar == one.key for one in self.search.objectives):
+            self.scalar = self.search.objectives[self.objective].key
+            self._is_default = True
+        super()._take_objective()
+
     def _choose(self, update: Update) -> None:
         """Choose the trials that are shown, and those that are strong."""
         passes = update.passing(self.filter)

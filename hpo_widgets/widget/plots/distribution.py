@@ -21,7 +21,7 @@ from hpo_widgets.widget.plots.axes import (
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.numbers import PlotNumbers, passing_rows
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
+from hpo_widgets.widget.plots.plot import Plot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def distributions(rows: Rows, objective: int) -> list[Distribution]:
     return found
 
 
-class DistributionPlot(ObjectiveChoice):
+class DistributionPlot(Plot):
     """Draws the share of trials that are at most as large as a value, a line for each space epoch, live.
 
     The line of the present epoch is orange. Where it rises earlier than those before, more trials are good (where
@@ -125,14 +125,9 @@ class DistributionPlot(ObjectiveChoice):
         y = FigureAxis(
             Domain(0.0, 1.02), lambda _: shares, "share of completed trials", side="left", label_offset="54px"
         )
+        scales = {"x": self._x.scale, "y": y.scale}
         self._lines = [
-            style.empty(
-                Lines,
-                {"x": self._x.scale, "y": y.scale},
-                colors=[style.DOT],
-                stroke_width=2,
-                interpolation="step-after",
-            )
+            style.empty(Lines, scales, colors=[style.DOT], stroke_width=2, interpolation="step-after")
             for _ in range(MOST_EPOCHS)
         ]
         self.figure = plain_figure(
@@ -143,6 +138,7 @@ class DistributionPlot(ObjectiveChoice):
         old, self._axis = self.figure, FittedAxis()
         self._make_figure()
         self._show_instead(old, self.figure)
+        super()._take_objective()
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of the objective where there are several, the figure and its legend."""

@@ -12,7 +12,6 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _STEP = 0.01
 _MOST_ERROR = 48
 
 
-class HistoryPlot(ObjectiveChoice, TrialPlot):
+class HistoryPlot(TrialPlot):
     """Draws the objective of each trial by its number, live, as a bqplot figure.
 
     Completed trials are dots, faint where they are outside the present ranges, pruned and aborted ones
@@ -69,9 +68,9 @@ class HistoryPlot(ObjectiveChoice, TrialPlot):
         return HistoryFigure(self._series, self.objective_name, self._on_click, self._error_of)
 
     def _take_objective(self) -> None:
-        super()._take_objective()
         old, self._drawing = self.figure, self._make_figure()
         self._show_instead(old, self.figure)
+        super()._take_objective()
 
     def contents(self) -> list[Widget]:
         """Return the choice of the objective, the figure, and its legend beside the button for selecting."""

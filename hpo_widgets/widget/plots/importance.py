@@ -18,8 +18,8 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import even_ticks
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
-from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
+from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers, passing_rows
+from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space,
         return dict(optuna.importance.PedAnovaImportanceEvaluator().evaluate(study))
 
 
-class ImportancePlot(ObjectiveChoice):
+class ImportancePlot(Plot):
     """Draws the importance of each parameter as a bar, live.
 
     Reckoned again on a thread of its own, at most every three seconds, for up to a thousand completed trials.
@@ -218,6 +218,7 @@ class ImportancePlot(ObjectiveChoice):
         self._answer, self._num_asked, self._not_before = None, -1, -np.inf
         self.figure.title = self._title()
         self._draw_nothing("The importance is being computed.")
+        super()._take_objective()
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of the objective where there are several, the figure and what it is about."""
@@ -247,9 +248,7 @@ class ImportancePlot(ObjectiveChoice):
         minimise = search.objectives[objective].minimise
 
         def ask() -> tuple[Importances | None, int]:
-            rows: Rows = search.snapshot()
-            if not chosen.is_empty:
-                rows = rows.where(chosen.passing(rows, space, search.objectives))
+            rows = passing_rows(search, chosen)
             found = importances(rows, space, objective, minimise=minimise)
             return found, len(_with_value(rows, objective))
 

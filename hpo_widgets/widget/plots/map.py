@@ -16,7 +16,6 @@ from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.plots.map_figure import MapFigure, colour_bar
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.sync.refresher import Update
 
-_MOST_OPTION, _MOST_NAME = 60, 40
+_MOST_NAME = 40
 _PAUSE_SECONDS = 1.0
 
 
-class MapPlot(ObjectiveChoice, TrialPlot):
+class MapPlot(TrialPlot):
     """Draws two parameters of each trial against each other, live, in the colour of its value.
 
     Completed trials are dots, small and faint where they are outside the present ranges, which are a dashed rectangle.
@@ -100,13 +99,6 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         self._bar = ipywidgets.HTML()
         self._key = ipywidgets.HTML()
         self._said = ipywidgets.Label()
-        self._choosers = {
-            name: ipywidgets.Dropdown(
-                options=[(text.short(self._labels[one], _MOST_OPTION), one) for one in names], description=name,
-                style={"description_width": "initial"}, layout={"width": "auto", "max_width": "40%"},
-            )
-            for name in ("x", "y")
-        }  # fmt: skip
         self._swap = ipywidgets.Button(description="⇄", tooltip="swap x and y", layout={"width": "auto"})
         self._toggle = ipywidgets.Checkbox(description="background", indent=False, layout={"width": "auto"})
 
@@ -120,18 +112,17 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         self.x = self.x or next(name for name in names if name != self.y)
         self.y = self.y or next(name for name in names if name != self.x)
         self._waits_for_importance = waits
-        self._show_choice()
+        options = [(self._labels[name], name) for name in names]
+        self._choosers = {name: self.make_chooser(name, name, options, max_width="40%") for name in ("x", "y")}
         self._toggle.value = self.background
-        for control in (*self._choosers.values(), self._swap, self._toggle):
+        for control in (self._swap, self._toggle):
             act_while_cell_runs(control)
-        for name, chooser in self._choosers.items():
-            chooser.observe(lambda change, name=name: self.set_trait(name, change["new"]), "value")
         self._swap.on_click(lambda _button: self.set_trait("x", self.y))
         self._toggle.observe(lambda change: self.set_trait("background", change["new"]), "value")
         self.observe(self._on_axis, ["x", "y"])
         self.observe(self._on_background, "background")
         self.observe(self._on_point, "point")
-        chosen = [*self._choosers.values(), self._swap, *self.objective_chooser("colour")]
+        chosen = [*self._choosers.values(), self._swap, *self.make_objective_chooser("colour")]
         controls = ipywidgets.HBox([*chosen, self._toggle, self.make_select_button()])
         controls.add_class("hpo-plot-controls")
         self._name = ipywidgets.Label(self.objective_name)
@@ -277,8 +268,8 @@ class MapPlot(ObjectiveChoice, TrialPlot):
         self._waits_for_importance = False
 
     def _take_objective(self) -> None:
-        super()._take_objective()
         self._name.value = self.objective_name
+        super()._take_objective()
 
     @t.validate("x", "y")
     def _check_name(self, proposal: Mapping[str, Any]) -> str:
@@ -297,14 +288,9 @@ class MapPlot(ObjectiveChoice, TrialPlot):
             if getattr(self, other) == change["new"]:
                 self.set_trait(other, change["old"])  # which draws
                 return
-            self._show_choice()
             if self._figure is not None and self._figure.pair != (self.x, self.y):
                 self._draw_everything()
                 self._draw_what_changes()
-
-    def _show_choice(self) -> None:
-        for name, chooser in self._choosers.items():
-            chooser.value = getattr(self, name)
 
     def _on_log_scale(self, change: object) -> None:
         with self._refresher.lock:

@@ -10,7 +10,8 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets.trials.filter import comparable_ranges
-from hpo_widgets.widget.parts.part import Following, clicked, close_half_made
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import Following, clicked, close_half_made, close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.numbers import NumbersTable, PlotNumbers, mark_numbers, passing_rows, trial_numbers
@@ -18,10 +19,19 @@ from hpo_widgets.widget.plots.points import place_of, settle_one
 from hpo_widgets.widget.plots.trial_figure import BACKGROUND, EMPTY_PLACE
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import FlowView, act_while_cell_runs
-from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, TrialNumbers, refuse_unknown
+from hpo_widgets.widget.traits import (
+    BoxTrait,
+    FilterTrait,
+    ObjectiveIndex,
+    PointTrait,
+    TrialNumbers,
+    refuse_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import bqplot
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.series import Numbers
@@ -30,10 +40,11 @@ if TYPE_CHECKING:
 
 # So many of the selected and of the enqueued trials are marked at most, the last ones.
 _MOST_MARKED = 500
+_MOST_OPTION = 60
 
 
 class Plot(Following, ipywidgets.VBox):
-    """A live plot of one objective: what is common to all of them.
+    """A live plot: what is common to all of them.
 
     A subclass makes what is drawn in `make`, says in `contents` what is shown from top to bottom, and draws in
     `refresh`; what it says in `numbers` is shown as a table when somebody asks for it.
@@ -44,20 +55,19 @@ class Plot(Following, ipywidgets.VBox):
         The search to show.
     """
 
-    objective = t.Int(0, min=0, help="Index of the objective that is drawn; set at construction.")
+    objective = ObjectiveIndex(help="Two-way. Index of the objective that is drawn, from 0.")
     filter = FilterTrait(help="Two-way. The trials that are shown: a TrialFilter, or a dict of its fields.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
     box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
     point = PointTrait(help="Two-way. Values, by parameter name, at an empty place that was clicked; empty: none.")
 
+    objective_chooser: ipywidgets.Dropdown | None = None
+    """Where a person chooses the objective; None where there is one only, or the plot shows all of them."""
+
     def __init__(
         self, search: Search, *, refresher: Refresher | None = None, hidden: bool = False, **traits: Any
     ) -> None:
         refuse_unknown(type(self), traits)
-        objective = traits.get("objective", 0)
-        if not 0 <= objective < len(search.objectives):
-            msg = f"objective must be below {len(search.objectives)}, the number of objectives, got {objective}"
-            raise ValueError(msg)
         self.check(search)
         self._shown_search = search
         before = frozenset(vars(self))
@@ -91,6 +101,7 @@ class Plot(Following, ipywidgets.VBox):
         self.add_class("hpo-plot")
         self._refresher.add(self, hidden=hidden, is_drawn=True)
         self.observe(self._on_filter, "filter")
+        self.observe(self._on_objective, "objective")
 
     @property
     def search(self) -> Search:
@@ -108,16 +119,84 @@ class Plot(Following, ipywidgets.VBox):
         if self._numbers_table.is_open:
             self._numbers_table.make_again()
 
-    @t.validate("objective")
-    def _check_objective(self, proposal: Mapping[str, Any]) -> int:
-        """Refuse another objective than that of the axes, once these are there, but for an `ObjectiveChoice`."""
-        index: int = proposal["value"]
-        if self.children and index != self.objective:
-            raise t.TraitError(f"objective is set at construction: {type(self).__name__}(search, objective={index})")
-        return index
+    @property
+    def objective_name(self) -> str:
+        """The objective that is drawn, as an axis names it."""
+        return text.axis(self.search.objectives[self.objective])
+
+    def _on_objective(self, _change: object) -> None:
+        with self._refresher.lock:
+            self._take_objective()
+            if self._numbers_table.is_open:
+                self._numbers_table.make_again()
 
     def _take_objective(self) -> None:
-        """Make anew what goes by the objective, but for the trials: an `ObjectiveChoice` has these drawn then."""
+        """Draw another objective; a subclass makes anew what goes by it, but for the trials, before."""
+        self._refresher.show_anew(self)
+
+    def _show_instead(self, old: bqplot.Figure, new: bqplot.Figure) -> None:
+        """Show a figure in the place of another one, which is closed."""
+        self.children = [new if one is old else one for one in self.children]
+        close_tree(old)
+
+    def make_chooser(
+        self, name: str, word: str, options: Sequence[tuple[str, Any]], *, max_width: str = "100%"
+    ) -> ipywidgets.Dropdown:
+        """Return where a person chooses the value of a trait of the plot.
+
+        Parameters
+        ----------
+        name
+            The trait.
+        word
+            What is chosen.
+        options
+            What is shown for each value, and the value.
+        max_width
+            How wide it may be. Default: as the plot.
+
+        Returns
+        -------
+        ipywidgets.Dropdown
+            It follows the trait. A page that chooses nothing is shown what is drawn.
+        """
+        chooser = ipywidgets.Dropdown(
+            options=[(text.short(shown, _MOST_OPTION), value) for shown, value in options], value=getattr(self, name),
+            description=word, style={"description_width": "initial"}, layout={"width": "auto", "max_width": max_width},
+        )  # fmt: skip
+        act_while_cell_runs(chooser)
+
+        def follow(_change: object) -> None:
+            with self._refresher.lock:
+                chooser.value = getattr(self, name)
+
+        def choose(change: Mapping[str, Any]) -> None:
+            with self._refresher.lock:
+                if change["new"] is not None:
+                    self.set_trait(name, change["new"])
+                follow(change)
+
+        chooser.observe(choose, "value")
+        self.observe(follow, name)
+        return chooser
+
+    def make_objective_chooser(self, word: str = "objective") -> list[ipywidgets.Dropdown]:
+        """Return where a person chooses the objective, if there are several: a widget costs a page time."""
+        objectives = self.search.objectives
+        if len(objectives) == 1:
+            return []
+        options = [(text.axis(one), index) for index, one in enumerate(objectives)]
+        self.objective_chooser = self.make_chooser("objective", word, options)
+        return [self.objective_chooser]
+
+    def objective_line(self) -> list[ipywidgets.HBox]:
+        """Return the choice of the objective as what stands above a figure, if there are several."""
+        chooser = self.make_objective_chooser()
+        if not chooser:
+            return []
+        line = ipywidgets.HBox(chooser, layout=self.layout_of_parts)
+        line.add_class("hpo-plot-controls")
+        return [line]
 
     @classmethod
     def check(cls, search: Search) -> None:
@@ -157,7 +236,6 @@ class TrialPlot(Plot):
         self._brushed: TrialFigure | None = None
         """The figure whose brush was moved since the last refresh."""
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
-        self._has_own_objective = "objective" in keywords
         self._axis = FittedAxis(keywords.get("log_scale"))
         self._told_size: tuple[tuple[int, int], list[TrialFigure]] | None = None
         """The last size that was told, and the figures that were told it."""
@@ -180,9 +258,9 @@ class TrialPlot(Plot):
         return TrialSeries(self.objective, minimise=minimise, space=search.space)
 
     def _take_objective(self) -> None:
-        """Begin with an axis for the values of another objective, by which a trial is the best now."""
-        self._has_own_objective = True
+        """Begin with an axis for the values of another objective."""
         self._axis = FittedAxis(self.log_scale)
+        super()._take_objective()
 
     @property
     def figures(self) -> Sequence[TrialFigure]:
@@ -275,8 +353,8 @@ class TrialPlot(Plot):
             figure.draw_enqueued(numbers)
 
     def _best(self) -> Numbers:
-        """Return the trial that all of the panel calls the best; that of an objective that was asked for, for it."""
-        best = None if self._has_own_objective else self.search.best_trial
+        """Return the trial that all of the panel calls the best by the objective."""
+        best = self.search.best_by(self.objective)
         known = self._series.values.known([] if best is None else [best.number])
         return self._series.passing(known) if len(known) else self._series.best()
 

@@ -8,7 +8,6 @@ import ipywidgets
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
-from hpo_widgets.widget.plots.objective_choice import ObjectiveChoice
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.numbers import PlotNumbers
 
 
-class SlicesPlot(ObjectiveChoice, ParameterChoice, TrialPlot):
+class SlicesPlot(ParameterChoice, TrialPlot):
     """Draws the objective of each trial against each parameter, live.
 
     Axes are logarithmic where the parameter is; choices stand side by side, their trials spread a

@@ -454,8 +454,8 @@ def test_with_several_objectives_the_one_that_gives_the_colours_is_chosen(show, 
         search.add_trial(values)
     plot = show(MapPlot, search, x="lr", y="dropout")
     assert seen(plot) == {0: BEST, 1: 4, 2: 0}
-    assert [label for label, _ in plot._objective_chooser.options] == ["a / x", "b / y"]
-    plot._objective_chooser.value = 1
+    assert [label for label, _ in plot.objective_chooser.options] == ["a / x", "b / y"]
+    plot.objective_chooser.value = 1
     assert plot.objective == 1
     assert seen(plot) == {0: 0, 1: 4, 2: BEST}
     assert plot._name.value == "b / y"
@@ -472,4 +472,4 @@ def test_with_several_objectives_the_one_that_gives_the_colours_is_chosen(show, 
 
 
 def test_one_objective_is_no_choice(show, search):
-    assert show(MapPlot, search)._objective_chooser is None
+    assert show(MapPlot, search).objective_chooser is None

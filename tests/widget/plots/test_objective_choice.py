@@ -11,7 +11,18 @@ import traitlets as t
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import DistributionPlot, HistoryPlot, ImportancePlot, MapPlot, OptimizerWidget, SlicesPlot
+from hpo_widgets.widget import (
+    CurvesPlot,
+    DistributionPlot,
+    HistoryPlot,
+    ImportancePlot,
+    MapPlot,
+    OptimizerWidget,
+    ParallelPlot,
+    ParetoPlot,
+    SlicesPlot,
+    TimelinePlot,
+)
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots import importance
 
@@ -49,7 +60,7 @@ def best(plot):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_chooses_the_objective(show, search, wire, kind):
     plot = show(kind, search)
-    chooser = plot._objective_chooser
+    chooser = plot.objective_chooser
     assert [label for label, _ in chooser.options] == ["error", "size"]
     wire.browser_sets(chooser, index=1)
     assert plot.objective == 1
@@ -61,12 +72,12 @@ def test_a_page_sees_what_code_has_chosen(show, search, wire, kind):
     plot = show(kind, search)
     wire.clear()
     plot.objective = 1
-    assert {"index": 1} in wire.updates(plot._objective_chooser)
+    assert {"index": 1} in wire.updates(plot.objective_chooser)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plot_that_is_made_for_an_objective_shows_it_as_chosen(show, search, kind):
-    assert show(kind, search, objective=1)._objective_chooser.value == 1
+    assert show(kind, search, objective=1).objective_chooser.value == 1
 
 
 @pytest.mark.parametrize("kind", POINTS)
@@ -164,13 +175,30 @@ def test_while_a_search_goes_on_no_importance_of_the_objective_before_is_shown(s
     assert list(plot._bars.x)[-1] == "layers"
 
 
-def test_a_click_on_a_bar_opens_the_slice_of_the_same_objective(show, planted):
-    panel = show(OptimizerWidget, planted)
-    panel.plots["Importance"].objective = 1
-    panel._plots.show("Importance")
-    panel.plots["Importance"]._on_click({"x": "layers"})
-    slices = panel.plots["Slices"]
-    assert (panel._plots.titled[1], slices.parameters[0], slices.objective) == (slices, "layers", 1)
+def test_a_choice_in_one_plot_of_a_panel_is_that_of_all(show, search, wire):
+    panel = show(OptimizerWidget, search, plots=[*KINDS, ParetoPlot, ParallelPlot, TimelinePlot])
+    assert {plot.objective for plot in panel.plots.values()} == {0}
+    wire.browser_sets(panel.plots["Slices"].objective_chooser, index=1)
+    assert panel.objective == 1
+    choosers = [plot.objective_chooser for plot in panel.plots.values() if plot.objective_chooser is not None]
+    assert [chooser.value for chooser in choosers] == [1] * len(KINDS)
+    panel.objective = 0
+    assert {plot.objective for plot in panel.plots.values()} == {0}
+
+
+def test_a_tab_that_is_opened_after_the_choice_shows_what_was_chosen(show, search):
+    panel = show(OptimizerWidget, search, objective=1)
+    panel._plots.show("Slices")
+    assert panel.plots["Slices"]._caption.value.startswith("size against each parameter")
+    with pytest.raises(t.TraitError, match="objective must be below 2"):
+        panel.objective = 2
+
+
+@pytest.mark.parametrize(("shown", "then"), [("error/error", "size/size"), ("train/loss", "train/loss")])
+def test_curves_show_the_objective_that_is_chosen_unless_they_show_another_scalar(show, search, shown, then):
+    plot = show(CurvesPlot, search, scalar=shown)
+    plot.objective = 1
+    assert plot.scalar == then
 
 
 @pytest.mark.parametrize("kind", POINTS)
@@ -216,14 +244,14 @@ def test_code_that_names_no_objective_is_told(show, search, kind, index):
 def test_a_page_that_names_no_objective_changes_nothing(show, search, wire, kind):
     plot = show(kind, search, objective=1)
     for index in (7, -1, "0", None):
-        wire.browser_sets(plot._objective_chooser, index=index)
-        assert (plot.objective, plot._objective_chooser.index) == (1, 1)
+        wire.browser_sets(plot.objective_chooser, index=index)
+        assert (plot.objective, plot.objective_chooser.index) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_objective_is_no_choice_and_no_widget(show, kind):
     plot = show(kind, ScriptedSearch())
-    assert plot._objective_chooser is None
+    assert plot.objective_chooser is None
     words = [one.description for one in widgets_of(plot) if isinstance(one, ipywidgets.Dropdown)]
     assert words == (["x", "y"] if kind is MapPlot else [])
 

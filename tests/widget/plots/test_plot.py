@@ -11,11 +11,9 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import (
-    CurvesPlot,
     HistoryPlot,
     MapPlot,
     OptimizerWidget,
-    ParallelPlot,
     ParetoPlot,
     SlicesPlot,
 )
@@ -212,12 +210,3 @@ def test_an_enqueued_trial_is_marked_on_an_axis_that_has_become_logarithmic(show
 
 def widgets_with_words(plot):
     return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
-
-
-@pytest.mark.parametrize("kind", [CurvesPlot, ParallelPlot])
-def test_the_objective_of_a_plot_without_a_choice_is_set_at_construction(show, kind):
-    plot = show(kind, ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"]), objective=1)
-    with pytest.raises(t.TraitError, match=rf"set at construction: {kind.__name__}\(search, objective=0\)"):
-        plot.objective = 0
-    plot.objective = 1
-    assert plot.objective == 1
