@@ -72,13 +72,7 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     if format not in FORMATS:
         raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
     file = io.BytesIO()
-    refresher = getattr(shown, "_refresher", None)
-    if isinstance(refresher, Refresher):
-        with refresher.lock:
-            refresher.look_at(shown)
-            drawn = _drawing(shown)
-    else:
-        drawn = _drawing(shown)
+    drawn = _drawing(shown, looks=True)
     with _quiet():
         drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
     return file.getvalue()
@@ -137,9 +131,7 @@ def small_picture(shown: Widget, most_bytes: int = _MOST_SMALL) -> bytes:
     ValueError, TypeError
         As in `picture`.
     """
-    refresher = getattr(shown, "_refresher", None)
-    with refresher.lock if isinstance(refresher, Refresher) else contextlib.nullcontext():
-        drawn = _drawing(shown)
+    drawn = _drawing(shown)
     drawn.set_dpi(_DPI * _DENSITY)
     with _quiet():
         drawn.canvas.draw()
@@ -174,8 +166,18 @@ _UNDRAWABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not allow: control characters and halves of surrogate pairs."""
 
 
-def _drawing(shown: Widget) -> Any:
-    """Draw all figures of a widget into one figure of matplotlib."""
+def _drawing(shown: Widget, *, looks: bool = False) -> Any:
+    """Draw all figures of a widget into one figure of matplotlib; ``looks`` brings a plot up to date for it."""
+    refresher = getattr(shown, "_refresher", None)
+    if not isinstance(refresher, Refresher):
+        return _figures_of(shown)
+    with refresher.lock:
+        if looks:
+            refresher.look_at(shown)
+        return _figures_of(shown)
+
+
+def _figures_of(shown: Widget) -> Any:
     import bqplot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -177,8 +177,8 @@ class LookMap:
             if best is not None:
                 value = f"best {text.number(float(rows.values[best, 0]), 3)}"
             is_best = np.flatnonzero(drawn) == (-1 if best is None else best)
-        style.put_named(self._trials, x, y, names)
-        style.put_named(self._best, x[is_best], y[is_best], names[is_best])
+        style.put_changed(self._trials, x, y, names)
+        style.put_changed(self._best, x[is_best], y[is_best], names[is_best])
         self._value.value = value
 
 

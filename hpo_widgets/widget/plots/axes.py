@@ -117,8 +117,7 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     kept = clip(values)
     low = _forward(float(kept.min()), is_log=is_log)
     high = _forward(float(kept.max()), is_log=is_log)
-    if high - low <= max(abs(low) * 1e-12, _LEAST_WIDTH):
-        half = 0.5 if is_log or abs(low) <= _LEAST_WIDTH else abs(low) * 0.05
+    if half := _least_margin(low, high, is_log=is_log):
         low, high = low - half, high + half
     width = high - low
     return _over_lane(low - _MARGIN * width, high + _HEADROOM * width, is_log=is_log)
@@ -140,11 +139,15 @@ def domain_of_range(low: float, high: float, *, is_log: bool) -> Domain:
         The ends of the axis.
     """
     start, end = (_forward(min(max(end, -_MOST), _MOST), is_log=is_log) for end in (low, high))
-    if end - start <= max(abs(start) * 1e-12, _LEAST_WIDTH):
-        margin = 0.5 if is_log or abs(start) <= _LEAST_WIDTH else abs(start) * 0.05
-    else:
-        margin = _MARGIN * (end - start)
+    margin = _least_margin(start, end, is_log=is_log) or _MARGIN * (end - start)
     return Domain(_backward(start - margin, is_log=is_log), _backward(end + margin, is_log=is_log), is_log)
+
+
+def _least_margin(low: float, high: float, *, is_log: bool) -> float:
+    """Return how far an axis goes beyond both ends of a range without width, on the even scale; 0 for another one."""
+    if high - low > max(abs(low) * 1e-12, _LEAST_WIDTH):
+        return 0.0
+    return 0.5 if is_log or abs(low) <= _LEAST_WIDTH else abs(low) * 0.05
 
 
 def _over_lane(floor: float, high: float, *, is_log: bool) -> Domain:

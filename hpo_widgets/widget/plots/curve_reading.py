@@ -12,6 +12,7 @@ from hpo_widgets.objectives import MONITOR
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import clip_objective
+from hpo_widgets.widget.plots.series import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -254,10 +255,6 @@ def nearest_curve(curves: Mapping[int, Curve], x: float, place: float, up: Domai
     int or None
         The trial's number; None where there is none near.
     """
-    distances = {
-        number: abs(float(np.interp(x, curve.x, up.place(curve.y))) - place)
-        for number, curve in curves.items()
-        if len(curve.x) and curve.x[0] <= x <= curve.x[-1]
-    }
-    found = min(distances, key=distances.__getitem__, default=None)
-    return found if found is not None and distances[found] <= reach else None
+    there = {number: curve for number, curve in curves.items() if len(curve.x) and curve.x[0] <= x <= curve.x[-1]}
+    places = np.array([np.interp(x, curve.x, up.place(curve.y)) for curve in there.values()])
+    return nearest(np.abs(places - place), np.array([*there], dtype=np.int64), reach)

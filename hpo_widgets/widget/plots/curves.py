@@ -235,8 +235,7 @@ class CurvesPlot(Plot):
     def numbers(self) -> PlotNumbers:
         """Return what is drawn of each curve: its first, last, least and greatest value, the strong ones first."""
         with self._refresher.lock:
-            drawn = {number: self._curves[number] for number in self._shown if number in self._curves}
-            drawn = {number: curve for number, curve in drawn.items() if len(curve.x)}
+            drawn = self._drawn()
             rows: list[tuple[Any, ...]] = [
                 (
                     f"#{number}", int(curve.x[0]), float(curve.y[0]), int(curve.x[-1]), float(curve.y[-1]),
@@ -308,9 +307,13 @@ class CurvesPlot(Plot):
             if found.longest.get(self.scalar, 0) <= 1:
                 self.scalar = longest
 
+    def _drawn(self) -> dict[int, Curve]:
+        """Return the curves that are drawn, the strong ones first."""
+        known = {number: self._curves[number] for number in self._shown if number in self._curves}
+        return {number: curve for number, curve in known.items() if len(curve.x)}
+
     def _draw(self) -> None:
-        drawn = {number: self._curves[number] for number in self._shown if number in self._curves}
-        drawn = {number: curve for number, curve in drawn.items() if len(curve.x)}
+        drawn = self._drawn()
         self._fit(drawn)
         best = self.search.best_trial if len(self.search.objectives) == 1 else None
         strong = [number for number in self._strong if number in drawn]
@@ -380,7 +383,7 @@ class CurvesPlot(Plot):
     def _draw_ends(mark: Mark, drawn: Mapping[int, Curve], numbers: Iterable[int]) -> None:
         some = sorted(numbers)[-_MOST_ENDS:]
         x, y = (np.array([getattr(drawn[number], end)[-1] for number in some], dtype=float) for end in ("x", "y"))
-        style.put_named(mark, x, y, np.array(some, dtype=np.int32))
+        style.put_changed(mark, x, y, np.array(some, dtype=np.int32))
 
     def _draw_labels(self, curves: Mapping[int, Curve], best: Sequence[int]) -> None:
         """Write the numbers of curves at the right end, with a line from the end of each."""
@@ -483,7 +486,7 @@ class CurvesPlot(Plot):
             return
         with self._refresher.lock:
             place = place_of(said)
-            drawn = {number: self._curves[number] for number in self._shown if number in self._curves}
+            drawn = self._drawn()
             if place is None:
                 number = number_of(said.get("name"))
             else:  # shares of both axes

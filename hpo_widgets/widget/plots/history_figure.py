@@ -132,7 +132,7 @@ class HistoryFigure(TrialFigure):
             Their values so far, shape (n,).
         """
         y = np.clip(y, self.domain.at(LANE), self.domain.high)
-        style.put_named(self._running, x, y, x.astype(np.int32))
+        style.put_changed(self._running, x, y, x.astype(np.int32))
 
     def set_num_trials(self, num_trials: int, most: int | None) -> None:
         """Make room for so many trials, in steps.

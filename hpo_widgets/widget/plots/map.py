@@ -90,8 +90,6 @@ class MapPlot(TrialPlot):
         super().make(search)
         self._labels = text.labels(names)
         self._figure: MapFigure | None = None
-        self._shown = ("", "", -1)
-        """What the figure is of: both parameters and the objective."""
         self._is_narrow = False
         self._waiting: Callable[[], Sequence[Mapping[str, Any]]] | None = None
         self._host = ipywidgets.Box()
@@ -167,9 +165,7 @@ class MapPlot(TrialPlot):
         return self._newest_numbers(parameters=(self.x, self.y))
 
     def _draw_everything(self) -> None:
-        shown = (self.x, self.y, self.objective)
-        if self._figure is None or self._shown != shown:
-            self._shown = shown
+        if self._figure is None or self._figure.shows != (self.x, self.y, self.objective_name):
             self._make_figure()
         assert self._figure is not None  # noqa: S101 -- it was just made
         self._is_narrow = self._figure.draw_ranges(self.search.space)

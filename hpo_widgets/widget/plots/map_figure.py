@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
-    from hpo_widgets.widget.plots.points import GrowingPoints, Levels
+    from hpo_widgets.widget.plots.png import Levels
+    from hpo_widgets.widget.plots.points import GrowingPoints
     from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.plots.trial_series import TrialSeries
 
@@ -74,6 +75,7 @@ class MapFigure(TrialFigure):
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self.pair = pair
+        self.shows = (*pair, objective)
         self.across, self.up = map(ParameterAxis, parameters)
         self._minimise = minimise
         self._colours = UNIT

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.widget.plots.axes import Domain, ParameterAxis
-    from hpo_widgets.widget.plots.points import Levels
+    from hpo_widgets.widget.plots.png import Levels
     from hpo_widgets.widget.plots.series import Floats
 
 NUM_BINS = 64

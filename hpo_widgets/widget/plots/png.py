@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.series import Floats
 
+Levels = npt.NDArray[np.uint8]
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Of the asked width and height, from fine to coarse.
 _SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
@@ -48,12 +50,13 @@ def points_picture(
     width: int,
     height: int,
     radius: float,
-    rgb: tuple[int, int, int],
+    rgb: tuple[int, int, int] | Levels,
+    levels: Levels | None = None,
     opacity: float = 1.0,
     shape: str = "circle",
     most_bytes: int | None = None,
 ) -> bytes:
-    """Draw points, one over the other.
+    """Draw points, one over the other, or in the colours of their levels, those of high levels over those of low ones.
 
     Parameters
     ----------
@@ -63,12 +66,14 @@ def points_picture(
         Pixels.
     radius : float
         Size of a point, in the same pixels.
-    rgb : tuple of int
-        Colour, 0 to 255.
+    rgb : tuple of int, or ndarray, shape (num_levels, 3)
+        Colour, 0 to 255, or that of each level.
+    levels : ndarray, shape (n,), optional
+        Level of each point, an index of ``rgb``.
     opacity : float
         Opacity of one point, 0 to 1.
     shape : str
-        One of `SHAPES`.
+        One of `SHAPES`; with levels always a circle.
     most_bytes : int, optional
         Length of the file, where it can be kept: a longer picture is drawn again with fewer pixels,
         down to a quarter of the width.
@@ -80,71 +85,33 @@ def points_picture(
     """
     inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
     x, y = x[inside], 1 - y[inside]
-    shares = np.where(_LAYERS < 1, opacity * _LAYERS, 1 - (1 - opacity) ** _LAYERS)
-    palette = _shades(rgb, shares)
+    if levels is None:
+        shares = np.where(_LAYERS < 1, opacity * _LAYERS, 1 - (1 - opacity) ** _LAYERS)
+        palette = _shades(rgb, shares)
+    else:
+        # Of those in one place the last one that is written stays.
+        order = np.argsort(levels[inside], kind="stable")
+        x, y, marks = x[order], y[order], levels[inside][order] + 1
+        # Nothing, the middles of all levels, their edges.
+        shares = np.repeat([0.0, opacity, _EDGE * opacity], [1, len(rgb), len(rgb)])
+        palette = _shades(np.concatenate([rgb[:1], rgb, rgb]), shares)
 
-    def draw(scale: float) -> npt.NDArray[np.uint8]:
-        layers = _layers(x, y, int(width * scale), int(height * scale), _stamp(shape, radius * scale))
-        return np.searchsorted((_LAYERS[1:] + _LAYERS[:-1]) / 2, layers).astype(np.uint8)
-
-    return _first_that_fits(draw, palette, most_bytes)
-
-
-def coloured_points_picture(
-    x: Floats,
-    y: Floats,
-    levels: npt.NDArray[np.uint8],
-    ramp: npt.NDArray[np.uint8],
-    *,
-    width: int,
-    height: int,
-    radius: float,
-    opacity: float = 1.0,
-    most_bytes: int | None = None,
-) -> bytes:
-    """Draw points in the colours of their levels, those of high levels over those of low ones.
-
-    Parameters
-    ----------
-    x, y : ndarray, shape (n,)
-        Places from 0 to 1, from the left and from the bottom; others are cut off.
-    levels : ndarray, shape (n,)
-        Level of each point, an index of ``ramp``.
-    ramp : ndarray, shape (num_levels, 3)
-        Colour of each level.
-    width, height : int
-        Pixels.
-    radius : float
-        Size of a point, in the same pixels.
-    opacity : float
-        Opacity of the points, 0 to 1.
-    most_bytes : int, optional
-        As in `points_picture`.
-
-    Returns
-    -------
-    bytes
-        A PNG file, transparent where there is no point.
-    """
-    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
-    # Of those in one place the last one that is written stays.
-    order = np.flatnonzero(inside)[np.argsort(levels[inside], kind="stable")]
-    x, y, marks = x[order], 1 - y[order], levels[order] + 1
-    # Nothing, the middles of all levels, their edges.
-    shares = np.repeat([0.0, opacity, _EDGE * opacity], [1, len(ramp), len(ramp)])
-    colours = np.concatenate([ramp[:1], ramp, ramp])
-    palette = np.column_stack([colours, np.round(255 * shares)]).astype(np.uint8)
-
-    def draw(scale: float) -> npt.NDArray[np.uint8]:
+    def draw(scale: float) -> Levels:
         size = int(width * scale), int(height * scale)
-        row, column = _pixels(x, y, *size)
+        if levels is None:
+            layers = _layers(x, y, *size, _stamp(shape, radius * scale))
+            return np.searchsorted((_LAYERS[1:] + _LAYERS[:-1]) / 2, layers).astype(np.uint8)
         places = np.zeros((size[1], size[0]), dtype=np.uint8)
-        places[row, column] = marks
+        places[_pixels(x, y, *size)] = marks
         stamp = _stamp("circle", radius * scale)
         middle, whole = _spread(places, stamp > _EDGE), _spread(places, stamp > 0)
-        return np.where(middle > 0, middle, np.where(whole > 0, whole + np.uint8(len(ramp)), whole))
+        return np.where(middle > 0, middle, np.where(whole > 0, whole + np.uint8(len(rgb)), whole))
 
-    return _first_that_fits(draw, palette, most_bytes)
+    for scale in _SCALES:
+        picture = indexed_picture(draw(scale), palette)
+        if most_bytes is None or len(picture) <= most_bytes:
+            break
+    return picture
 
 
 def density_picture(
@@ -204,20 +171,10 @@ def few_colours_picture(pixels: npt.NDArray[np.uint8], most_colours: int = 256) 
     return indexed_picture(entries[key], palette.astype(np.uint8))
 
 
-def _shades(rgb: tuple[int, int, int], shares: Floats) -> npt.NDArray[np.uint8]:
-    """Return the palette of one colour in some opacities."""
-    return np.column_stack([np.tile(rgb, (len(shares), 1)), np.round(255 * shares)]).astype(np.uint8)
-
-
-def _first_that_fits(
-    draw: Callable[[float], npt.NDArray[np.uint8]], palette: npt.NDArray[np.uint8], most_bytes: int | None
-) -> bytes:
-    """Draw with fewer pixels as long as the file is too long."""
-    for scale in _SCALES:
-        picture = indexed_picture(draw(scale), palette)
-        if most_bytes is None or len(picture) <= most_bytes:
-            break
-    return picture
+def _shades(rgb: npt.ArrayLike, shares: Floats) -> Levels:
+    """Return the palette of one colour in some opacities, or of as many colours."""
+    colours = np.broadcast_to(np.asarray(rgb), (len(shares), 3))
+    return np.column_stack([colours, np.round(255 * shares)]).astype(np.uint8)
 
 
 def _spread(places: npt.NDArray[np.uint8], stamp: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from bqplot import Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.png import coloured_points_picture, points_picture
+from hpo_widgets.widget.plots.png import Levels, points_picture
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.series import Floats, Numbers
 
-HOT = 200
-CHUNK = 400
-_PICTURE_BYTES = 10_500
 _MOST_CHUNKS = 2
-
-Levels = npt.NDArray[np.uint8]
 
 
 class GrowingPoints:
@@ -45,17 +40,13 @@ class GrowingPoints:
     ----------
     scales
         Scales of the marks, ``x`` and ``y``, and ``color`` for the levels of coloured points.
+    look
+        How many points a mark has, and the size of the picture, where that fits into its ``picture_bytes``.
     num_frozen
         Number of frozen marks, before the picture takes over.
     rgb
         Colour of the points in the picture: that of the marks in the light theme. For coloured points one for each
         level, shape (num_levels, 3).
-    num_hot, num_in_chunk
-        Points in the hot mark and in a frozen one at most.
-    size
-        Width and height of the picture in pixels, where that fits into ``picture_bytes``.
-    picture_bytes
-        Length of the picture at most; it is coarser where it would be longer.
     name_points
         Makes the names of points in marks from their ``x`` and their numbers; without it they have none.
     on_click
@@ -70,21 +61,17 @@ class GrowingPoints:
     def __init__(
         self,
         scales: Mapping[str, Scale],
+        look: style.FigureStyle,
         *,
         num_frozen: int,
         rgb: tuple[int, int, int] | Levels,
-        num_hot: int = HOT,
-        num_in_chunk: int = CHUNK,
-        size: tuple[int, int] = (900, 360),
-        picture_bytes: int = _PICTURE_BYTES,
         name_points: Callable[[Floats, Numbers], npt.NDArray[Any]] | None = None,
         on_click: Callable[[Any], None] | None = None,
         on_marks: Callable[[], None] | None = None,
         **traits: Any,
     ) -> None:
         self._rgb = rgb
-        self._num_hot, self._num_in_chunk = num_hot, num_in_chunk
-        self._size, self._picture_bytes = size, picture_bytes
+        self._look, self._size = look, look.picture
         self._name_points = name_points
         self._numbers: Numbers = np.empty(0, dtype=np.int64)
         self._levels: Levels | None = None
@@ -202,7 +189,7 @@ class GrowingPoints:
         all_numbers = None if numbers is None else np.concatenate([self._numbers, numbers])
         all_levels = levels if self._levels is None or levels is None else np.concatenate([self._levels, levels])
         all_x, all_y = np.concatenate([self._x, x]), np.concatenate([self._y, y])
-        if len(x) > _MOST_CHUNKS * self._num_in_chunk:
+        if len(x) > _MOST_CHUNKS * self._look.num_in_chunk:
             # Chunk by chunk the picture would be drawn again for each.
             self.reset(all_x, all_y, all_numbers, all_levels)
             return
@@ -210,7 +197,7 @@ class GrowingPoints:
             self._numbers = all_numbers
         self._x, self._y, self._levels = all_x, all_y, all_levels
         # When very many points come at once, the hot mark becomes small at once.
-        while self.num_hot > self._num_hot:
+        while self.num_hot > self._look.num_hot:
             self._freeze()
             self._has_frozen = True
         self._put_hot()
@@ -230,12 +217,12 @@ class GrowingPoints:
         self._x, self._y, self._levels = np.asarray(x, dtype=float), np.asarray(y, dtype=float), levels
         self._numbers = self._numbers[:0] if numbers is None else numbers
         # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
-        surplus = max(0, len(self._x) - self._num_in_chunk * self._num_frozen)
+        surplus = max(0, len(self._x) - self._look.num_in_chunk * self._num_frozen)
         self._starts.clear()
-        self._frozen_to = -(-surplus // self._num_in_chunk) * self._num_in_chunk
+        self._frozen_to = -(-surplus // self._look.num_in_chunk) * self._look.num_in_chunk
         for mark in self._frozen:
             self._put(mark, 0, 0)
-        while self.num_hot > (0 if self._frozen else self._num_hot):
+        while self.num_hot > (0 if self._frozen else self._look.num_hot):
             self._freeze_chunk()
         self._in_picture = self._starts[-1] if surplus else 0
         self.redraw()
@@ -276,13 +263,13 @@ class GrowingPoints:
         """Move hot points into the newest frozen mark, or into the next one when they do not all fit: then True."""
         if not self._frozen:
             self._make_marks()
-        is_next = not self._starts or len(self._x) - self._starts[-1] > self._num_in_chunk
+        is_next = not self._starts or len(self._x) - self._starts[-1] > self._look.num_in_chunk
         if is_next:
             self._starts.append(self._frozen_to)
             del self._starts[: -len(self._frozen)]
             self._newest = (self._newest + 1) % len(self._frozen)
         start = self._starts[-1]
-        self._frozen_to = min(len(self._x), start + self._num_in_chunk)
+        self._frozen_to = min(len(self._x), start + self._look.num_in_chunk)
         self._put(self._frozen[self._newest], start, self._frozen_to)
         return is_next
 
@@ -307,18 +294,18 @@ class GrowingPoints:
         domain_x, domain_y = self._domain
         end = self._in_picture
         x, y = domain_x.place(self._x[:end]), domain_y.place(self._y[:end])
-        sizes: dict[str, Any] = {
-            "width": self._size[0],
-            "height": self._size[1],
-            "radius": math.sqrt(self._hot.default_size / math.pi),
-            "opacity": self._opacity * self._drawn_share,
-            "most_bytes": self._picture_bytes,
-        }
-        if isinstance(self._rgb, tuple):
-            value = points_picture(x, y, rgb=self._rgb, shape=self._hot.marker, **sizes)
-        else:
-            levels = np.zeros(end, dtype=np.uint8) if self._levels is None else self._levels[:end]
-            value = coloured_points_picture(x, y, levels, self._rgb, **sizes)
+        value = points_picture(
+            x,
+            y,
+            rgb=self._rgb,
+            levels=None if self._levels is None else self._levels[:end],
+            width=self._size[0],
+            height=self._size[1],
+            radius=math.sqrt(self._hot.default_size / math.pi),
+            opacity=self._opacity * self._drawn_share,
+            shape=self._hot.marker,
+            most_bytes=self._look.picture_bytes,
+        )
         self._picture.put(
             value,
             x=[domain_x.low, domain_x.high],

@@ -47,7 +47,7 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         self._figures: list[SliceFigure] = []
         self._grid = ipywidgets.Box()
         self._grid.add_class("hpo-slices-grid")
-        self._caption = ipywidgets.Label(f"{self.objective_name} against each parameter; faint: outside the ranges")
+        self._caption = ipywidgets.Label()
         self._caption.add_class("hpo-muted")
 
     def contents(self) -> list[ipywidgets.Widget]:

@@ -181,8 +181,8 @@ def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
         mark.x, mark.y = x, y
 
 
-def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
-    """Set both coordinates when they are other ones.
+def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any, names: Any = None) -> None:
+    """Set coordinates, and names of points, when they are other ones.
 
     Parameters
     ----------
@@ -190,27 +190,15 @@ def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
         The mark.
     x, y
         Places of its points, of the same shape.
-    """
-    if not (np.array_equal(mark.x, x, equal_nan=True) and np.array_equal(mark.y, y, equal_nan=True)):
-        put(mark, x, y)
-
-
-def put_named(mark: Mark, x: Floats | Any, y: Floats | Any, names: Any) -> None:
-    """Set coordinates and names of points when they are other ones: others may lie in the same places.
-
-    Parameters
-    ----------
-    mark
-        The mark.
-    x, y
-        Places of its points, of the same shape, finite.
     names
-        What a click and a tooltip say of each.
+        What a click and a tooltip say of each: others may lie in the same places. Default: nothing.
     """
-    if np.array_equal(mark.x, x) and np.array_equal(mark.y, y) and (len(x) == 0 or np.array_equal(mark.names, names)):
+    is_same = np.array_equal(mark.x, x, equal_nan=True) and np.array_equal(mark.y, y, equal_nan=True)
+    if is_same and (names is None or len(x) == 0 or np.array_equal(mark.names, names)):
         return
     with mark.hold_sync():
-        mark.names = names
+        if names is not None:
+            mark.names = names
         put(mark, x, y)
 
 

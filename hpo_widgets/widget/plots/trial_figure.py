@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
-    from hpo_widgets.widget.plots.points import Levels
+    from hpo_widgets.widget.plots.png import Levels
     from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.plots.style import FigureStyle
     from hpo_widgets.widget.plots.trial_series import TrialSeries
@@ -252,7 +252,7 @@ class TrialFigure:
             self._selected_failed = self._over(self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
-            style.put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
+            style.put_changed(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
     def place(self, x: float | Floats, y: float | Floats) -> Floats:
         """Return where points lie in the figure.
@@ -288,7 +288,7 @@ class TrialFigure:
     def _mark(self, mark: Mark, numbers: Numbers) -> None:
         """Have a mark lie over some trials, and nothing sent when it does."""
         kept, x, y = self._placed(numbers)
-        style.put_named(mark, x, y, self._names(x, kept))
+        style.put_changed(mark, x, y, self._names(x, kept))
 
     def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
         """Return those of the trials that have a place on the horizontal axis, and where they are on both axes."""
@@ -338,14 +338,10 @@ class TrialFigure:
         return clouds
 
     def _make_cloud(self, scales: Mapping[str, Any], num_frozen: int, traits: dict[str, Any]) -> GrowingPoints:
-        look = self._look
         return GrowingPoints(
             scales,
+            self._look,
             num_frozen=num_frozen,
-            num_hot=look.num_hot,
-            num_in_chunk=look.num_in_chunk,
-            size=look.picture,
-            picture_bytes=look.picture_bytes,
             on_click=self._on_click,
             on_marks=self._show_marks,
             display_names=False,

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hpo_widgets.widget.plots.png import (
-    coloured_points_picture,
     few_colours_picture,
     indexed_picture,
     points_picture,
@@ -94,7 +93,7 @@ RAMP = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200]], dtype=np.uint8)
 
 def coloured(x, y, levels, **keywords):
     given = {"width": 40, "height": 20, "radius": 2, **keywords}
-    return coloured_points_picture(np.array(x), np.array(y), np.array(levels, dtype=np.uint8), RAMP, **given)
+    return points_picture(np.array(x), np.array(y), levels=np.array(levels, dtype=np.uint8), rgb=RAMP, **given)
 
 
 def pixels(png):

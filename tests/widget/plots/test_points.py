@@ -9,12 +9,15 @@ from bqplot import LinearScale, Scatter
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import points as points_module
 from hpo_widgets.widget.plots.axes import Domain
-from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_one
+from hpo_widgets.widget.plots.history_figure import STYLE
+from hpo_widgets.widget.plots.points import GrowingPoints, settle_one
+
+HOT, CHUNK = STYLE.num_hot, STYLE.num_in_chunk
 
 
 def made_points():
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    made = GrowingPoints(scales, num_frozen=2, rgb=(1, 2, 3))
+    made = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3))
     made.set_domain(Domain(0.0, 10_000.0), Domain(0.0, 1.0))
     return made
 
@@ -89,7 +92,7 @@ def test_of_several_clouds_the_fullest_is_settled_and_only_one(wire):
 def test_marks_for_many_points_are_made_once_when_there_are_many(wire):
     told = []
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    points = GrowingPoints(scales, num_frozen=2, rgb=(1, 2, 3), on_marks=lambda: told.append(points.marks))
+    points = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3), on_marks=lambda: told.append(points.marks))
     points.reset(np.arange(float(HOT)), np.full(HOT, 0.5))
     assert points.marks == [points.hot]
     assert not told
