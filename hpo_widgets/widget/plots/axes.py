@@ -492,19 +492,12 @@ class ParameterAxis:
             "tick_labels": {str(index): word for index, word in zip(labelled, words, strict=True)},
         }
 
-    def box(self, low: float, high: float) -> dict[str, tuple[Any, ...]]:
+    def box(self, stretch: tuple[float, float]) -> dict[str, tuple[Any, ...]]:
         """Return what a stretch of the axis covers: the parameter's name to (low, high), or to choices.
 
-        Parameters
-        ----------
-        low, high
-            Ends of the stretch, in values.
-
-        Returns
-        -------
-        dict
-            Empty where it covers no value; without the margins of the axis, where there are no values.
+        Empty where it covers no value; without the margins of the axis, where there are no values.
         """
+        low, high = stretch
         parameter, chosen = self._parameter, tuple[Any, ...]()
         if self.choices is not None:
             chosen = tuple(choice for index, choice in enumerate(parameter.declared) if low <= index <= high)

@@ -59,17 +59,13 @@ class Curve(NamedTuple):
     key: int = 0
 
 
-def sampled(
-    iterations: Sequence[float | None], values: Sequence[float], most: int = MOST_POINTS
-) -> tuple[Floats, Floats]:
-    """Return a curve with at most so many points: of each stretch the least and the greatest value.
+def sampled(iterations: Sequence[float | None], values: Sequence[float]) -> tuple[Floats, Floats]:
+    """Return a curve with `MOST_POINTS` points at most: of each stretch the least and the greatest value.
 
     Parameters
     ----------
     iterations, values
         The reports, shape (n,); those of no finite value are left out.
-    most
-        Points at most, 4 or more.
 
     Returns
     -------
@@ -82,10 +78,10 @@ def sampled(
     x, y = x[is_known], clip_objective(y[is_known])
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    if len(x) <= most or x[0] == x[-1]:
-        return x[-most:], y[-most:]
+    if len(x) <= MOST_POINTS or x[0] == x[-1]:
+        return x[-MOST_POINTS:], y[-MOST_POINTS:]
     # Stretches of the axis, not of the reports: a curve that is sampled again as it grows stays as fine everywhere.
-    num_stretches = most // 2 - 1
+    num_stretches = MOST_POINTS // 2 - 1
     stretch = np.minimum((x - x[0]) / (x[-1] - x[0]) * num_stretches, num_stretches - 1).astype(np.int64)
     order = np.lexsort((y, stretch))
     starts = np.flatnonzero(np.append(np.True_, np.diff(stretch[order])))
@@ -128,30 +124,17 @@ def grid_places(curves: Sequence[Curve], x: Domain, y: Domain) -> Floats:
     return places
 
 
-def spread(places: Floats, gap: float = _LABEL_GAP) -> Floats:
-    """Return places for labels, so far apart as they need, in the order of the places, near to them.
-
-    Parameters
-    ----------
-    places
-        Shares of the height at which labels would be best, shape (n,).
-    gap
-        The least distance.
-
-    Returns
-    -------
-    array of float, shape (n,)
-        Places from 0 to 1, as far as there is room.
-    """
+def spread(places: Floats) -> Floats:
+    """Return places for labels, as shares of the height, so far apart as they need, in the order of the best ones."""
     order = np.argsort(places, kind="stable")
     at = places[order].astype(float)
     for index in range(1, len(at)):
-        at[index] = max(at[index], at[index - 1] + gap)
+        at[index] = max(at[index], at[index - 1] + _LABEL_GAP)
     # What was pushed beyond the top pushes the others down.
     top = 1.0
     for index in range(len(at) - 1, -1, -1):
         at[index] = min(at[index], top)
-        top = at[index] - gap
+        top = at[index] - _LABEL_GAP
     found = np.empty(len(at))
     found[order] = at
     return found

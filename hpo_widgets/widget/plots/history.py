@@ -11,6 +11,7 @@ from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import num_trials_shown
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.sync.refresher import Update
 
-# The level of the best so far follows the trials in steps of this share of the axis.
-_FOLLOW = 0.005
-# Where each trial is better than all before it, the best so far has steps of this share of the axis.
-_STEP = 0.01
 _MOST_ERROR = 48
 
 
@@ -92,19 +89,19 @@ class HistoryPlot(TrialPlot):
     def refresh(self, update: Update) -> None:
         """Draw the trials that have ended since the last time, and the space epochs."""
         search, drawing = update.search, self._drawing
-        drawing.set_num_trials(sum(search.counts.values()), search.total_max_jobs)
+        drawing.set_end(num_trials_shown(sum(search.counts.values()), search.total_max_jobs))
         super().refresh(update)
-        numbers, values = self._series.running()
+        running, values = self._series.running()
         self._axis.fit_before_the_first(values)
         drawing.set_domain(self._axis.domain)
-        drawing.draw_running(numbers, values)
+        drawing.draw_running()
         drawing.draw_lane()
         counts = drawing.counts
         is_partial = counts["partial"] > 0
         drawn = (
             ("●", style.DOT, 1, "completed", counts["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
-            ("○", style.DOT, 1, "running, value so far", len(numbers)),
+            ("○", style.DOT, 1, "running, value so far", len(running)),
             ("◇", style.DOT, 1, "pruned", is_partial and search.counts.get(TrialState.PRUNED)),
             ("◇", style.DOT, 1, "aborted", is_partial and search.counts.get(TrialState.ABORTED)),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
@@ -132,6 +129,4 @@ class HistoryPlot(TrialPlot):
 
     def _draw_best(self) -> None:
         super()._draw_best()
-        values = self._series.values
-        x, y = values.best_so_far(_STEP * self._drawing.end_x)
-        self._drawing.draw_best_line(x, y, float(values.num_trials - 1), least_step=_FOLLOW)
+        self._drawing.draw_best_line()

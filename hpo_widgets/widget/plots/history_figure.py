@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import Label
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks, num_trials_shown
+from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks
 from hpo_widgets.widget.plots.epochs import EpochMarks
 from hpo_widgets.widget.plots.figure import FILLS_TAB, tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from bqplot import Mark
-
     from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 _NUM_TICKS = 6
 # The axis goes a little beyond the last trial.
 _BEYOND = 1.005
+# The level of the best so far follows the trials in steps of this share of the axis.
+_FOLLOW = 0.005
+# Where each trial is better than all before it, the best so far has steps of this share of the axis.
+_STEP = 0.01
 STYLE = FigureStyle(
     margins={"top": 12, "bottom": 44, "left": 72, "right": 26},
     layout=FILLS_TAB,
@@ -91,24 +93,9 @@ class HistoryFigure(TrialFigure):
         self._lane_label = style.empty(Label, self._lane, **style.LABEL, **beside)
         self._running = self._over(**style.RUNNING, default_size=STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
+        self._below += [self._lane_label, *self.epochs.marks]
+        self._above = [self._running, self._best_line, *self._above]
         self._show_marks()
-
-    @property
-    def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top."""
-        return [
-            self._strip,
-            self._lane_label,
-            *self.cloud("failed").marks,
-            *self.epochs.marks,
-            *self.cloud("outside").marks,
-            *self.cloud("partial").marks,
-            *self.cloud("inside").marks,
-            self._running,
-            self._best_line,
-            self._best,
-            self._selected,
-        ]
 
     def draw_lane(self) -> None:
         """Write the number of failed trials beside their lane."""
@@ -121,30 +108,14 @@ class HistoryFigure(TrialFigure):
                 self._lane_label.y = np.array([STYLE.lane_y] * len(words))
                 self._lane_label.text = np.array(words, dtype=str)
 
-    def draw_running(self, x: Floats, y: Floats) -> None:
-        """Draw the values so far of running trials; those beyond the axis at its ends.
-
-        Parameters
-        ----------
-        x
-            Numbers of the trials, shape (n,).
-        y
-            Their values so far, shape (n,).
-        """
+    def draw_running(self) -> None:
+        """Draw the values so far of running trials; those beyond the axis at its ends."""
+        x, y = self.series.running()
         y = np.clip(y, self.domain.at(LANE), self.domain.high)
         style.put_changed(self._running, x, y, x.astype(np.int32))
 
-    def set_num_trials(self, num_trials: int, most: int | None) -> None:
-        """Make room for so many trials, in steps.
-
-        Parameters
-        ----------
-        num_trials
-            Trials that there are.
-        most
-            The job budget; None: no limit.
-        """
-        end = float(num_trials_shown(num_trials, most))
+    def set_end(self, end: float) -> None:
+        """Take the end of the axis of trials."""
         if end != self.end_x:
             self.end_x = end
             self.set_domain_x(Domain(-0.015 * end, _BEYOND * end))
@@ -153,28 +124,20 @@ class HistoryFigure(TrialFigure):
         ticks = even_ticks(0, domain.high / _BEYOND, _NUM_TICKS, whole=True)
         return {"tick_values": np.array(ticks), "tick_format": "d"}
 
-    def draw_best_line(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
+    def draw_best_line(self) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.
 
-        The level alone follows only when it got longer by ``least_step``, a share of the axis, or shorter, as a replay
-        has gone back.
-
-        Parameters
-        ----------
-        x, y
-            Corners of the line, shape (n,).
-        last
-            The place of the last trial on the axis.
-        least_step
-            A share of the axis by which the line must have grown to be drawn for its end alone.
+        The level alone follows only when it got longer by a share of the axis, or shorter, as a replay has gone back.
         """
+        x, y = self.series.values.best_so_far(_STEP * self.end_x)
         if len(x) == 0:
             style.put_changed(self._best_line, style.NONE, style.NONE)
             return
+        last = float(self.series.values.num_trials - 1)
         x, y = np.append(x, last), np.append(y, y[-1])
         drawn_x, drawn_y = np.asarray(self._best_line.x), np.asarray(self._best_line.y)
         is_same = np.array_equal(drawn_x[:-1], x[:-1]) and np.array_equal(drawn_y, y)
-        if not is_same or last < drawn_x[-1] or last - drawn_x[-1] >= least_step * self.end_x:
+        if not is_same or last < drawn_x[-1] or last - drawn_x[-1] >= _FOLLOW * self.end_x:
             style.put(self._best_line, x, y)
 
     def _failed_names(self, _x: Floats, numbers: Numbers) -> Any:

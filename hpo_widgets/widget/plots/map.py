@@ -192,8 +192,7 @@ class MapPlot(TrialPlot):
         """Draw what is about all trials: running ones, from time to time the background, colours and legend."""
         figure, series, search = self._figure, self._series, self.search
         assert figure is not None  # noqa: S101 -- called after all was drawn
-        running = figure.placed(series.under_way())
-        figure.draw_running(running)
+        num_running = figure.draw_running()
         counts = figure.counts
         now = self._clock()
         is_due = now >= self._background_at + _PAUSE_SECONDS or at_once or not search.status.is_alive
@@ -212,7 +211,7 @@ class MapPlot(TrialPlot):
         drawn = (
             ("●", dot, 1, "completed", counts["inside"]),
             ("•", dot, 0.7, "outside the ranges", counts["outside"]),
-            ("○", style.DOT, 1, "running", len(running)),
+            ("○", style.DOT, 1, "running", num_running),
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("▲", style.BEST, 1, "best", is_known),

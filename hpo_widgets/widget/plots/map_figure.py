@@ -11,6 +11,7 @@ from bqplot import OrdinalColorScale
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, tick_words, value_ticks
+from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.map_series import PALETTE, goodness, intervals, levels, rectangles, smoothed
@@ -20,7 +21,7 @@ from hpo_widgets.widget.plots.trial_figure import TrialFigure
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bqplot import Mark, Scatter, Tooltip
+    from bqplot import Scatter, Tooltip
 
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
@@ -102,26 +103,21 @@ class MapFigure(TrialFigure):
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
         self._offered: Scatter | None = None
         """Made with the first point that it marks."""
-        self.catcher = self._make_catcher()
+        self.catcher = ClickCatcher(self._on_catch)
+        self._below = [self._background, self.catcher.mark, *self._below, self._ranges]
+        self._above = [self._running, *self._above]
         self._show_marks()
         self.y.set_domain(self.up.domain, self.figure)
         self._tell_clouds()
 
-    @property
-    def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top."""
-        clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        over = [mark for mark in (self._running, self._best, self._selected, self._offered) if mark is not None]
-        return [self._background, *self._catching, self._strip, self._ranges, *clouds, *over]
-
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
         """Return what a brush covers of both parameters; empty where it covers no value of one of them."""
-        across, up = self.across.box(*extent.x), self.up.box(*extent.y)
+        across, up = self.across.box(extent.x), self.up.box(extent.y)
         return {**across, **up} if across and up else {}
 
-    def point_at(self, x: float, y: float) -> Mapping[str, Any]:
+    def point_at(self, place: tuple[float, float]) -> Mapping[str, Any]:
         """Return the values of both parameters at a place."""
-        return {self.pair[0]: self.across.value_at(x), self.pair[1]: self.up.value_at(y)}
+        return {self.pair[0]: self.across.value_at(place[0]), self.pair[1]: self.up.value_at(place[1])}
 
     def set_domain(self, domain: Domain) -> None:
         """Take the ends of the ramp of colours."""
@@ -137,13 +133,16 @@ class MapFigure(TrialFigure):
     def _levels(self, group: str, numbers: Numbers) -> Levels | None:
         return levels(self._goodness(numbers)) if group in COLOURED else None
 
-    def draw_selected(self, numbers: Numbers, failed: Numbers) -> None:
+    def draw_selected(self, selected: Numbers) -> None:
         """Ring the selected trials; the failed ones have a place here too."""
-        self._mark(self._selected, np.concatenate([numbers, failed]))
+        values = self.series.values
+        self._mark(self._selected, np.concatenate([values.known(selected), values.failed(selected)]))
 
-    def draw_running(self, numbers: Numbers) -> None:
-        """Mark the trials that run."""
-        self._mark(self._running, numbers)
+    def draw_running(self) -> int:
+        """Mark the trials that run; returns how many."""
+        running = self.placed(self.series.under_way())
+        self._mark(self._running, running)
+        return len(running)
 
     def draw_offered(self, points: Sequence[Mapping[str, Any]]) -> bool:
         """Mark points that are to be tried.
@@ -161,6 +160,7 @@ class MapFigure(TrialFigure):
         drawn = [point for point in points if set(self.pair) <= set(point)]
         if drawn and self._offered is None:
             self._offered = self._over(**style.OFFERED, default_size=3 * _LOOK.dot)
+            self._above.append(self._offered)
             self._show_marks()
         if self._offered is not None:
             axes = zip((self.across, self.up), self.pair, strict=True)
@@ -189,7 +189,7 @@ class MapFigure(TrialFigure):
             self._background.visible = False
             return
         choices = len(self.across.choices or ()), len(self.up.choices or ())
-        across, up = self.place(x, y)
+        across, up = self.place((x, y))
         picture = indexed_picture(smoothed(across, up, self._goodness(kept), choices=choices), PALETTE)
         self._background.put(
             picture,

@@ -272,7 +272,7 @@ class ParallelPlot(ParameterChoice, Plot):
         is_one = len(self._minimise) == 1 and len(numbers) == 1
         place = float(self._places(numbers)[0, -1]) if is_one else np.nan
         # One without a finite value has no place.
-        drawing.draw_best(int(numbers[0]) if np.isfinite(place) else None, place)
+        drawing.draw_best((int(numbers[0]), place) if np.isfinite(place) else None)
 
     def _draw_selected(self) -> None:
         known = np.array([one for one in self.selected if one < len(self._passes)], dtype=np.int64)

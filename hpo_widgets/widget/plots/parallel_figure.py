@@ -156,17 +156,9 @@ class ParallelFigure:
         """Write how many failed trials end at which place of which axis."""
         self._put_labels("failed", [(index, place, f"{count} failed ✕") for index, place, count in counts])
 
-    def draw_best(self, number: int | None, place: float) -> None:
-        """Mark the best trial on the last axis.
-
-        Parameters
-        ----------
-        number
-            Its number; None for none.
-        place
-            Its place on the axis.
-        """
-        at = [] if number is None else [(self._count - 1, place, f"#{number}")]
+    def draw_best(self, best: tuple[int, float] | None) -> None:
+        """Mark the best trial, given by its number and its place, on the last axis; None: no trial."""
+        at = [] if best is None else [(self._count - 1, best[1], f"#{best[0]}")]
         self._put_labels("best", at)
         style.put_changed(self._best, np.array([float(one) for one, *_ in at]), np.array([one for _, one, _ in at]))
 

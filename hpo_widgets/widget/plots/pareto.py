@@ -26,7 +26,7 @@ from hpo_widgets.widget.sync.flow import act_while_cell_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bqplot import Mark, Scatter, Tooltip
+    from bqplot import Scatter, Tooltip
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Search
@@ -169,14 +169,8 @@ class ParetoFigure(TrialFigure):
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
         self._front_of_all: Scatter | None = None
         """Made with the first trial that it marks."""
+        self._above = [self._steps, self._front, self._selected]
         self._show_marks()
-
-    @property
-    def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top."""
-        clouds = [mark for name in ("outside", "partial", "inside") for mark in self.cloud(name).marks]
-        elsewhere = [] if self._front_of_all is None else [self._front_of_all]
-        return [self._strip, *clouds, *elsewhere, self._steps, self._front, self._selected]
 
     def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, Any]:
         clouds = super()._make_clouds(tip, lane_tip)
@@ -207,6 +201,7 @@ class ParetoFigure(TrialFigure):
             look: dict[str, Any] = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
             # Without a fill only the rim would hear a click.
             self._front_of_all = self._over(colors=[style.SURFACE], **look, tooltip=self._front.tooltip)
+            self._above.insert(0, self._front_of_all)
             self._show_marks()
         if self._front_of_all is not None:
             self._mark(self._front_of_all, numbers)

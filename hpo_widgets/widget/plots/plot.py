@@ -293,16 +293,9 @@ class TrialPlot(Plot):
         before = self._axis.domain
         self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
         groups = series.groups(fresh)
-        self._fade()
-        for figure in self.figures:
-            figure.set_domain(self._axis.domain)
-            figure.draw(groups)
-        self._draw_best()
-        self._draw_enqueued()
+        self._draw(groups)
         if self._axis.domain == before:  # that all axes move is enough for one update
             settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
-        if self.selected:
-            self._draw_selected()
 
     def forget(self) -> None:
         """Drop all values; the next drawing is of everything."""
@@ -317,14 +310,18 @@ class TrialPlot(Plot):
         self._on_brushing(None)
         self._take_size()
         self._axis.fit(series.shown())
-        groups = series.groups(series.ended())
+        self._draw(series.groups(series.ended()), is_new=True)
+
+    def _draw(self, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        """Draw trials of each group, in the place of all others or with them, and what is marked."""
         self._fade()
         for figure in self.figures:
             figure.set_domain(self._axis.domain)
-            figure.draw(groups, is_new=True)
+            figure.draw(groups, is_new=is_new)
         self._draw_best()
         self._draw_enqueued()
-        self._draw_selected()
+        if is_new or self.selected:
+            self._draw_selected()
 
     def _take_size(self) -> None:
         """Draw pictures for the size that the plot has on the page."""
@@ -332,7 +329,7 @@ class TrialPlot(Plot):
         if size is not None and (size, [*self.figures]) != self._told_size:
             self._told_size = size, [*self.figures]
             for figure in self.figures:
-                figure.set_size(*size)
+                figure.set_size(size)
 
     def _fade(self) -> None:
         share = style.fading(self._series.values.num_trials)
@@ -360,12 +357,10 @@ class TrialPlot(Plot):
 
     def _draw_selected(self) -> None:
         """Ring the selected trials."""
-        values = self._series.values
-        drawn = [one for one in self.selected if one < values.num_trials]
+        drawn = [one for one in self.selected if one < self._series.values.num_trials]
         chosen = self._series.passing(np.array(drawn, dtype=np.int64))[-_MOST_MARKED:]
-        numbers, failed = values.known(chosen.tolist()), values.failed(chosen)
         for figure in self.figures:
-            figure.draw_selected(numbers, failed)
+            figure.draw_selected(chosen)
 
     def make_select_button(self) -> ipywidgets.ToggleButton:
         """Return a button that turns drags in the figures into a selection, and back."""
@@ -407,7 +402,7 @@ class TrialPlot(Plot):
     def _on_brushing(self, _change: object) -> None:
         with self._refresher.lock:
             for figure in self.figures:
-                figure.let_brush(on=self.brushing, on_brushed=self._on_brushed)
+                figure.let_brush(self._on_brushed if self.brushing else None)
 
     def _on_box(self, _change: object) -> None:
         """Leave no rectangle over another box than its own."""
@@ -439,7 +434,7 @@ class TrialPlot(Plot):
                 return
             if "click_x" in said:
                 place = place_of(said)
-                number = None if place is None else figure.trial_at(*place)
+                number = None if place is None else figure.trial_at(place)
                 if number is None:
                     self._on_empty_place(said, figure)
                     return
@@ -451,11 +446,11 @@ class TrialPlot(Plot):
     def _on_empty_place(self, said: object, figure: TrialFigure) -> None:
         """Take the selection away where there is one, else offer the point at that place."""
         place = place_of(said)
-        if place is None or np.any(np.abs(figure.place(*place) - 0.5) > 0.5):
+        if place is None or np.any(np.abs(figure.place(place) - 0.5) > 0.5):
             return
         if self.selected:
             self.selected = []
-        elif point := figure.point_at(*place):
+        elif point := figure.point_at(place):
             self.point = point
 
 

@@ -132,16 +132,10 @@ class GrowingPoints:
         """Whether points are in the right place, but stretched or of another opacity than they should be."""
         return self._is_stale or self._share != self._drawn_share
 
-    def set_size(self, width: int, height: int) -> None:
-        """Say how large the plot is on the page, so that points in the picture are as large as those drawn one by one.
-
-        Parameters
-        ----------
-        width, height : int
-            In pixels.
-        """
-        if self._size != (width, height):
-            self._size = (width, height)
+    def set_size(self, size: tuple[int, int]) -> None:
+        """Take width and height of the plot in pixels: points in the picture are as large as those drawn one by one."""
+        if self._size != size:
+            self._size = size
             self._is_stale = self._in_picture > 0
 
     def fade(self, share: float) -> None:

@@ -9,14 +9,13 @@ import numpy as np
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from bqplot import Mark
 
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
@@ -95,22 +94,10 @@ class SliceFigure(TrialFigure):
             on_click=on_click,
         )
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
-        self.catcher = self._make_catcher()
+        self.catcher = ClickCatcher(self._on_catch)
+        self._below = [self.catcher.mark, *self._below, self._bounds]
         self._show_marks()
         self.set_domain_x(self.domain_x)
-
-    @property
-    def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top."""
-        clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        return [
-            *self._catching,
-            self._strip,
-            self._bounds,
-            *clouds,
-            self._best,
-            self._selected,
-        ]
 
     def set_range(self, chosen: tuple[float, float] | None) -> None:
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""
@@ -124,11 +111,11 @@ class SliceFigure(TrialFigure):
 
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
         """Return the interval of the parameter that a brush covers, or the choices; empty where it covers none."""
-        return self.across.box(*extent.x)
+        return self.across.box(extent.x)
 
-    def point_at(self, x: float, y: float) -> Mapping[str, Any]:  # noqa: ARG002 -- the objective is what will be seen
-        """Return the value of the parameter at a place."""
-        return {self.name: self.across.value_at(x)}
+    def point_at(self, place: tuple[float, float]) -> Mapping[str, Any]:
+        """Return the value of the parameter at a place; the objective is what will be seen."""
+        return {self.name: self.across.value_at(place[0])}
 
     def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
         x = self.series.x(self.name, numbers)

@@ -100,6 +100,9 @@ class TrialFigure:
             colors=[style.BEST], marker="triangle-up", default_size=look.best, stroke_width=0, tooltip=tip
         )
         self._selected = self._over(**style.RING, tooltip=tip)
+        self._below: list[Mark] = [self._strip]
+        self._above: list[Mark] = [self._best, self._selected]
+        """What lies below and above the clouds of points, from the bottom to the top."""
         self._lane_tip = lane_tip
         self._selected_failed: Scatter | None = None
         self._enqueued: Scatter | None = None
@@ -120,38 +123,19 @@ class TrialFigure:
         """Ends of the horizontal axis."""
         return self.x.domain
 
-    def let_brush(self, *, on: bool, on_brushed: Callable[[TrialFigure], None]) -> None:
-        """Have a drag select what is in its rectangle, or clicks be heard again.
-
-        Parameters
-        ----------
-        on
-            Whether a drag selects.
-        on_brushed
-            Called with this figure when `brush` has changed.
-        """
-        if self.brush is None and on:
+    def let_brush(self, on_brushed: Callable[[TrialFigure], None] | None) -> None:
+        """Have a drag select, and ``on_brushed`` called with this figure when `brush` changes; None: hear clicks."""
+        if self.brush is None and on_brushed is not None:
             self.brush = Brush(self.figure, self._scales, lambda: on_brushed(self))
         if self.brush is not None:
-            self.brush.switch(on=on)
+            self.brush.switch(on=on_brushed is not None)
 
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:  # noqa: ARG002 -- for those with parameters
         """Return the part of the space that a brush covers: parameter name to (low, high), or to choices."""
         return {}
 
-    def point_at(self, x: float, y: float) -> Mapping[str, Any]:  # noqa: ARG002 -- for those with parameters
-        """Return the values of parameters at a place; empty where the figure has no axis of a parameter.
-
-        Parameters
-        ----------
-        x, y
-            The place, in values of the axes.
-
-        Returns
-        -------
-        mapping
-            Parameter name to value.
-        """
+    def point_at(self, place: tuple[float, float]) -> Mapping[str, Any]:  # noqa: ARG002 -- likewise
+        """Return the values of parameters at a place; empty where the figure has no axis of a parameter."""
         return {}
 
     def brushed(self, extent: Extent) -> Numbers:
@@ -186,19 +170,13 @@ class TrialFigure:
         style.put_changed(self._strip, np.array([domain.low, domain.high]), np.array([lane_y, lane_y]))
         self._tell_clouds()
 
-    def set_size(self, width: int, height: int) -> None:
-        """Take the size of the figure on the page: its pictures are drawn again when it is another one.
-
-        Parameters
-        ----------
-        width, height : int
-            In pixels, with the margins.
-        """
+    def set_size(self, size: tuple[int, int]) -> None:
+        """Take width and height of the figure on the page, in pixels: its pictures are drawn again for other ones."""
         margins = self._look.margins
-        size = (width - margins["left"] - margins["right"], height - margins["top"] - margins["bottom"])
+        inner = size[0] - margins["left"] - margins["right"], size[1] - margins["top"] - margins["bottom"]
+        width, height = np.clip(inner, _LEAST_SIZE, _MOST_SIZE).tolist()  # such as nobody has a page for is no size
         for cloud in self.clouds:
-            # Such as nobody has a page for is no size.
-            cloud.set_size(*np.clip(size, _LEAST_SIZE, _MOST_SIZE).tolist())
+            cloud.set_size((width, height))
             if cloud.is_stale:
                 cloud.redraw()
 
@@ -236,54 +214,24 @@ class TrialFigure:
         if self._enqueued is not None:
             self._mark(self._enqueued, numbers)
 
-    def draw_selected(self, numbers: Numbers, failed: Numbers) -> None:
-        """Ring the selected trials, those with a value and the failed ones on their lane.
-
-        Parameters
-        ----------
-        numbers
-            Numbers of the selected trials that have a value.
-        failed
-            Numbers of the selected trials that have failed.
-        """
-        self._mark(self._selected, numbers)
-        kept, x, _ = self._placed(failed)
+    def draw_selected(self, selected: Numbers) -> None:
+        """Ring those of the selected trials that are drawn with a value, and the failed ones on their lane."""
+        self._mark(self._selected, self.series.values.known(selected))
+        kept, x, _ = self._placed(self.series.values.failed(selected))
         if self._selected_failed is None and len(x):
             self._selected_failed = self._over(self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
             style.put_changed(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
-    def place(self, x: float | Floats, y: float | Floats) -> Floats:
-        """Return where points lie in the figure.
+    def place(self, at: tuple[float | Floats, float | Floats]) -> Floats:
+        """Return where points, given in values of both axes, lie in the figure: shares across and up, shape (2, n)."""
+        return np.stack([self.domain_x.place(np.atleast_1d(at[0])), self.domain.place(np.atleast_1d(at[1]))])
 
-        Parameters
-        ----------
-        x, y
-            One point or n points, in values of the axes.
-
-        Returns
-        -------
-        array of float
-            Shares of the width and of the height, shape (2, n).
-        """
-        return np.stack([self.domain_x.place(np.atleast_1d(x)), self.domain.place(np.atleast_1d(y))])
-
-    def trial_at(self, x: float, y: float) -> int | None:
-        """Return the trial that is drawn next to a point.
-
-        Parameters
-        ----------
-        x, y
-            The point, in values of the axes.
-
-        Returns
-        -------
-        int or None
-            The trial's number; None where there is none near.
-        """
-        numbers, *drawn = self._placed(self.series.drawn())
-        return nearest(np.hypot(*(self.place(*drawn) - self.place(x, y))), numbers, _REACH)
+    def trial_at(self, at: tuple[float, float]) -> int | None:
+        """Return the trial that is drawn next to a point, given in values of both axes; None where none is near."""
+        numbers, x, y = self._placed(self.series.drawn())
+        return nearest(np.hypot(*(self.place((x, y)) - self.place(at))), numbers, _REACH)
 
     def _mark(self, mark: Mark, numbers: Numbers) -> None:
         """Have a mark lie over some trials, and nothing sent when it does."""
@@ -351,7 +299,7 @@ class TrialFigure:
     @property
     def marks(self) -> list[Mark]:
         """All marks but those that are made late, from the bottom to the top."""
-        raise NotImplementedError
+        return [*self._below, *(mark for cloud in self.clouds for mark in cloud.marks), *self._above]
 
     def _show_marks(self) -> None:
         """Have all marks drawn, after some were added."""
@@ -374,14 +322,6 @@ class TrialFigure:
     def _move_brush(self) -> None:
         if self.brush is not None:
             self.brush.follow(self._scales)
-
-    @property
-    def _catching(self) -> list[Mark]:
-        """What lies below all points, where clicks on empty places mean something."""
-        return [] if self.catcher is None else [self.catcher.mark]
-
-    def _make_catcher(self) -> ClickCatcher:
-        return ClickCatcher(self._on_catch)
 
     def _on_catch(self, across: float, up: float) -> None:
         """Say in values of the axes where an empty place was clicked."""

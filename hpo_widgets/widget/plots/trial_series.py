@@ -149,8 +149,7 @@ class TrialSeries:
 
     def best(self) -> Numbers:
         """Number of the best completed trial, where it passes the filter, or none."""
-        x, _ = self.values.best_so_far()
-        return self.passing(x[-1:].astype(np.int64))
+        return self.passing(self.values.improvements()[-1:])
 
     def x(self, name: str, numbers: Numbers, *, is_second: bool = False) -> Floats:
         """Values of a parameter; NaN where it does not apply. Choices are spread round their index.

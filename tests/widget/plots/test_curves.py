@@ -110,7 +110,7 @@ def test_a_curve_is_nowhere_before_its_first_and_after_its_last_report():
 
 def test_labels_stand_apart_in_the_order_of_their_places_and_inside():
     places = np.array([0.5, 0.5, 0.99, 0.98, 0.1])
-    found = spread(places, 0.05)
+    found = spread(places)
     assert np.diff(np.sort(found)).min() >= 0.05 - 1e-9
     assert found.max() <= 1.0
     assert found[4] == 0.1

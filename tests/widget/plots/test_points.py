@@ -161,12 +161,12 @@ def test_marks_whose_points_are_in_the_picture_are_there_for_the_pointer_alone(p
 
 def test_a_picture_is_drawn_for_the_size_of_its_plot(points):
     points.reset(np.arange(5000.0), np.full(5000, 0.5))
-    points.set_size(400, 200)
+    points.set_size((400, 200))
     assert points.is_stale
     points.redraw()
     png = points.marks[0].image.value
     assert [int.from_bytes(png[start : start + 4], "big") for start in (16, 20)] == [400, 200]
-    points.set_size(400, 200)
+    points.set_size((400, 200))
     assert not points.is_stale
 
 
