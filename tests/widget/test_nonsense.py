@@ -171,7 +171,11 @@ def _deliver(part, content):
 
 def test_clicks_that_hit_no_trial_select_none(panel, wire):
     panel._plots.selected_index = 1
-    for said in (None, 3, {"name": "x"}, {"x": math.nan}, {"name": "#99 0.5"}, {"click_x": "a"}):
+    for said in (
+        None, 3, {}, {"name": "x"}, {"name": -1}, {"name": 99}, {"name": 0.5}, {"name": [1]}, {"name": True},
+        {"name": "#99 0.5"}, {"x": math.nan}, {"click_x": "a"}, {"click_x": math.nan, "click_y": 1},
+        {"click_x": 1e9, "click_y": 1e9},
+    ):  # fmt: skip
         for plot in (panel.plots["History"], panel.plots["Slices"]):
             for mark in plot.figures[0].cloud("inside").marks:
                 wire.browser_says(mark, event="element_click", data=said)

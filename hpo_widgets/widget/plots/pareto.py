@@ -18,7 +18,7 @@ from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.numbers import passing_rows, trial_numbers
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.series import ObjectiveValues
+from hpo_widgets.widget.plots.series import ObjectiveValues, corners
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -118,22 +118,6 @@ class PairSeries(TrialSeries):
         return front
 
 
-def front_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the corners of the line between what some trial dominates and what none does.
-
-    Parameters
-    ----------
-    x, y
-        Places of the front, from the best across to the best up, shape (n,).
-
-    Returns
-    -------
-    tuple of array
-        Shape (2 n - 1,) each: from one trial the line goes along its level up, then to the next trial.
-    """
-    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-
-
 class ParetoFigure(TrialFigure):
     """Everything that is drawn; knows two axes of values, but no search.
 
@@ -193,7 +177,7 @@ class ParetoFigure(TrialFigure):
     def draw_front(self, numbers: Numbers) -> None:
         """Draw the trials of the front, which come from one end to the other, and its line."""
         self._mark(self._front, numbers)
-        style.put_changed(self._steps, *front_steps(self.series.across(numbers), self.series.y(numbers)))
+        style.put_changed(self._steps, *corners(self.series.across(numbers), self.series.y(numbers)))
 
     def draw_front_of_all(self, numbers: Numbers) -> None:
         """Mark trials that are on the front for an objective that is not shown."""

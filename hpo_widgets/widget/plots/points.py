@@ -48,10 +48,10 @@ class GrowingPoints:
         Colour of the points in the picture: that of the marks in the light theme. For coloured points one for each
         level, shape (num_levels, 3).
     name_points
-        Makes the names of points in marks from their ``x`` and their numbers; without it they have none.
+        Makes the names of points in marks from their ``x`` and their numbers.
     on_click
-        Called with what a click on a point says: a dictionary with ``x``, ``y`` and, for points that
-        have names, ``name``; or with ``click_x`` and ``click_y`` for a click on the picture.
+        Called with what a click on a point says: a dictionary with ``x``, ``y`` and ``name``; or with ``click_x`` and
+        ``click_y`` for a click on the picture.
     on_marks
         Called when there are more `marks` than before, once.
     traits
@@ -65,7 +65,7 @@ class GrowingPoints:
         *,
         num_frozen: int,
         rgb: tuple[int, int, int] | Levels,
-        name_points: Callable[[Floats, Numbers], npt.NDArray[Any]] | None = None,
+        name_points: Callable[[Floats, Numbers], npt.NDArray[Any]],
         on_click: Callable[[Any], None] | None = None,
         on_marks: Callable[[], None] | None = None,
         **traits: Any,
@@ -166,51 +166,42 @@ class GrowingPoints:
         else:
             self._draw_picture()
 
-    def extend(self, x: Floats, y: Floats, numbers: Numbers | None = None, levels: Levels | None = None) -> None:
-        """Add points, which must be finite, with the numbers of their trials where they have names.
+    def put(
+        self, x: Floats, y: Floats, numbers: Numbers, levels: Levels | None = None, *, is_new: bool = False
+    ) -> None:
+        """Add points, or show them in the place of those that are there.
 
         Parameters
         ----------
         x, y
-            Places of the new points, shape (n,).
+            Their places, shape (n,), finite.
         numbers
-            Numbers of their trials. Default: points without names.
+            Numbers of their trials.
         levels
             Levels of coloured points.
+        is_new
+            Whether the points that are there go. Default False.
         """
-        if len(x) == 0:
+        if len(x) == 0 and not is_new:
             return
-        all_numbers = None if numbers is None else np.concatenate([self._numbers, numbers])
-        all_levels = levels if self._levels is None or levels is None else np.concatenate([self._levels, levels])
-        all_x, all_y = np.concatenate([self._x, x]), np.concatenate([self._y, y])
-        if len(x) > _MOST_CHUNKS * self._look.num_in_chunk:
-            # Chunk by chunk the picture would be drawn again for each.
-            self.reset(all_x, all_y, all_numbers, all_levels)
-            return
-        if all_numbers is not None:
-            self._numbers = all_numbers
-        self._x, self._y, self._levels = all_x, all_y, all_levels
+        # Chunk by chunk the picture would be drawn again for each of very many.
+        resets = is_new or len(x) > _MOST_CHUNKS * self._look.num_in_chunk
+        if is_new:
+            self._x, self._y, self._numbers, self._levels = self._x[:0], self._y[:0], self._numbers[:0], None
+        self._numbers = np.concatenate([self._numbers, numbers])
+        self._levels = levels if self._levels is None or levels is None else np.concatenate([self._levels, levels])
+        self._x, self._y = np.concatenate([self._x, x]), np.concatenate([self._y, y])
+        if resets:
+            self._begin_anew()
         # When very many points come at once, the hot mark becomes small at once.
         while self.num_hot > self._look.num_hot:
             self._freeze()
             self._has_frozen = True
         self._put_hot()
 
-    def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None, levels: Levels | None = None) -> None:
-        """Show other points.
-
-        Parameters
-        ----------
-        x, y
-            Places of all points, shape (n,), finite.
-        numbers
-            Numbers of their trials. Default: points without names.
-        levels
-            Levels of coloured points.
-        """
-        self._x, self._y, self._levels = np.asarray(x, dtype=float), np.asarray(y, dtype=float), levels
-        self._numbers = self._numbers[:0] if numbers is None else numbers
-        # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
+    def _begin_anew(self) -> None:
+        """Fill the frozen marks with the newest points; what they have no room for goes into the picture."""
+        # The frozen marks begin with whole chunks.
         surplus = max(0, len(self._x) - self._look.num_in_chunk * self._num_frozen)
         self._starts.clear()
         self._frozen_to = -(-surplus // self._look.num_in_chunk) * self._look.num_in_chunk
@@ -220,10 +211,9 @@ class GrowingPoints:
             self._freeze_chunk()
         self._in_picture = self._starts[-1] if surplus else 0
         self.redraw()
-        self._put_hot()
 
     def take_work(self) -> bool:
-        """Whether points have been frozen by `extend` since this was asked last."""
+        """Whether points have been frozen by `put` since this was asked last."""
         worked, self._has_frozen = self._has_frozen, False
         return worked
 
@@ -275,8 +265,7 @@ class GrowingPoints:
         if end == start and len(mark.x) == 0:
             return
         with mark.hold_sync():
-            if self._name_points is not None:
-                mark.names = self._name_points(self._x[start:end], self._numbers[start:end])
+            mark.names = self._name_points(self._x[start:end], self._numbers[start:end])
             if self._levels is not None:
                 mark.color = self._levels[start:end].copy()
             style.put(mark, self._x[start:end].copy(), self._y[start:end].copy())

@@ -148,11 +148,7 @@ class ObjectiveValues:
             is_last = np.append(stretch[1:] != stretch[:-1], np.True_)
             is_last[0] = True
             improved = improved[is_last]
-        level = clip_objective(self.values[improved])
-        # A step goes along the old level first, then to the new one.
-        x = np.repeat(improved.astype(float), 2)[1:]
-        y = np.repeat(level, 2)[:-1]
-        return x, y
+        return corners(improved.astype(float), clip_objective(self.values[improved]))
 
     def known(self, numbers: Iterable[int]) -> Numbers:
         """Those of the numbers that are drawn with a value."""
@@ -160,6 +156,22 @@ class ObjectiveValues:
         ended = some[self.has_ended(some)]
         keep: Numbers = ended[np.isfinite(self.values[ended]) & (self.states[ended] != TrialState.FAILED)]
         return keep
+
+
+def corners(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return the corners of a line with steps: from one point it goes along its level, then to the next point.
+
+    Parameters
+    ----------
+    x, y
+        Places of the points, shape (n,).
+
+    Returns
+    -------
+    tuple of array
+        Shape (2 n - 1,) each.
+    """
+    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
 def nearest(distance: Floats, numbers: Numbers, most: float) -> int | None:

@@ -195,8 +195,7 @@ class TrialFigure:
             self._make_room(x, y)
             if group == "failed" and self._has_lane:
                 y = np.full(len(x), self._look.lane_y)
-            put = cloud.reset if is_new else cloud.extend
-            put(x, y, kept, self._levels(group, kept))
+            cloud.put(x, y, kept, self._levels(group, kept), is_new=is_new)
         # The lane is there as long as there are trials on it.
         self._strip.visible = self._has_lane and self.counts["failed"] > 0
 

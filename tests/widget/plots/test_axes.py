@@ -30,22 +30,15 @@ def holds(domain, values):
     return bool(np.all(places >= LANE - 1e-6) and np.all(places <= 1 + 1e-6))
 
 
-@given(st.lists(ANY, min_size=1, max_size=20), st.lists(ANY, max_size=20))
-def test_an_even_axis_holds_all_values_above_the_lane(first, later):
-    domain = first_domain(np.array(first), is_log=False)
-    for value in later:
-        domain = domain.grown(np.array([value]))
-    assert domain.low < domain.high
-    assert holds(domain, [*first, *later])
-
-
-@given(st.lists(POSITIVE, min_size=1, max_size=20), st.lists(POSITIVE, max_size=20))
-def test_a_logarithmic_axis_holds_all_values_above_the_lane(first, later):
+@pytest.mark.parametrize(("values", "is_log"), [(ANY, False), (POSITIVE, True)], ids=["even", "logarithmic"])
+@given(data=st.data())
+def test_an_axis_holds_all_values_above_the_lane(values, is_log, data):
+    first, later = data.draw(st.lists(values, min_size=1, max_size=20)), data.draw(st.lists(values, max_size=20))
     drawn, more = clip_objective(np.array(first)), clip_objective(np.array(later))
-    domain = first_domain(drawn, is_log=True)
+    domain = first_domain(drawn, is_log=is_log)
     for value in more:
         domain = domain.grown(np.array([value]))
-    assert 0 < domain.low < domain.high
+    assert (0 if is_log else -math.inf) < domain.low < domain.high
     assert holds(domain, [*drawn, *more])
 
 

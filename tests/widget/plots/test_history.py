@@ -70,16 +70,6 @@ def test_the_plot_is_named_by_what_it_shows(show, search):
     assert show(HistoryPlot, search).figure.title == "validation / loss of each trial in order"
 
 
-def test_the_lane_of_failed_trials_is_there_when_there_are_some(show, search, refresh):
-    plot = show(HistoryPlot, search)
-    (figure,) = plot.figures
-    assert not figure._strip.visible
-    search.add_trial(state=TrialState.FAILED)
-    refresh(plot)
-    assert figure._strip.visible
-    assert figure._lane_label.text.tolist() == ["1 failed"]
-
-
 def test_the_number_of_failed_trials_stands_beside_their_lane_where_no_trial_is(show, refresh):
     search = ScriptedSearch(jobs=10)
     plot = show(HistoryPlot, search)

@@ -101,42 +101,32 @@ def test_a_long_search_is_looked_at_in_part():
     assert found(planted(lambda point: point["a"], MOST_TRIALS + 500)).num_trials == MOST_TRIALS
 
 
+def ended(search):
+    search.command("start")
+    search.command("stop")
+    return search
+
+
 def bars(plot):
     return dict(zip(plot._bars.x, plot._bars.y, strict=True))
 
 
 def test_the_bars_of_an_ended_search_are_there_at_once(show):
     search = planted(lambda point: point["a"])
-    search.command("start")
-    search.command("stop")
+    ended(search)
     plot = show(ImportancePlot, search)
     assert list(bars(plot))[-1] == "a"
     assert "200 trials" in plot._said.value
-
-
-def test_with_several_objectives_it_says_by_which_one_trials_are_the_best(show):
-    search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
-    search.add_trials([(number / 20, -number / 20) for number in range(20)])
-    assert "best tenth by error of 20 trials apart" in show(ImportancePlot, search)._said.value
-    assert "best tenth by size of 20 trials apart" in show(ImportancePlot, search, objective=1)._said.value
-
-
-def test_too_few_trials_are_told(show):
-    search = planted(lambda point: point["a"], 4)
-    search.command("start")
-    search.command("stop")
-    plot = show(ImportancePlot, search)
-    assert bars(plot) == {}
-    assert "6 are missing" in plot._said.value
 
 
 @pytest.mark.parametrize(("num_finite", "said"), [(7, "3 are missing"), (9, "1 is missing"), (0, "10 are missing")])
 def test_trials_without_a_finite_value_are_still_missing(show, num_finite, said):
     search = planted(lambda point: point["a"], num_finite)
     search.add_trials([math.nan, None, math.inf, *[math.nan] * 12])
-    search.command("start")
-    search.command("stop")
-    assert f"; {said}." in show(ImportancePlot, search)._said.value
+    ended(search)
+    plot = show(ImportancePlot, search)
+    assert f"; {said}." in plot._said.value
+    assert bars(plot) == {}
 
 
 def test_while_a_search_runs_it_is_computed_on_a_thread_and_not_again_at_once(show, refresh):
@@ -171,8 +161,7 @@ def test_what_is_kept_of_a_running_search_is_computed_at_once(show):
 
 def test_a_click_on_a_bar_shows_the_slice_of_that_parameter_first(show):
     search = planted(lambda point: point["a"])
-    search.command("start")
-    search.command("stop")
+    ended(search)
     panel = show(OptimizerWidget, search)
     plot = panel.plots["Importance"]
     panel._plots.show("Importance")
@@ -191,8 +180,7 @@ def test_a_click_on_a_bar_takes_no_slice_away_where_all_are_shown(show):
     rng = np.random.default_rng(0)
     for _ in range(20):
         search.add_trial(float(rng.random()), {name: float(rng.random()) for name in names})
-    search.command("start")
-    search.command("stop")
+    ended(search)
     panel = show(OptimizerWidget, search, plots=["Importance", "Slices"])
     panel.plots["Importance"]._on_click({"x": "p5"})
     assert panel.plots["Slices"].parameters == ("p5", *(name for name in names if name != "p5"))
@@ -205,8 +193,7 @@ def test_names_that_are_long_and_alike_stay_apart(show):
     for _ in range(20):
         point = {name: float(rng.random()) for name in names}
         search.add_trial(point[names[0]], point)
-    search.command("start")
-    search.command("stop")
+    ended(search)
     plot = show(ImportancePlot, search)
     assert len(bars(plot)) == 2
     assert max(map(len, bars(plot))) <= 32

@@ -448,18 +448,15 @@ def test_another_pair_closes_what_the_one_before_was_drawn_with(show, search, wi
     assert wire.num_open() <= before + 2
 
 
-def test_with_several_objectives_the_one_that_gives_the_colours_is_chosen(show, refresh):
+def test_the_objective_that_is_chosen_gives_the_colours(show, refresh):
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     for values in ([0.0, 0.0], [0.5, 5.0], [1.0, 10.0]):
         search.add_trial(values)
     plot = show(MapPlot, search, x="lr", y="dropout")
     assert seen(plot) == {0: BEST, 1: 4, 2: 0}
-    assert [label for label, _ in plot.objective_chooser.options] == ["a / x", "b / y"]
-    plot.objective_chooser.value = 1
-    assert plot.objective == 1
+    plot.objective = 1
     assert seen(plot) == {0: 0, 1: 4, 2: BEST}
     assert plot._name.value == "b / y"
-    assert plot.numbers().columns[1] == "b / y"
     search.add_trial([2.0, 20.0])
     refresh(plot)
     assert seen(plot)[3] == BEST
@@ -467,9 +464,3 @@ def test_with_several_objectives_the_one_that_gives_the_colours_is_chosen(show, 
     refresh(plot)
     plot.objective = 0
     assert seen(plot) == {}
-    with pytest.raises(t.TraitError, match="objective must be below 2"):
-        plot.objective = 2
-
-
-def test_one_objective_is_no_choice(show, search):
-    assert show(MapPlot, search).objective_chooser is None

@@ -428,12 +428,3 @@ def test_with_a_filter_too_no_trial_that_was_ended_early_is_on_the_front(show):
     plot = show(ParallelPlot, search, filter={"inside": True})
     assert "4 of 4 pass the filter" in plot._key.value
     assert plot._front.tolist() == [0, 1]
-
-
-def test_all_is_closed_with_the_plot(wire, search):
-    search.add_trials([0.5] * 3)
-    plot = ParallelPlot(search)
-    before = wire.num_open()
-    assert before > 0
-    plot.close()
-    assert wire.num_open() == 0

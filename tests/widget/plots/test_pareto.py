@@ -11,7 +11,7 @@ import traitlets as t
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, OptimizerWidget, ParetoPlot
-from hpo_widgets.widget.plots.pareto import front_steps
+from hpo_widgets.widget.plots.series import corners
 
 SIGNS = {"error": "min", "size": "min", "accuracy": "max"}
 
@@ -69,9 +69,9 @@ def test_the_front_is_what_it_would_be_among_all_trials_at_once(show, two, refre
 
 
 def test_the_line_goes_along_the_level_of_each_trial_to_the_next():
-    x, y = front_steps(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
+    x, y = corners(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
     assert (x.tolist(), y.tolist()) == ([1.0, 2.0, 2.0], [5.0, 5.0, 3.0])
-    assert [part.tolist() for part in front_steps(np.empty(0), np.empty(0))] == [[], []]
+    assert [part.tolist() for part in corners(np.empty(0), np.empty(0))] == [[], []]
 
 
 def test_a_large_value_is_good_where_the_objective_says_so(show):

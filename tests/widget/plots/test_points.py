@@ -17,9 +17,13 @@ HOT, CHUNK = STYLE.num_hot, STYLE.num_in_chunk
 
 def made_points():
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    made = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3))
+    made = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3), name_points=lambda _x, numbers: numbers)
     made.set_domain(Domain(0.0, 10_000.0), Domain(0.0, 1.0))
     return made
+
+
+def put(points, x, y, **keywords):
+    points.put(x, y, np.arange(len(x)), **keywords)
 
 
 @pytest.fixture
@@ -39,10 +43,10 @@ def in_marks(points):
 def test_every_point_is_in_a_mark_or_in_the_picture(points, num_points, at_once):
     x, y = np.arange(num_points, dtype=float), np.linspace(0.1, 0.9, num_points)
     if at_once:
-        points.reset(x, y)
+        put(points, x, y, is_new=True)
     else:
         for part in np.array_split(np.arange(num_points), max(1, num_points // 37)):
-            points.extend(x[part], y[part])
+            put(points, x[part], y[part])
     drawn = in_marks(points)
     assert len(points) == num_points
     assert len(points.hot.x) <= HOT
@@ -54,19 +58,19 @@ def test_every_point_is_in_a_mark_or_in_the_picture(points, num_points, at_once)
 
 
 def test_one_more_point_touches_the_hot_mark_alone(points, wire):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     wire.clear()
-    points.extend(np.array([5001.0]), np.array([0.5]))
+    put(points, np.array([5001.0]), np.array([0.5]))
     assert wire.touched() == {points.hot.comm}
     assert wire.num_bytes() < 500
 
 
 def test_settling_empties_the_hot_mark_one_piece_at_a_time(points, wire):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     num_in_picture, pieces = 5000 - len(in_marks(points)), []
     for number in range(5000, 5000 + 3 * HOT):
         wire.clear()
-        points.extend(np.array([float(number)]), np.array([0.5]))
+        put(points, np.array([float(number)]), np.array([0.5]))
         settle_one([points], most_hot=20)
         pieces.append(len(wire.touched() - {points.hot.comm}))
         assert wire.num_bytes() < 16_000
@@ -81,7 +85,7 @@ def test_settling_empties_the_hot_mark_one_piece_at_a_time(points, wire):
 def test_of_several_clouds_the_fullest_is_settled_and_only_one(wire):
     clouds = [made_points() for _ in range(3)]
     for cloud, num_points in zip(clouds, (5, 9, 7), strict=True):
-        cloud.extend(np.arange(float(num_points)), np.full(num_points, 0.5))
+        put(cloud, np.arange(float(num_points)), np.full(num_points, 0.5))
     settle_one(clouds, most_hot=20)
     assert [cloud.num_hot for cloud in clouds] == [5, 0, 7]
     settle_one(clouds, most_hot=20)
@@ -92,20 +96,27 @@ def test_of_several_clouds_the_fullest_is_settled_and_only_one(wire):
 def test_marks_for_many_points_are_made_once_when_there_are_many(wire):
     told = []
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    points = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3), on_marks=lambda: told.append(points.marks))
-    points.reset(np.arange(float(HOT)), np.full(HOT, 0.5))
+    points = GrowingPoints(
+        scales,
+        STYLE,
+        num_frozen=2,
+        rgb=(1, 2, 3),
+        name_points=lambda _x, numbers: numbers,
+        on_marks=lambda: told.append(points.marks),
+    )
+    put(points, np.arange(float(HOT)), np.full(HOT, 0.5), is_new=True)
     assert points.marks == [points.hot]
     assert not told
     for number in range(HOT, 5000, 500):
-        points.extend(np.arange(number, number + 500.0), np.full(500, 0.5))
-    points.reset(np.arange(7.0), np.full(7, 0.5))
+        put(points, np.arange(number, number + 500.0), np.full(500, 0.5))
+    put(points, np.arange(7.0), np.full(7, 0.5), is_new=True)
     assert told == [points.marks]
     assert len(points.marks) == 4
     assert points.marks[-1] is points.hot
 
 
 def test_a_picture_goes_along_with_the_axes_and_is_drawn_again_later(points, wire):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     num_open = wire.num_open()
     before = points.marks[0].image
     wire.clear()
@@ -123,7 +134,7 @@ def test_a_picture_goes_along_with_the_axes_and_is_drawn_again_later(points, wir
 
 
 def test_another_kind_of_axis_has_its_picture_at_once(points):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     before = points.marks[0].image
     points.set_domain(Domain(0.0, 10_000.0), Domain(0.1, 1.0, is_log=True))
     assert points.marks[0].image is not before
@@ -134,7 +145,7 @@ def test_many_points_are_fainter_in_marks_and_picture_alike(points, wire):
     points.fade(0.5)
     assert not points.is_stale  # nothing was drawn yet
     assert points.hot.opacities == [0.5]
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     before = points.marks[0].image
     wire.clear()
     points.fade(0.25)
@@ -149,7 +160,7 @@ def test_many_points_are_fainter_in_marks_and_picture_alike(points, wire):
 def test_marks_whose_points_are_in_the_picture_are_there_for_the_pointer_alone(points):
     seen = []
     for number in range(0, 4 * CHUNK, 10):
-        points.extend(np.arange(number, number + 10.0), np.full(10, 0.5))
+        put(points, np.arange(number, number + 10.0), np.full(10, 0.5))
         shown = [mark for mark in points.marks if isinstance(mark, Scatter) and mark.opacities == [1.0]]
         in_picture = points._in_picture
         # What is seen in a mark is not in the picture, and what is in neither is nowhere.
@@ -160,7 +171,7 @@ def test_marks_whose_points_are_in_the_picture_are_there_for_the_pointer_alone(p
 
 
 def test_a_picture_is_drawn_for_the_size_of_its_plot(points):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     points.set_size((400, 200))
     assert points.is_stale
     points.redraw()
@@ -171,8 +182,8 @@ def test_a_picture_is_drawn_for_the_size_of_its_plot(points):
 
 
 def test_other_points_replace_all(points):
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
-    points.reset(np.arange(3.0), np.full(3, 0.5))
+    put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
+    put(points, np.arange(3.0), np.full(3, 0.5), is_new=True)
     assert in_marks(points).tolist() == [0, 1, 2]
     assert not points.marks[0].visible
 
@@ -186,6 +197,6 @@ def test_very_many_points_at_once_draw_the_picture_once(points, monkeypatch):
         return draw(*args, **kwargs)
 
     monkeypatch.setattr(points_module, "points_picture", counted)
-    points.extend(np.linspace(0, 1, 20 * CHUNK), np.linspace(0, 1, 20 * CHUNK))
+    put(points, np.linspace(0, 1, 20 * CHUNK), np.linspace(0, 1, 20 * CHUNK))
     assert len(points) == 20 * CHUNK
     assert len(pictures) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from hpo_widgets.testing import ScriptedSearch
@@ -15,16 +14,6 @@ from hpo_widgets.widget.plots.series import ObjectiveValues
 def series_of(search, objective=0):
     series = ObjectiveValues(objective, minimise=search.objectives[objective].minimise)
     return series, series.put(search.snapshot())
-
-
-@pytest.mark.parametrize(("sign", "corners"), [("min", [3.0, 1.0]), ("max", [3.0, 5.0])])
-def test_the_best_so_far_is_a_step_line(sign, corners):
-    search = ScriptedSearch(signs=sign)
-    search.add_trials([3.0, 4.0 if sign == "min" else 2.0, corners[1], 2.0])
-    series, _ = series_of(search)
-    x, y = series.best_so_far()
-    assert x.tolist() == [0, 2, 2]
-    assert y.tolist() == [corners[0], corners[0], corners[1]]
 
 
 def test_only_completed_trials_make_the_best():
@@ -89,15 +78,6 @@ def test_a_drawn_trial_that_changes_is_noticed_once():
     assert series.has_rewritten
     series.put(search.changes_since(rows.version))
     assert not series.has_rewritten
-
-
-def test_the_second_objective_can_be_drawn():
-    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
-    search.add_trial([0.5, 2.0])
-    search.add_trial([0.4, 3.0])
-    series, _ = series_of(search, 1)
-    assert series.best_so_far()[1].tolist() == [2.0, 2.0, 3.0]
-    assert series.shown_of(np.arange(2)).tolist() == [2.0, 3.0]
 
 
 def test_very_many_steps_of_the_best_become_fewer_and_end_at_the_best():
