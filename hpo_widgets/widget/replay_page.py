@@ -23,7 +23,6 @@ from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.plots.numbers import NumbersTable
 from hpo_widgets.widget.saved_page import (
     PlayedBack,
-    bring_up_to_date,
     reachable,
     save_played_back,
     with_numbers,
@@ -100,7 +99,7 @@ def save_replay_html(
             changes = _TraitHistory()
             for place, position in enumerate(positions):
                 played.seek(position)
-                bring_up_to_date([panel.model_id])
+                panel._refresher.refresh(is_kept=True)  # noqa: SLF001 -- all of it is of this moment
                 changes.take(place, panel)
             parts = widgets_of(panel)
             bar = next(one for one in parts if isinstance(one, ReplayBar))

@@ -213,12 +213,6 @@ def with_numbers(states: dict[str, Any]) -> dict[str, Any]:
     return states
 
 
-def bring_up_to_date(model_ids: Iterable[str]) -> None:
-    """Refresh those of the widgets that show a search, so that none of them lags behind it."""
-    with _at_one_moment(model_ids):
-        pass
-
-
 @contextlib.contextmanager
 def _at_one_moment(model_ids: Iterable[str]) -> Iterator[None]:
     """Refresh those of the widgets that show a search, and no more until the end of the block."""

@@ -50,11 +50,6 @@ class Brush:
         self._ends: list[tuple[Any, Any]] = []
 
     @property
-    def is_on(self) -> bool:
-        """Whether a drag brushes."""
-        return self._selector is not None
-
-    @property
     def is_held(self) -> bool:
         """Whether a hand is on the rectangle."""
         return self._selector is not None and bool(self._selector.brushing)
@@ -76,7 +71,7 @@ class Brush:
 
     def switch(self, *, on: bool) -> None:
         """Have drags brush, or clicks be heard again; a rectangle that is there goes."""
-        if on == self.is_on:
+        if on == (self._selector is not None):
             return
         old, self._selector = self._selector, self._make() if on else None
         self._figure.interaction = self._selector

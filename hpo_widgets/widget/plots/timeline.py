@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
-    from hpo_widgets.trials.filter import Mask
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.sync.refresher import Update
 
@@ -75,15 +74,9 @@ class Bars(NamedTuple):
     lane: Floats
 
 
-def _has_run(rows: Rows) -> Mask:
-    """Which trials have begun."""
-    has_run: Mask = np.isfinite(rows.started)
-    return has_run
-
-
 def first_start(rows: Rows) -> float:
     """Return when the first of the trials that have begun began, in Unix seconds; infinity where none has."""
-    return float(rows.started[_has_run(rows)].min(initial=np.inf))
+    return float(rows.started[np.isfinite(rows.started)].min(initial=np.inf))
 
 
 def bars(rows: Rows, now: float, first: float | None = None) -> dict[TrialState, Bars]:
@@ -107,7 +100,7 @@ def bars(rows: Rows, now: float, first: float | None = None) -> dict[TrialState,
     dict
         One entry for each state that is drawn.
     """
-    has_run = _has_run(rows)
+    has_run = np.isfinite(rows.started)
     started, state, worker = rows.started[has_run], rows.state[has_run], rows.worker[has_run]
     ended = np.maximum(np.where(np.isfinite(rows.ended[has_run]), rows.ended[has_run], now), started)
     first = first_start(rows) if first is None else first
@@ -220,7 +213,7 @@ class TimelinePlot(Plot):
     def numbers(self) -> PlotNumbers:
         """Return the trials that ran, the newest first: the worker, and when since the first start."""
         rows = passing_rows(self.search, self.filter)
-        has_run, first = _has_run(rows), first_start(self.search.snapshot())
+        has_run, first = np.isfinite(rows.started), first_start(self.search.snapshot())
         return trial_numbers(
             self.search,
             rows.numbers[has_run][::-1].tolist(),
