@@ -82,6 +82,12 @@ class Notebook:
         (self.lab.root / name).write_text(json.dumps(notebook), encoding="utf-8")
         self.open_file(name)
 
+    def show(self, *cells: str) -> Locator:
+        """Open a notebook of code cells, run them all, and give the first panel that they show."""
+        self.open(*cells)
+        self.run_all()
+        return self.panel()
+
     def open_file(self, name: str) -> None:
         """Open a notebook that is in the server's folder."""
         if self.page.url.startswith(f"{self.lab.base}/lab"):

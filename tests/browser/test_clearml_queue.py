@@ -61,9 +61,7 @@ def _served(lab):
 
 @pytest.mark.slow
 def test_a_pause_and_a_narrowed_range_reach_what_waits_in_the_queue(notebook):
-    notebook.open("from served_queue import *", PANEL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show("from served_queue import *", PANEL)
     expect(button(panel, "workers: 4 at once")).to_be_visible()
     button(panel, "Start").click()
     notebook.wait_kernel("optimizer.counts[0] == 4 and statuses() == ['queued'] * 4")

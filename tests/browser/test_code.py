@@ -28,9 +28,7 @@ widget
 @pytest.fixture
 def panel(notebook):
     notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    notebook.open(SEARCH)
-    notebook.run_all()
-    return notebook.panel()
+    return notebook.show(SEARCH)
 
 
 def test_the_code_is_opened_copied_and_closed_by_keyboard(notebook, panel):

@@ -112,9 +112,7 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab
                 lost.append(sent)
 
         notebook.page.on("websocket", lambda socket: socket.on("framesent", note_acknowledgement))
-        notebook.open(PANEL, TRIALS)
-        notebook.run_all()
-        panel = notebook.panel()
+        panel = notebook.show(PANEL, TRIALS)
         expect(panel.locator(".hpo-pill")).to_have_text("●running")
         notebook.wait_kernel("len(search.snapshot()) > 5")
         away = panel.locator(".hpo-away")

@@ -143,9 +143,7 @@ def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its
 
 @pytest.mark.slow
 def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
-    notebook.open(TRAIN, SEARCH)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(TRAIN, SEARCH)
     expect(button(panel, "Start")).to_be_visible()
     notebook.page.evaluate(RESTART)
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
@@ -167,8 +165,7 @@ race
 @pytest.mark.parametrize("end", ["shut down", "died"])
 def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end):
     door.touch()
-    notebook.open(TRAIN, SEARCH, RACE)
-    notebook.run_all()
+    notebook.show(TRAIN, SEARCH, RACE)
     panel = notebook.page.locator(".jp-OutputArea .hpo-panel").first
     race = notebook.page.locator(".jp-OutputArea .hpo-race-layout")
     button(panel, "Start").click()
@@ -216,8 +213,7 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
 @pytest.mark.slow
 def test_two_panels_of_one_search_stay_in_step(notebook, door):
     door.touch()
-    notebook.open(TRAIN, SEARCH, "second = OptimizerWidget(optimizer)\nsecond")
-    notebook.run_all()
+    notebook.show(TRAIN, SEARCH, "second = OptimizerWidget(optimizer)\nsecond")
     panels = notebook.page.locator(".jp-OutputArea .hpo-panel")
     first, second = panels.nth(0), panels.nth(1)
     button(first, "Start").click()

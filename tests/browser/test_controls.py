@@ -183,9 +183,7 @@ widget
 
 @pytest.mark.slow
 def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(notebook):
-    notebook.open(REAL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(REAL)
     notebook.kernel("[optimizer.start(tell)] and None")
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     notice = panel.locator(".hpo-notices li")
@@ -222,9 +220,7 @@ def test_waiting_fits_a_narrow_panel(opened, panel):
 
 @pytest.mark.slow
 def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(PANEL)
     button(panel, "Start").click()
     button(panel, "Wait").click()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")

@@ -315,9 +315,7 @@ widget
 
 @pytest.mark.slow
 def test_a_queued_point_is_the_next_trial_and_is_marked(notebook):
-    notebook.open(REAL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(REAL)
     button(panel, "Start").click()
     notebook.wait_kernel("widget.num_active > 0")
     button(panel, "try a point").click()

@@ -98,8 +98,7 @@ LOOKS_ONCE = f"({LONGER})([100, 2500])"
 
 @pytest.mark.slow
 def test_the_panel_is_there_again_though_the_page_made_its_widgets_while_it_was_not_looked_for(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
+    notebook.show(PANEL)
     expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
     with notebook.page.context.new_page() as page:
         page.add_init_script(LOOKS_ONCE)
@@ -132,8 +131,7 @@ NUM_TRIALS = "len(optimizer.snapshot())"
 @pytest.fixture
 def running(notebook):
     """A search of a function that runs in worker processes, with its panel."""
-    notebook.open(SEARCH)
-    notebook.run_all()
+    notebook.show(SEARCH)
     expect(notebook.panel().locator(".hpo-pill")).to_have_text("●running")
     notebook.wait_kernel(f"{NUM_TRIALS} > 30")
     yield notebook

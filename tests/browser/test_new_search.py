@@ -104,8 +104,7 @@ def sources(notebook):
 
 
 def test_from_the_launcher_to_a_search_that_runs(notebook, form):
-    notebook.open(TRAIN)
-    notebook.run_all()
+    notebook.show(TRAIN)
     notebook.command("launcher:create")
     notebook.page.locator(".jp-LauncherCard", has_text="New search").click()
     expect(form.get_by_label("Function", exact=True)).to_have_value("train")
@@ -219,8 +218,7 @@ def test_without_a_notebook_the_form_makes_one_and_begins_with_an_example(notebo
 
 @pytest.mark.slow
 def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
-    notebook.open(TRAIN)
-    notebook.run_all()
+    notebook.show(TRAIN)
     first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
     second = f"beside-{first}"
     (notebook.lab.root / second).write_text(
@@ -463,8 +461,7 @@ def test_scripts_and_tasks_are_written_too(notebook, form):
 
 @pytest.mark.slow
 def test_the_form_has_no_serious_fault_and_fits_where_it_is_narrow_in_both_themes(notebook, form):
-    notebook.open(TRAIN)
-    notebook.run_all()
+    notebook.show(TRAIN)
     open_form(notebook)
     expect(code(form)).to_contain_text("base_task_id=train")
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))

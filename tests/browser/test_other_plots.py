@@ -29,9 +29,7 @@ widget
 
 
 def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(PANEL)
     expect(panel.get_by_role("tab", name="Pareto")).to_have_attribute("aria-selected", "true")
     notebook.wait_kernel("len(widget.plots['Pareto'].figures[0]._front.names) > 1")
     notebook.kernel("search.add_trial([-1.0, -1.0])")
@@ -73,9 +71,7 @@ panel => [...panel.querySelectorAll('.widget-dropdown select')].every(select =>
 
 
 def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(notebook):
-    notebook.open(THREE)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(THREE)
     across = panel.get_by_label("Across")
     expect(across).to_be_visible()
     assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
@@ -118,9 +114,7 @@ widget
 
 
 def test_the_map_is_looked_at_chosen_and_clicked(notebook):
-    notebook.open(MAP)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(MAP)
     panel.get_by_role("tab", name="Map").click()
     notebook.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
     expect(panel.get_by_text("lower is better")).to_be_visible()
@@ -176,9 +170,7 @@ widget
 
 
 def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
-    notebook.open(CURVES)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(CURVES)
     panel.get_by_role("tab", name="Curves").click()
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
     best = notebook.kernel("search.best_trial.number")
@@ -230,9 +222,7 @@ ABOUT = {
 
 
 def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboard_in_one_of_them(notebook):
-    notebook.open(OBJECTIVES)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(OBJECTIVES)
     page = notebook.page
     chooser = panel.get_by_label("objective", exact=True).locator("visible=true")
     for title, about in ABOUT.items():

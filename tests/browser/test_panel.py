@@ -224,8 +224,7 @@ def test_trials_are_drawn_failed_ones_on_their_lane_and_named_under_the_pointer(
 
 @pytest.mark.slow
 def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
+    notebook.show(PANEL)
     expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
     notebook.command("notebook:create-output-view")
     side = notebook.page.locator(".jp-LinkedOutputView .hpo-panel")
@@ -246,9 +245,7 @@ def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
 
 @pytest.mark.slow
 def test_what_is_drawn_behind_another_tab_of_jupyterlab_is_whole_when_it_is_seen(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(PANEL)
     expect(panel.locator(".hpo-pill")).to_have_text("○idle")
     notebook.kernel("[search.command('start'), search.add_trials([0.5, 0.25, 0.4])] and None")
     path = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
@@ -301,7 +298,7 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
 
 @pytest.mark.slow
 def test_each_part_can_be_shown_alone(notebook):
-    notebook.open("""
+    notebook.show("""
 from IPython.display import display
 from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch
@@ -320,7 +317,6 @@ search.add_trials([number % 17 - 8.5 for number in range(40)])
 parts = [kind(search) for kind in (HistoryPlot, SpacePanel, StatusPanel, SearchControls)]
 display(*parts)
 """)
-    notebook.run_all()
     page = notebook.page
     expect(page.locator(".hpo-plot-host .dot")).to_have_count(41)
     expect(page.locator(".hpo-title")).to_have_text("scripted")
@@ -347,7 +343,7 @@ display(*parts)
 
 
 def test_text_of_a_search_is_never_html(notebook):
-    notebook.open(f"""
+    panel = notebook.show(f"""
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -361,8 +357,6 @@ search = ScriptedSearch(
 widget = OptimizerWidget(search)
 widget
 """)
-    notebook.run_all()
-    panel = notebook.panel()
     expect(panel.locator(".hpo-title")).to_have_text(MARKUP)
     notebook.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
     notebook.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")

@@ -175,8 +175,7 @@ widget
 
 @pytest.mark.slow
 def test_a_shadow_hints_at_axes_beyond_the_edge_until_they_are_scrolled_to(notebook):
-    notebook.open(MANY)
-    notebook.run_all()
+    notebook.show(MANY)
     notebook.use_theme(dark=False)
     notebook.set_panel_width(900)
     panel = notebook.panel()

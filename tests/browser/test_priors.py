@@ -175,8 +175,7 @@ def test_a_running_search_proposes_where_it_was_drawn(notebook):
     # What TPE has learnt when it is drawn is always the same.
     door = notebook.lab.root / "held.priors"
     door.touch()
-    notebook.open(RUNNING)
-    notebook.run_all()
+    notebook.show(RUNNING)
     panel = notebook.panel().locator(".hpo-space")
     expect(panel.get_by_role("slider").first).to_be_visible()
     notebook.wait_kernel("len(optimizer.snapshot()) == 21")

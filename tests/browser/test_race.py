@@ -115,9 +115,7 @@ shown
 
 
 def test_searches_are_compared_while_they_run(notebook):
-    notebook.open(COMPARED, "[search.start() for search in searches.values()]")
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(COMPARED, "[search.start() for search in searches.values()]")
     best = panel.get_by_role("table", name="The best of each search")
     expect(best.get_by_role("row", name=re.compile("^TPE 30, completed"))).to_be_visible()
     expect(best.get_by_role("row", name=re.compile("^wide 30, completed"))).to_be_visible()
@@ -147,9 +145,7 @@ challenge
 
 
 def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
-    notebook.open(CHALLENGE)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(CHALLENGE)
     score = panel.get_by_role("table", name="Score")
     expect(panel.locator(".hpo-verdict")).to_contain_text("3 points are left.")
     expect(score.get_by_role("row")).to_have_count(2)
@@ -191,9 +187,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
 
 @pytest.mark.parametrize(("shown", "what"), [(COMPARED, "comparison"), (CHALLENGE, "challenge")])
 def test_what_is_shown_again_by_its_cell_says_that_its_kernel_has_ended(notebook, shown, what):
-    notebook.open(shown)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(shown)
     gone = panel.get_by_role("alert").filter(has_text=f"the kernel of this {what} has ended. Run its cell again.")
     expect(gone).to_have_count(0)  # of what the tree of accessibility has
     notebook.command("kernelmenu:shutdown")
@@ -219,9 +213,7 @@ StrategyRace(branin, space, strategies, trials=4, repeats=1)
 
 def test_maps_stand_in_one_line_whatever_the_strategies_are_called(notebook):
     notebook.page.set_viewport_size({"width": 1100, "height": 1000})
-    notebook.open(LONG_NAME)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(LONG_NAME)
     expect(panel.locator(".hpo-look .bqplot svg").first).to_be_visible()
     rest(panel)
     names = [one.bounding_box()["height"] for one in panel.locator(".hpo-look-head .hpo-series").all()]

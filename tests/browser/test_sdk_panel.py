@@ -76,9 +76,7 @@ def _served(lab):
 
 @pytest.mark.slow
 def test_a_controller_is_started_steered_and_stopped_while_the_sdks_stop_blocks(notebook):
-    notebook.open("from served import *", RANDOM)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show("from served import *", RANDOM)
     button(panel, "Start").click()
     notebook.kernel("bool(threading.Thread(target=work, args=(8,), daemon=True).start() or True)")
     notebook.wait_kernel("widget.num_trials >= 6 and widget.best_trial is not None")
@@ -100,9 +98,7 @@ def test_a_controller_is_started_steered_and_stopped_while_the_sdks_stop_blocks(
 
 @pytest.mark.slow
 def test_what_the_sdks_strategy_cannot_do_is_disabled_with_the_reason(notebook):
-    notebook.open("from served import *", OPTUNA)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show("from served import *", OPTUNA)
     button(panel, "Start").click()
     notebook.wait_kernel("widget.num_active >= 2")
     handle = panel.get_by_role("slider", name="units").first

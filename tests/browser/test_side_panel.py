@@ -153,8 +153,7 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
 
 @pytest.mark.slow
 def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_line_beside_its_tab(notebook, side):
-    notebook.open(cell("digits"))
-    notebook.run_all()
+    notebook.show(cell("digits"))
     open_list(notebook)
     shown = entry(side, "digits")
     opens, stop = (shown.get_by_role("button", name=f"{name} digits") for name in ("Open", "Stop"))
@@ -219,8 +218,7 @@ def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_
 
 @pytest.mark.slow
 def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
-    notebook.open(cell("first"))
-    notebook.run_all()
+    notebook.show(cell("first"))
     first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
     second = f"beside-{first}"
     (notebook.lab.root / second).write_text(
@@ -266,8 +264,7 @@ def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
 
 @pytest.mark.slow
 def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(notebook, side):
-    notebook.open(cell("digits"))
-    notebook.run_all()
+    notebook.show(cell("digits"))
     open_list(notebook)
     entry(side, "digits").get_by_role("button", name="Open digits").click()
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
@@ -294,8 +291,7 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
 
 @pytest.mark.slow
 def test_a_tab_opens_without_https_and_follows_its_notebook_when_that_is_renamed_or_closed(notebook, side):
-    notebook.open(cell("digits"))
-    notebook.run_all()
+    notebook.show(cell("digits"))
     notebook.save()
     # What a page lacks that comes over http from another machine.
     notebook.page.evaluate("() => { delete Crypto.prototype.randomUUID; }")
@@ -324,8 +320,7 @@ def test_a_tab_opens_without_https_and_follows_its_notebook_when_that_is_renamed
 
 @pytest.mark.slow
 def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(notebook, side, workspace):
-    notebook.open(cell("digits"))
-    notebook.run_all()
+    notebook.show(cell("digits"))
     path = notebook.save()
     open_list(notebook)
     # A page that is left at once, before JupyterLab has written where the tab stands.
@@ -356,8 +351,7 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     earlier.start()
     earlier.wait()
     earlier.close_files()
-    notebook.open(cell("digits"))
-    notebook.run_all()
+    notebook.show(cell("digits"))
     notebook.save()
     open_list(notebook)
     entry(side, "digits").get_by_role("button", name="Open digits").click()
@@ -409,8 +403,7 @@ OptimizerWidget(optimizer)
 @pytest.mark.slow
 def test_a_name_of_markup_and_control_characters_is_text_live_in_the_tab_and_of_what_is_kept(notebook, side):
     name = f"{MARKUP}\x1b[31m\x00\u202ereversed"
-    notebook.open(SEARCH.replace("seed=1", f"seed=1, name={name!r}"))
-    notebook.run_all()
+    notebook.show(SEARCH.replace("seed=1", f"seed=1, name={name!r}"))
     search_id = notebook.kernel("optimizer.id")
     open_list(notebook)
     title = group(side, "Ended").locator(".hpo-entry-title", has_text="reversed")
@@ -445,8 +438,7 @@ while not Path("told").exists():
 def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by_a_cell(notebook, side):
     told = notebook.lab.root / "told"
     told.touch()
-    notebook.open(SEARCH, BUSY_UNTIL_TOLD)
-    notebook.run_all()
+    notebook.show(SEARCH, BUSY_UNTIL_TOLD)
     search_id = notebook.kernel("optimizer.id")
     open_list(notebook)
     shown = side.locator(".hpo-entry").filter(has=notebook.page.locator(f"[title*='{search_id}']"))

@@ -28,9 +28,7 @@ widget
 
 @pytest.mark.slow
 def test_slices_are_looked_at_clicked_and_followed(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    panel, page = notebook.panel(), notebook.page
+    panel, page = notebook.show(PANEL), notebook.page
     history, slices = (panel.get_by_role("tab", name=name) for name in ("History", "Slices"))
     expect(history).to_have_attribute("aria-selected", "true")
     # By keyboard: the list of tabs is one stop, its arrows lead on.

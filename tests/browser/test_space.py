@@ -324,9 +324,7 @@ widget
 
 @pytest.mark.slow
 def test_64_parameters_scroll_and_can_be_found(notebook):
-    notebook.open(IMPORTS + MANY)
-    notebook.run_all()
-    panel = notebook.panel()
+    panel = notebook.show(IMPORTS + MANY)
     expect(panel.get_by_role("slider")).to_have_count(128)
     assert panel.locator(".hpo-space").bounding_box()["height"] < 800
     panel.get_by_role("slider", name="parameter 63, upper end").press("PageDown")
@@ -352,7 +350,7 @@ NAMES = [
 
 @pytest.mark.slow
 def test_any_name_and_choice_is_text_and_can_be_steered(notebook):
-    notebook.open(
+    notebook.show(
         IMPORTS
         + f"""
 names = {NAMES!r}
@@ -368,7 +366,6 @@ for number in range(400):
 widget
 """
     )
-    notebook.run_all()
     space = notebook.panel().locator(".hpo-space")
     expect(space.locator(".hpo-parameter-name")).to_have_count(len(NAMES) + 1)
     shown = space.locator(".hpo-parameter-name").evaluate_all("names => names.map(name => name.textContent)")

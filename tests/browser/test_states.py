@@ -105,8 +105,7 @@ IN_BOTH_THEMES = ("running", "odd-names")
 @pytest.fixture(scope="module")
 def opened(pages):
     with pages.lend() as page:
-        page.open(NOTEBOOK)
-        page.run_all()
+        page.show(NOTEBOOK)
         page.page.set_viewport_size({"width": 1400, "height": 2200})
         yield page
 

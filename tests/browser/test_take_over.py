@@ -35,18 +35,16 @@ def viewer(pages):
 def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_was_killed(notebook, viewer, door):
     door = door.with_suffix(".6")
     door.touch()
-    notebook.open(TRAIN, SEARCH)
-    notebook.run_all()
+    notebook.show(TRAIN, SEARCH)
     button(notebook.panel(), "Start").click()
     notebook.wait_kernel("optimizer.counts[2] == 6 and optimizer.counts[1] == 2")
     search_id, owner = notebook.kernel("[optimizer.id, __import__('os').getpid()]")
 
-    viewer.open(
+    viewer.show(
         IMPORT + TRAIN,
         f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget",
         f"bare = OptimizerWidget.open({search_id!r})\nbare",
     )
-    viewer.run_all()
     panels = viewer.page.locator(".jp-OutputArea .hpo-panel")
     panel, bare = panels.nth(0), panels.nth(1)
     expect(panel.locator(".hpo-pill")).to_have_text("●running")

@@ -37,9 +37,7 @@ def complaints(page):
 # In JupyterLab tests of tests/browser do all of this.
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_panel_is_started_and_steered(page):
-    page.open(PANEL)
-    page.run_all()
-    panel = page.panel()
+    panel = page.show(PANEL)
     button(panel, "Start").click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     expect(panel.locator(".hpo-history-host .dot").nth(3)).to_be_attached()

@@ -11,8 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # In JupyterLab this is a test of tests/browser.
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_function_becomes_a_cell_with_its_panel(page):
-    page.open("def train(lr=0.001):\n    return lr")
-    page.run_all()
+    page.show("def train(lr=0.001):\n    return lr")
     page.console_errors.clear()  # Notebook 7 complains of its own settings while it is loaded
     page.command("hpo-widgets:new-search")
     form = page.page.locator(".hpo-new")

@@ -201,8 +201,7 @@ def test_a_race_a_comparison_and_a_challenge_are_live_again_in_a_page_that_is_lo
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_panel_is_live_again_in_a_page_that_is_loaded_again_and_left_with_the_way_back_by_a_restart(page):
-    page.open(PANEL, RUN)
-    page.run_all()
+    page.show(PANEL, RUN)
     expect_live(page)
     page.load_again()
     expect_live(page)
