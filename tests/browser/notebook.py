@@ -131,12 +131,40 @@ class Notebook:
     def save(self) -> str:
         """Save the notebook; its name in the server's folder."""
         self.command("docmanager:save")
-        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+        return self.path()
 
     def save_with_picture(self) -> str:
         """Save the notebook with what its panels show now, however long the kernel takes to draw it."""
         with self.longer(10_000):  # for which a save waits for its pictures
             return self.save()
+
+    def path(self) -> str:
+        """Path of the notebook in the server's folder."""
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context?.path ?? ''")
+
+    def open_beside(self, **replaced: str) -> tuple[str, str]:
+        """Run a copy of the saved notebook, with some words replaced, beside it; gives the paths of both."""
+        first = self.path()
+        second, text = f"beside-{first}", (self.lab.root / first).read_text(encoding="utf-8")
+        for old, new in replaced.items():
+            text = text.replace(old, new)
+        (self.lab.root / second).write_text(text, encoding="utf-8")
+        self.command("docmanager:open", path=second)
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
+        self.run_all()
+        return first, second
+
+    def restart(self, path: str | None = None) -> None:
+        """Restart the kernel, of the notebook of a path where several are open."""
+        self.page.evaluate(
+            """async path => {
+              const isMeant = widget => widget.sessionContext && (path === null || widget.context.path === path);
+              const { sessionContext } = [...window.jupyterapp.shell.widgets('main')].find(isMeant);
+              await sessionContext.session.kernel.restart();
+              await sessionContext.ready;
+            }""",
+            path,
+        )
 
     def load_again(self) -> None:
         """Save the notebook, leave the page and open it again."""
@@ -161,6 +189,15 @@ class Notebook:
         """Have one cell run, without waiting."""
         self._make_active(index)
         self.page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-cell'); }")
+
+    def busy_prompts(self) -> Locator:
+        """The prompts of the cells that run, or wait to."""
+        return self.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")
+
+    def be_busy(self, index: int) -> None:
+        """Have a cell run that does not end by itself, and wait until it does."""
+        self.start_cell(index)
+        self.busy_prompts().wait_for()
 
     def _make_active(self, index: int) -> None:
         self.page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }", index)

@@ -106,7 +106,7 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     expect(panel.get_by_role("form", name="Filter by")).to_be_visible()
     assert faults(panel, dark=dark) == [], "filter, box and point"
 
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    notebook.restart()
     expect(panel.get_by_text("Not connected any more")).to_be_visible()
     assert faults(panel, dark=dark) == [], "disconnected"
     notebook.screenshot(f"accessibility-disconnected-{'dark' if dark else 'light'}", panel)

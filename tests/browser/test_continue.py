@@ -36,11 +36,6 @@ widget = OptimizerWidget(optimizer)
 widget
 """
 IMPORT = "from hpo_widgets import OptimizerWidget\n"
-RESTART = """async () => {
-  const context = window.jupyterapp.shell.currentWidget.sessionContext;
-  await context.session.kernel.restart();
-  await context.ready;
-}"""
 # As one does that needs more memory than there is.
 DIE = """() => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
@@ -86,7 +81,7 @@ def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its
     in_file = notebook.lab.root / notebook.save_with_picture()
     assert f"{done} completed" in in_file.read_text(encoding="utf-8")
     # In mid-search, as a person does who has lost patience.
-    notebook.page.evaluate(RESTART)
+    notebook.restart()
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     code = gone.locator("code").inner_text()
     assert code.splitlines()[-1] == f'OptimizerWidget.open("{search_id}", base_task_id=train)'
@@ -130,7 +125,7 @@ def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its
     assert notebook.complaints() == []
 
     # Without the callable there is a view that says how to go on.
-    notebook.page.evaluate(RESTART)
+    notebook.restart()
     notebook.run_cell(0)
     panel = run_new_cell(notebook, f"{IMPORT}widget = OptimizerWidget.open({search_id!r})\nwidget")
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
@@ -145,7 +140,7 @@ def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its
 def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     panel = notebook.show(TRAIN, SEARCH)
     expect(button(panel, "Start")).to_be_visible()
-    notebook.page.evaluate(RESTART)
+    notebook.restart()
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_contain_text("This search was not started yet: run its cell again.")
     expect(gone.locator("code")).to_be_hidden()

@@ -133,9 +133,8 @@ def test_from_the_launcher_to_a_search_that_runs(notebook, form):
 def test_the_form_works_by_keyboard_while_a_cell_runs_and_tells_errors_at_their_fields(notebook, form):
     notebook.open(TRAIN, BUSY, "later = 1")
     notebook.run_cell(0)
-    notebook.start_cell(1)
+    notebook.be_busy(1)
     # All that follows happens while the cell computes.
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
     open_form(notebook)
     keyboard = notebook.page.keyboard
     function = form.get_by_label("Function", exact=True)
@@ -177,9 +176,9 @@ def test_the_form_works_by_keyboard_while_a_cell_runs_and_tells_errors_at_their_
     expect(form).to_have_count(0)
     # Below the active cell, and nothing was waited for.
     assert "base_task_id=train" in sources(notebook)[2]
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    expect(notebook.busy_prompts()).to_be_visible()
     notebook.page.evaluate(INTERRUPT)
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_have_count(0)
+    expect(notebook.busy_prompts()).to_have_count(0)
     assert notebook.complaints() == []
 
 
@@ -219,14 +218,7 @@ def test_without_a_notebook_the_form_makes_one_and_begins_with_an_example(notebo
 @pytest.mark.slow
 def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
     notebook.show(TRAIN)
-    first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
-    second = f"beside-{first}"
-    (notebook.lab.root / second).write_text(
-        (notebook.lab.root / first).read_text(encoding="utf-8").replace("def train", "def other"), encoding="utf-8"
-    )
-    notebook.command("docmanager:open", path=second)
-    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
-    notebook.run_all()
+    first, second = notebook.open_beside(train="other")
     notebook.command("hpo-widgets:open-search-panel")
     notebook.page.locator(".hpo-side").get_by_role("button", name="New search").click()
     choice = form.get_by_label("Notebook")
@@ -237,13 +229,7 @@ def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
     expect(function).to_have_value("train")
     choice.select_option(label=second)
     expect(function).to_have_value("other")
-    notebook.page.evaluate(
-        """async path => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(one => one.context?.path === path);
-          await notebook.sessionContext.session.kernel.restart();
-        }""",
-        second,
-    )
+    notebook.restart(second)
     expect(form).to_contain_text("No function in this kernel yet")
     expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
     choice.select_option(label=first)
@@ -255,8 +241,7 @@ def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without
     notebook.open(TRAIN, BUSY, "import sys; sys.modules['hpo_widgets.optimizer.new_search'] = None")
     notebook.run_cell(0)
     notebook.page.evaluate(BEFORE_IPYKERNEL_7)
-    notebook.start_cell(1)
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    notebook.be_busy(1)
     open_form(notebook)
     expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
     expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
@@ -277,8 +262,7 @@ def test_what_a_person_has_set_stays_when_the_function_is_defined_anew(notebook,
     notebook.page.evaluate(BEFORE_IPYKERNEL_7)
     told = notebook.lab.root / "told"
     told.unlink(missing_ok=True)
-    notebook.start_cell(1)
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    notebook.be_busy(1)
     open_form(notebook)
     trials, goal = form.get_by_label("Trials"), form.get_by_label("Goal")
     low, layers = form.get_by_label("lr: least value"), row(form, "layers").get_by_role("checkbox")
@@ -305,12 +289,7 @@ def test_what_a_person_has_set_stays_when_the_function_is_defined_anew(notebook,
     expect(code(form)).to_contain_text('"momentum"')
     is_as_set()
     # After a restart the function comes back behind another one.
-    notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.sessionContext.session.kernel.restart();
-        }"""
-    )
+    notebook.restart()
     expect(form).to_contain_text("No function in this kernel yet")
     goal.select_option("min")
     run(2)
@@ -351,8 +330,7 @@ def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(no
         assert len(sources(notebook)) == 2
         told.unlink(missing_ok=True)
         notebook.page.evaluate(GO_TO_NOTEBOOK)
-        notebook.start_cell(1)
-        expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+        notebook.be_busy(1)
         form.get_by_label("Trials").fill("5")
         expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
 
@@ -407,8 +385,7 @@ def test_an_answer_takes_no_press_away_from_a_button(notebook, form):
     told.unlink(missing_ok=True)
     # The answer comes quickly, while the mouse is pressed.
     notebook.kernel("__import__('hpo_widgets.optimizer.new_search') and None")
-    notebook.start_cell(1)
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    notebook.be_busy(1)
     open_form(notebook)
     form.get_by_label("A trial runs").select_option("script")
     form.get_by_label("Script", exact=True).fill("missing.py")

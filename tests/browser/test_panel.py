@@ -248,7 +248,7 @@ def test_what_is_drawn_behind_another_tab_of_jupyterlab_is_whole_when_it_is_seen
     panel = notebook.show(PANEL)
     expect(panel.locator(".hpo-pill")).to_have_text("○idle")
     notebook.kernel("[search.command('start'), search.add_trials([0.5, 0.25, 0.4])] and None")
-    path = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    path = notebook.path()
     notebook.command("launcher:create")
     expect(panel).to_be_hidden()
     notebook.kernel("search.set_status('completed')")

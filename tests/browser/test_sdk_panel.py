@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.clearml_kernel import SERVER
 from tests.browser.hand import button
-from tests.browser.test_continue import RESTART
 
 pytestmark = pytest.mark.browser
 
@@ -110,7 +109,7 @@ def test_what_the_sdks_strategy_cannot_do_is_disabled_with_the_reason(notebook):
     notebook.wait_kernel("widget.status == 'stopped'")
     assert not notebook.complaints()
     # No journal keeps it, so that there is no code that opens it again.
-    notebook.page.evaluate(RESTART)
+    notebook.restart()
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_contain_text("No journal keeps this search: run its cell again.")
     expect(gone.locator("code")).to_be_hidden()

@@ -108,6 +108,12 @@ def group(side, title):
     return side.locator(".hpo-side-group").filter(has=side.page.get_by_role("list", name=title, exact=True))
 
 
+def close_tab(notebook):
+    """Close the tab of the search "digits"."""
+    label = notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True)
+    label.locator("..").locator(".lm-TabBar-tabCloseIcon").click()
+
+
 def tab(notebook):
     return notebook.page.locator(".hpo-search-tab .hpo-panel")
 
@@ -117,9 +123,8 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     told.unlink(missing_ok=True)
     notebook.open(cell("digits"), BUSY)
     notebook.run_cell(0)
-    notebook.start_cell(1)
+    notebook.be_busy(1)
     # All that follows happens while the cell computes.
-    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
     open_list(notebook)
     shown = entry(side, "digits")
     expect(shown.locator(".hpo-pill")).to_have_text("●running")
@@ -170,7 +175,7 @@ def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_
 
     wanted = {
         "searchId": notebook.kernel("search.id"),
-        "path": notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context?.path ?? ''"),
+        "path": notebook.path(),
         "title": "digits",
     }
 
@@ -202,15 +207,11 @@ def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_
     expect(tab(notebook)).to_be_visible()
     expect(line).not_to_be_visible()
     # A tab that is closed leaves the panel in its cell, as before.
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
+    close_tab(notebook)
     expect(tab(notebook)).to_have_count(0)
     open_beside()
     expect(line).to_be_visible()
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
+    close_tab(notebook)
     expect(in_cell).to_be_visible()
     expect(in_cell.locator(".hpo-plot-host .dot").first).to_be_visible()
     assert notebook.complaints() == []
@@ -219,14 +220,7 @@ def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_
 @pytest.mark.slow
 def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
     notebook.show(cell("first"))
-    first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
-    second = f"beside-{first}"
-    (notebook.lab.root / second).write_text(
-        (notebook.lab.root / first).read_text(encoding="utf-8").replace("first", "second"), encoding="utf-8"
-    )
-    notebook.command("docmanager:open", path=second)
-    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
-    notebook.run_all()
+    first, second = notebook.open_beside(first="second")
     notebook.command("launcher:create")
     notebook.page.locator(".jp-LauncherCard", has_text="Searches").click()
     for name, path in (("first", first), ("second", second)):
@@ -268,12 +262,7 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
     open_list(notebook)
     entry(side, "digits").get_by_role("button", name="Open digits").click()
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
-    notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.sessionContext.session.kernel.restart();
-        }"""
-    )
+    notebook.restart()
     expect(entry(side, "digits")).to_have_count(0)
     waiting = notebook.page.locator(".hpo-search-tab-waiting")
     expect(waiting).to_contain_text("digits is not shown in")
@@ -336,9 +325,7 @@ def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(noteboo
     notebook.page.request.put(address, data=kept)
     load(notebook, workspace)
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits").locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
+    close_tab(notebook)
     expect(tab(notebook)).to_have_count(0)
 
 
@@ -377,9 +364,7 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     entry(side, "digits").get_by_role("button", name="Stop digits").click()
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("■stopped")
     # The place that was chosen meanwhile holds for the next one that is opened.
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits").locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
+    close_tab(notebook)
     expect(tab(notebook)).to_have_count(0)
     entry(side, "digits").get_by_role("button", name="Open digits").click()
     expect(beside).to_have_count(1)
@@ -411,12 +396,7 @@ def test_a_name_of_markup_and_control_characters_is_text_live_in_the_tab_and_of_
     title.click()
     expect(tab(notebook).locator(".hpo-title")).to_have_text(name)
     expect(notebook.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text="reversed")).to_have_text(name)
-    notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.sessionContext.session.kernel.restart();
-        }"""
-    )
+    notebook.restart()
     title = group(side, "Journals").locator(".hpo-entry-title", has_text="reversed")
     expect(title).to_have_text(name)
     expect(title).to_have_attribute("title", f"Open {name} ({search_id})")
@@ -445,12 +425,7 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     journals = group(side, "Journals")
     expect(shown.locator(".hpo-pill")).to_have_text("✓completed")
     expect(shown.get_by_role("button", name="Continue")).to_be_visible()
-    notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.sessionContext.session.kernel.restart();
-        }"""
-    )
+    notebook.restart()
     kept = journals.locator(".hpo-entry").filter(has=notebook.page.locator(f"[title*='{search_id}']"))
     expect(kept.locator(".hpo-entry-progress > span")).to_have_text("5 / 5")
     expect(kept.locator(".hpo-entry-curve path").first).to_have_attribute("d", re.compile("^M"))

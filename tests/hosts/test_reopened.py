@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hpo_widgets.widget.parts.snapshot import MIME
-from tests.browser.test_continue import RESTART, run_new_cell
+from tests.browser.test_continue import run_new_cell
 from tests.hosts.test_live import complaints
 
 pytestmark = pytest.mark.browser
@@ -212,7 +212,7 @@ def test_a_panel_is_live_again_in_a_page_that_is_loaded_again_and_left_with_the_
     assert "14 completed" in output_in_file(page, page.save_with_picture())["text/plain"]
 
     search_id = page.kernel("optimizer.id")
-    page.page.evaluate(RESTART)
+    page.restart()
     # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.
     panel = page.panel()
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
