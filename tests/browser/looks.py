@@ -1,12 +1,20 @@
-"""How a panel looks: that each text can be read, and that nothing is cut off."""
+"""How a panel looks: that each text can be read, that nothing is cut off, and that axe-core finds nothing serious."""
 
 from __future__ import annotations
 
+import pathlib
 from typing import TYPE_CHECKING
 
+from tests.browser.notebook import VIEWPORT, rest
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Locator
 
+    from tests.browser.notebook import Notebook
+
+AXE = pathlib.Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 # Contrast of each text of the panel with what is behind it, as WCAG defines it.
 CONTRASTS = """
 panel => {
@@ -71,3 +79,39 @@ def assert_looks_right(panel: Locator) -> None:
             return
         panel.page.wait_for_timeout(100)
     assert found == ({}, []), found
+
+
+FOUND = """
+async (panel, runOnly) => {
+  const {violations} = await axe.run(panel, {resultTypes: ['violations'], ...(runOnly && {runOnly})});
+  return violations
+    .filter(({impact}) => impact === 'serious' || impact === 'critical')
+    .flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`));
+}
+"""
+# The rules that read colours, by axe's tag `cat.color`.
+RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"]
+
+
+def faults(of: Locator, *, dark: bool = False) -> list[str]:
+    """What axe-core, which the page has, finds serious in a part of it.
+
+    All other rules find in the dark theme what they find in the light one, in which each test looks too.
+    """
+    return of.evaluate(FOUND, RULES_OF_COLOURS if dark else None)
+
+
+def assert_accessible(notebook: Notebook, panel: Locator, name: str, widths: Sequence[int] = ()) -> None:
+    """Assert that axe-core finds nothing serious in both themes, in pages of some widths, and keep pictures of them."""
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)  # which takes longer than to change the width
+        theme = "dark" if dark else "light"
+        for width in widths or (None,):
+            if width is not None:
+                notebook.page.set_viewport_size({"width": width, "height": 1400})
+            notebook.screenshot(f"{name}-{theme}" if width is None else f"{name}-{width}-{theme}", panel)
+            rest(panel)
+            assert faults(panel, dark=dark) == [], (theme, width)
+    notebook.use_theme(dark=False)
+    notebook.page.set_viewport_size(VIEWPORT)

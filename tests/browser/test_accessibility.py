@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
-from typing import TYPE_CHECKING
-
 import pytest
 from playwright.sync_api import expect
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+from tests.browser.looks import AXE, faults
 
 pytestmark = pytest.mark.browser
 
-AXE = pathlib.Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 PANEL = """
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -37,24 +32,6 @@ ASKED = """
 widget.filter = {"states": ["completed"], "within": {"dropout": (0.04, 0.4)}}
 widget.box, widget.point = {"lr": (1e-4, 1e-3), "activation": ("relu",)}, {"lr": 0.001}
 """
-FOUND = """
-async (panel, runOnly) => {
-  const {violations} = await axe.run(panel, {resultTypes: ['violations'], ...(runOnly && {runOnly})});
-  return violations
-    .filter(({impact}) => impact === 'serious' || impact === 'critical')
-    .flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`));
-}
-"""
-# The rules that read colours, by axe's tag `cat.color`.
-RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"]
-
-
-def faults(of: Locator, *, dark: bool = False) -> list[str]:
-    """What axe-core, which the page has, finds serious in a part of it.
-
-    All other rules find in the dark theme what they find in the light one, in which each test looks too.
-    """
-    return of.evaluate(FOUND, RULES_OF_COLOURS if dark else None)
 
 
 @pytest.mark.slow

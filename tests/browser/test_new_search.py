@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_accessibility import AXE, faults
+from tests.browser.looks import AXE, faults
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, reached_by_tab
+from tests.browser.looks import assert_accessible
 from tests.browser.notebook import rest
-from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -64,16 +64,7 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(panel.get_by_role("img", name="median and middle half")).to_be_visible()
     expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
     expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
-    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        for width in (1400, 972, 600):
-            notebook.page.set_viewport_size({"width": width, "height": 1400})
-            notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
-            rest(panel)
-            assert faults(panel, dark=dark) == []
-    notebook.use_theme(dark=False)
-    notebook.page.set_viewport_size({"width": 1400, "height": 1000})
+    assert_accessible(notebook, panel, "race", (1400, 972, 600))
 
     panel.get_by_label("repeat", exact=True).select_option(label="2 of 3")
     notebook.wait_kernel("race.repeat == 2")
@@ -123,12 +114,7 @@ def test_searches_are_compared_while_they_run(notebook):
     expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible()
     expect(panel.locator(".hpo-verdict")).to_contain_text("narrow has another range of x than wide.")
     expect(panel.locator(".hpo-best-host text.label")).to_have_count(3)
-    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
-        rest(panel)
-        assert faults(panel, dark=dark) == []
+    assert_accessible(notebook, panel, "compare")
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
 
@@ -173,14 +159,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
         expect(panel.locator(".hpo-verdict")).to_contain_text(left)
     expect(score.get_by_role("row")).to_have_count(3)
     expect(panel.get_by_role("img", name=re.compile("where TPE has looked"))).to_be_visible()
-    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        for width in (1400, 972, 600):
-            notebook.page.set_viewport_size({"width": width, "height": 1400})
-            notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
-            rest(panel)
-            assert faults(panel, dark=dark) == []
+    assert_accessible(notebook, panel, "challenge-end", (1400, 972, 600))
     notebook.kernel("challenge.close()")
     assert notebook.complaints() == []
 

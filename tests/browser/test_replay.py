@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
-from tests.browser.notebook import rest
-from tests.browser.test_accessibility import AXE, faults
+from tests.browser.looks import assert_accessible
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -102,13 +101,6 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
     for _ in range(4):
         keyboard.press("PageDown")
     notebook.wait_kernel(f"abs(played.position - 0.6 * {whole}) < 1e-6")
-    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        for width in (1400, 972, 600):
-            notebook.page.set_viewport_size({"width": width, "height": 1400})
-            notebook.screenshot(f"replay-{width}-{'dark' if dark else 'light'}", panel)
-            rest(panel)
-            assert faults(panel, dark=dark) == []
+    assert_accessible(notebook, panel, "replay", (1400, 972, 600))
     notebook.kernel("(panel.close(), played.close())")
     assert notebook.complaints() == []

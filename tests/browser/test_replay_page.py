@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from hpo_widgets.widget import save_replay_html
 from tests.browser.hand import button, middle
+from tests.browser.looks import AXE, faults
 from tests.browser.notebook import PAINTED, rest
-from tests.browser.test_accessibility import AXE, faults
 from tests.widget.test_replay import NUM_TRIALS, plant
 from tests.widget.test_replay_page import moments_in
 

@@ -17,8 +17,8 @@ from playwright.sync_api import expect
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from tests.browser.hand import click_again, middle
+from tests.browser.looks import AXE, faults
 from tests.browser.notebook import PATIENCE
-from tests.browser.test_accessibility import AXE, faults
 from tests.browser.test_panel import MARKUP
 
 pytestmark = pytest.mark.browser

@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
-from tests.browser.notebook import rest
-from tests.browser.test_accessibility import AXE, faults
+from tests.browser.looks import assert_accessible
 from tests.browser.test_continue import IMPORT, SEARCH, TRAIN, door
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -77,15 +76,8 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
         "from hpo_widgets import OptimizerWidget # train: the callable of this search "
         f'OptimizerWidget.open("{search_id}", base_task_id=train)'
     )
-    viewer.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for dark in (False, True):
-        viewer.use_theme(dark=dark)
-        theme = "dark" if dark else "light"
-        rest(panel)
-        assert faults(panel, dark=dark) == [], theme
-        viewer.screenshot(f"take-over-{theme}")
-        viewer.screenshot(f"take-over-bare-{theme}", bare)
-    viewer.use_theme(dark=False)
+    assert_accessible(viewer, panel, "take-over")
+    viewer.screenshots_in_both_themes("take-over-bare", bare)
     viewer.command("filebrowser:activate")
     viewer.page.set_viewport_size({"width": 640, "height": 1000})
     viewer.screenshot("take-over-narrow", panel)
