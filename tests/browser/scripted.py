@@ -1,4 +1,4 @@
-"""What was asked of the `ScriptedSearch` that the kernel of a page holds as ``search``."""
+"""A `ScriptedSearch` that the kernel of a page holds as ``search``: its cell, and what was asked of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
+
+IMPORTS = """
+import math
+import random
+from dataclasses import replace
+import numpy as np
+from hpo_widgets.parameters import *
+from hpo_widgets.search import StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget, SpacePanel, save_html
+"""
+DIGITS = 'name="digits", jobs=200, wall_minutes=5'
+
+
+def panel_of(arguments: str = DIGITS, then: str = "", panel: str = "") -> str:
+    """A cell that shows a search, made of some arguments, and after some lines, in a panel with some arguments."""
+    return f"{IMPORTS}\nsearch = ScriptedSearch({arguments})\n{then}\nwidget = OptimizerWidget(search{panel})\nwidget\n"
 
 
 def commands(notebook: Notebook) -> list[list[Any]]:

@@ -6,18 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import AXE, faults
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of()
 BUSY = """
 search.command("start")
 search.add_trials([0.03 + 0.4 / (1 + number % 37) for number in range(30)])

@@ -6,16 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import middle, take
-from tests.browser.scripted import wait_for_commands
+from tests.browser.scripted import IMPORTS, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.parameters import *
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
+PANEL = f"""{IMPORTS}
 MARKUP = "<img src=x onerror=window.hit=1>"
 search = ScriptedSearch([
     LogUniformParameterRange("lr", -4, -1),

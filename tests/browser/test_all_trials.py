@@ -6,19 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import middle
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-import numpy as np
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200_000)
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of("name='digits', jobs=200_000")
 
 
 @pytest.fixture

@@ -14,20 +14,13 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button
 from tests.browser.notebook import Lab, new_context, open_page
+from tests.browser.scripted import panel_of
 from tests.conftest import DEADLINE
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
-search.command("start")
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of(then="search.command('start')")
 # Goes on in the kernel while no page reaches it.
 TRIALS = """
 import threading, time

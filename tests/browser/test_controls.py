@@ -9,19 +9,11 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_again, drag
 from tests.browser.notebook import rest
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import commands, panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.search import StopReason
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of()
 
 
 def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):

@@ -7,15 +7,12 @@ import ast
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.scripted import wait_for_commands
+from tests.browser.scripted import panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from dataclasses import replace
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
+PANEL = panel_of(
+    then="""
 class Curves:
     def scalars(self, number):
         return [("validation", "loss", 1 / (1 + at), at) for at in range(30)]
@@ -24,13 +21,12 @@ class Curves:
     def page(self, number):
         return None
 
-search = ScriptedSearch(name="digits", jobs=200)
 search.add_trials([0.5, 0.25, 0.75])
 summary = {"validation/loss": [0.03, 29, 0.03, 29, 1.0, 0, 30]}
 search._trials[:] = [replace(trial, source=Curves(), summary=summary) for trial in search._trials]
-widget = OptimizerWidget(search, selected=[1])
-widget
-"""
+""",
+    panel=", selected=[1]",
+)
 MARKUP = "<img src=x onerror=window.hit=1>"
 
 

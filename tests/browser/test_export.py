@@ -11,17 +11,11 @@ import xml.etree.ElementTree as ET
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.scripted import panel_of
+
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200)
-search.add_trials([number * 37 % 60 / 60 for number in range(60)])
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of(then="search.add_trials([number * 37 % 60 / 60 for number in range(60)])")
 
 
 @pytest.fixture

@@ -7,17 +7,12 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_dot
 from tests.browser.notebook import VIEWPORT, rest
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import commands, panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-import math
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+PANEL = panel_of(
+    then="""
 search.command("start")
 for number in range(30):
     lr = 10 ** (-4 + 3 * number / 29)
@@ -25,9 +20,8 @@ for number in range(30):
     search.add_trial(0.1 + abs(math.log10(lr) + 2.5) / 3, point)
 search.add_trial(None, {**point, "lr": 1e-4}, state=TrialState.FAILED, error="ValueError: no")
 search.commands.clear()
-widget = OptimizerWidget(search)
-widget
 """
+)
 
 
 @pytest.fixture

@@ -12,17 +12,11 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import drag, take
 from tests.browser.notebook import LONGER, PATIENCE, Notebook
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5, limits={"dropout": (0.0, 0.8)})
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of()
 
 
 def test_stop_pause_and_a_range_act_while_a_cell_computes(notebook):

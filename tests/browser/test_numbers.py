@@ -6,18 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.notebook import rest
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget, save_html
-
-MARKUP = "<img src=x onerror=window.hit=1>"
-search = ScriptedSearch(name="digits", series=MARKUP, jobs=500)
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of("name='digits', series='<img src=x onerror=window.hit=1>', jobs=500")
 FILLED = "[search.command('start'), search.add_trials([0.5 - number / 1000 for number in range(250)])] and None"
 
 

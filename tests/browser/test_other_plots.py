@@ -9,23 +9,20 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import click_dot
 from tests.browser.notebook import rest
+from tests.browser.scripted import panel_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PANEL = """
-import random
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
+PANEL = panel_of(
+    "titles=['error', 'size'], series=['error', 'size'], signs=['min', 'min']",
+    """
 random.seed(1)
-search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
 search.command("start")
 for _ in range(60):
     point = {"lr": 10 ** random.uniform(-4, -1), "dropout": random.random() / 2, "layers": 2, "activation": "relu"}
     search.add_trial([point["dropout"], 1 - point["dropout"] + random.random()], point)
-widget = OptimizerWidget(search)
-widget
-"""
+""",
+)
 
 
 def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
@@ -51,19 +48,13 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     assert notebook.complaints() == []
 
 
-THREE = """
-import random
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
+THREE = panel_of(
+    "titles=['error', 'size', 'latency'], series=['error', 'size', 'latency'], signs=['min'] * 3",
+    """
 random.seed(1)
-names = ["error", "size", "latency"]
-search = ScriptedSearch(titles=names, series=names, signs=["min"] * 3)
-search.add_trials([[random.random() for _name in names] for _trial in range(40)])
-widget = OptimizerWidget(search)
-plot = widget.plots["Pareto"]
-widget
-"""
+search.add_trials([[random.random() for _objective in range(3)] for _trial in range(40)])
+""",
+)
 SELECTS_ARE_WHOLE = """
 panel => [...panel.querySelectorAll('.widget-dropdown select')].every(select =>
   select.getBoundingClientRect().bottom <= select.closest('.widget-hbox').getBoundingClientRect().bottom)
@@ -79,43 +70,38 @@ def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(note
     expect(across).to_have_css("appearance", "auto")
     expect(across).to_have_css("background-image", "none")
     across.select_option("latency")
-    notebook.wait_kernel("plot.pair == (2, 1)")
+    notebook.wait_kernel("widget.plots['Pareto'].pair == (2, 1)")
     rest(panel)
     notebook.screenshots_in_both_themes("three-objectives", panel)
-    rimmed = notebook.kernel("plot.figures[0]._front_of_all.names.tolist()")
+    rimmed = notebook.kernel("widget.plots['Pareto'].figures[0]._front_of_all.names.tolist()")
     click_dot(panel.locator(".bqplot:visible .dot[style*='surface']").first)
     notebook.wait_kernel("len(widget.selected) == 1")
     assert notebook.kernel("widget.selected[0]") in rimmed
     assert notebook.complaints() == []
 
 
-MAP = """
-import numpy as np
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-random = np.random.default_rng(3)
-search = ScriptedSearch()
+MAP = panel_of(
+    "",
+    """
+numbers = np.random.default_rng(3)
 search.command("start")
 at = {"layers": 2, "activation": "relu"}
 for number in range(90):
-    lr = float(np.clip(10 ** random.normal(-2.5, 0.5), 1e-4, 1e-1))
-    point = {"lr": lr, "dropout": float(random.random() / 2), **at}
+    lr = float(np.clip(10 ** numbers.normal(-2.5, 0.5), 1e-4, 1e-1))
+    point = {"lr": lr, "dropout": float(numbers.random() / 2), **at}
     value = 0.03 + (np.log10(point["lr"]) + 2.2) ** 2 * 0.1 + abs(point["dropout"] - 0.2) * 0.3
     search.add_trial(float(value), point, state=TrialState.FAILED if number % 23 == 7 else TrialState.COMPLETED)
 for lr in (2e-3, 8e-3):
     search.add_trial(None, {"lr": lr, "dropout": 0.1, **at}, state=TrialState.RUNNING)
 search.set_ranges({"lr": (1e-3, 1e-2), "dropout": (0.05, 0.4)})
-widget = OptimizerWidget(search)
-plot = widget.plots["Map"]
-widget
-"""
+""",
+)
 
 
 def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     panel = notebook.show(MAP)
     panel.get_by_role("tab", name="Map").click()
+    notebook.kernel("globals().update(plot=widget.plots['Map'])")
     notebook.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
     expect(panel.get_by_text("lower is better")).to_be_visible()
     notebook.screenshots_in_both_themes("map", panel)
@@ -142,19 +128,15 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     assert notebook.complaints() == []
 
 
-CURVES = """
-import numpy as np
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-random = np.random.default_rng(4)
-search = ScriptedSearch()
+CURVES = panel_of(
+    "",
+    """
+numbers = np.random.default_rng(4)
 search.command("start")
 for number in range(72):
-    floor = float(10 ** random.uniform(-1.5, 0))
-    losses = floor + 2 * np.exp(-np.arange(41) / random.uniform(3, 8)) + random.normal(0, 0.02 * floor, 41)
-    early = int(random.choice([5, 10, 19])) if floor > 0.3 and number % 2 else 40
+    floor = float(10 ** numbers.uniform(-1.5, 0))
+    losses = floor + 2 * np.exp(-np.arange(41) / numbers.uniform(3, 8)) + numbers.normal(0, 0.02 * floor, 41)
+    early = int(numbers.choice([5, 10, 19])) if floor > 0.3 and number % 2 else 40
     state = TrialState.COMPLETED if early == 40 else TrialState.PRUNED
     losses, state = (losses[:7], TrialState.FAILED) if number == 40 else (losses[:early + 1], state)
     search.add_trial(None if state is TrialState.FAILED else float(losses[-1]), state=state)
@@ -163,15 +145,14 @@ for number in range(72):
 for length in (8, 15):
     number = search.add_trial(None, state=TrialState.RUNNING)
     search.report(number, (0.2 + 2 * np.exp(-np.arange(length) / 5)).tolist())
-widget = OptimizerWidget(search)
-plot = widget.plots["Curves"]
-widget
-"""
+""",
+)
 
 
 def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
     panel = notebook.show(CURVES)
     panel.get_by_role("tab", name="Curves").click()
+    notebook.kernel("globals().update(plot=widget.plots['Curves'])")
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
     best = notebook.kernel("search.best_trial.number")
     expect(panel.locator(".hpo-curves text.label", has_text=f"▲ #{best}")).to_be_visible()
@@ -198,20 +179,17 @@ def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
     assert notebook.complaints() == []
 
 
-OBJECTIVES = """
-import random
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
+OBJECTIVES = panel_of(
+    "titles=['error', 'size'], series=['error', 'size'], signs=['min', 'max']",
+    """
 random.seed(1)
-search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "max"])
 search.command("start")
 for _ in range(60):
     point = {"lr": 10 ** random.uniform(-4, -1), "dropout": random.random() / 2, "layers": 2, "activation": "relu"}
     search.add_trial([point["dropout"] + random.random() / 4, 10 ** random.uniform(0, 5)], point)
-widget = OptimizerWidget(search, selected=[7])
-widget
-"""
+""",
+    panel=", selected=[7]",
+)
 ABOUT = {
     "History": ".axislabel:text-is('{} (log)')",
     "Slices": ".widget-label:has-text('{} against each parameter')",

@@ -10,20 +10,11 @@ from playwright.sync_api import expect
 from tests.browser.hand import button, drag, hover_dot, middle, press_keys
 from tests.browser.looks import CUT_OFF, unreadable
 from tests.browser.notebook import rest
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import DIGITS, commands, panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.search import StopReason
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5, limits={"dropout": (0.0, 0.8)})
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of(f"{DIGITS}, limits={{'dropout': (0.0, 0.8)}}")
 MARKUP = "<img src=x onerror=window.hit=1>"
 WIDGETS = "len(__import__('ipywidgets').Widget.widgets)"
 

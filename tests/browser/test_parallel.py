@@ -10,27 +10,19 @@ from playwright.sync_api import expect
 
 from tests.browser.looks import assert_looks_right
 from tests.browser.notebook import VIEWPORT, rest
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-import random
-from hpo_widgets.parameters import (
-    DiscreteParameterRange, LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
-)
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-random.seed(1)
-search = ScriptedSearch(
-    [
+PANEL = panel_of(
+    """[
         LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5),
         UniformIntegerParameterRange("layers", 1, 6), DiscreteParameterRange("batch", [32, 64, 128, 256, 512]),
         DiscreteParameterRange("activation", ["relu", "tanh", "<b>logistic</b>" * 10]),
     ],
-    name="digits", jobs=400, wall_minutes=5,
-)
+    name="digits", jobs=400, wall_minutes=5,""",
+    """
+random.seed(1)
 search.command("start")
 for number in range(300):
     point = {
@@ -40,10 +32,9 @@ for number in range(300):
     failed = point["batch"] > 128 and random.random() < 0.1
     value = 0.03 + (point["dropout"] - 0.15) ** 2 + point["lr"] * random.uniform(1, 2)
     search.add_trial(None if failed else value, point, state=TrialState.FAILED if failed else TrialState.COMPLETED)
-widget = OptimizerWidget(search, plots=["History", "Slices", "Parallel"])
-plot = widget.plots["Parallel"]
-widget
-"""
+""",
+    panel=", plots=['History', 'Slices', 'Parallel']",
+)
 
 
 @pytest.fixture
@@ -58,6 +49,7 @@ def panel(run_anew):
 def parallel(run_anew, panel):
     """The figure of a new panel, in front."""
     panel.get_by_role("tab", name="Parallel").click()
+    run_anew.kernel("globals().update(plot=widget.plots['Parallel'])")
     figure = panel.locator(".hpo-parallel-host .bqplot")
     expect(figure.locator("text.label", has_text="dropout")).to_be_visible()
     figure.scroll_into_view_if_needed()
@@ -158,19 +150,15 @@ def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_a
     assert run_anew.complaints() == []
 
 
-MANY = """
-from hpo_widgets.parameters import UniformParameterRange
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-names = [f"parameter_{number}" for number in range(12)]
-search = ScriptedSearch([UniformParameterRange(name, 0.0, 1.0) for name in names], name="many", jobs=400)
+MANY = panel_of(
+    "[UniformParameterRange(f'parameter_{number}', 0.0, 1.0) for number in range(12)], jobs=400",
+    """
 search.command("start")
 for number in range(40):
-    search.add_trial(number / 40, {name: (number * place % 41) / 41 for place, name in enumerate(names, 1)})
-widget = OptimizerWidget(search, plots=["Parallel", "History"])
-widget
-"""
+    search.add_trial(number / 40, {f"parameter_{place}": (number * (place + 1) % 41) / 41 for place in range(12)})
+""",
+    panel=", plots=['Parallel', 'History']",
+)
 
 
 @pytest.mark.slow

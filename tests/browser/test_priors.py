@@ -8,14 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import press_keys
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import IMPORTS, commands, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
+PANEL = f"""{IMPORTS}
 from IPython.display import display
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import SpacePanel
 
 search = ScriptedSearch()
 search.add_trials([0.5] * 30)

@@ -19,21 +19,19 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterR
 from tests.browser.hand import click_again, middle
 from tests.browser.looks import AXE, faults
 from tests.browser.notebook import PATIENCE
+from tests.browser.scripted import DIGITS, panel_of
 from tests.browser.test_panel import MARKUP
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="NAME", jobs=200, wall_minutes=5)
+PANEL = panel_of(
+    DIGITS.replace("digits", "NAME"),
+    """
 search.command("start")
 search.add_trials([0.5, 0.75, 0.25])
 search.commands.clear()
-widget = OptimizerWidget(search)
-widget
-"""
+""",
+)
 # It computes until it is told, and brings results meanwhile.
 BUSY = """
 import time

@@ -7,23 +7,19 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import click_dot, hover_dot
 from tests.browser.notebook import rest
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+PANEL = panel_of(
+    then="""
 search.command("start")
 search.add_trials([0.03 + 0.4 / (1 + number % 37) for number in range(60)])
 search.set_ranges({"lr": (0.001, 0.01), "activation": ("relu", "tanh")})
 search.add_trials([0.04 + 0.1 / (1 + number % 13) for number in range(36)])
 [search.add_trial(state=TrialState.FAILED), search.add_trial(0.3, state=TrialState.PRUNED)]
-widget = OptimizerWidget(search)
-widget
 """
+)
 
 
 @pytest.mark.slow

@@ -8,19 +8,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import drag, middle
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import IMPORTS, commands, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
+PANEL = f"""{IMPORTS}
 from IPython.display import display
-from hpo_widgets.parameters import *
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import SpacePanel
-from hpo_widgets.widget import save_html
 
-search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
+search = ScriptedSearch(limits={{"dropout": (0.0, 0.8)}})
 widget = SpacePanel(search)
 display(widget)
 display(widget)
@@ -307,11 +302,6 @@ KEEP_POINTERS = """
 LET_GO = """
 () => window.pressed.forEach(([pointerId, target]) =>
   target.dispatchEvent(new PointerEvent('pointerup', { pointerId, bubbles: true })))
-"""
-IMPORTS = """
-from hpo_widgets.parameters import *
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
 """
 MANY = """
 search = ScriptedSearch([LogUniformParameterRange(f"General/parameter {index}", -4, -1) for index in range(64)])

@@ -6,16 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import click_again
+from tests.browser.scripted import panel_of
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from dataclasses import replace
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-from hpo_widgets.widget import save_html
-
+PANEL = panel_of(
+    then="""
 class Output:
     def scalars(self, number):
         return []
@@ -24,11 +20,8 @@ class Output:
     def output(self, number):
         trace = "Traceback (most recent call last):\\n  ...\\nValueError: loss is NaN" if number == 57 else ""
         return "epoch 1 loss 0.5\\nepoch 2 loss 0.25 <img src=x onerror=window.hit=1>", "", trace
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
-widget = OptimizerWidget(search)
-widget
 """
+)
 TRIALS = """
 [search.add_trial(0.03 + (number * 37 % 101) / 300, seconds=1 + number % 7 / 10) if number != 57 else
  search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN at epoch 3 <img src=x onerror=window.hit=1>")

@@ -9,19 +9,11 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_dot, middle, press_keys
 from tests.browser.notebook import rest
-from tests.browser.scripted import wait_for_commands
+from tests.browser.scripted import panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
-PANEL = """
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
-
-search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
-widget = OptimizerWidget(search)
-widget
-"""
+PANEL = panel_of()
 TRIALS = """
 [search.add_trial(0.2 + number % 10 / 20) if number != 7 else
  search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN") for number in range(30)] and None
