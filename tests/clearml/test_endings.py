@@ -77,86 +77,53 @@ Traceback (most recent call last):
     ^^^^^^^^^^^^^^^^
 ValueError: no data in 'set'"""
 
+
+def said(action, **body):
+    """Have the server be told something about a Task."""
+    name = "tasks" if action == "archive" else "task"
+    return lambda worker, task: worker.call(f"tasks.{action}", **{name: [task] if name == "tasks" else task}, **body)
+
+
+def printed(*lines):
+    return lambda worker, task: fail(worker, task, *lines)
+
+
+FAILED, ABORTED, COMPLETED = TrialState.FAILED, TrialState.ABORTED, TrialState.COMPLETED
+EXIT_1 = "its Task failed: worker execution exit code 1"
+WAS_EDITED = "its Task was edited on the server: General/x is '0.875' there and not '{x}'"
+GONE = "Forced stop (non-responsive)"
 AT_THE_SERVER = {
     "failed": (
-        lambda worker, task: worker.call(
-            "tasks.failed", task=task, status_reason="worker execution exit code 3", status_message="cuda out of memory"
-        ),
-        TrialState.FAILED,
+        said("failed", status_reason="worker execution exit code 3", status_message="cuda out of memory"),
+        FAILED,
         "its Task failed: worker execution exit code 3 cuda out of memory",
     ),
     "failed with a traceback": (
-        lambda worker, task: fail(worker, task, f"lr is 1\n{RAISED}\nProcess failed, exit code 1"),
-        TrialState.FAILED,
-        "ValueError: no data in 'set' (its Task failed: worker execution exit code 1)",
+        printed(f"lr is 1\n{RAISED}\nProcess failed, exit code 1"),
+        FAILED,
+        f"ValueError: no data in 'set' ({EXIT_1})",
     ),
     "failed before its script began": (
-        lambda worker, task: fail(worker, task, "ERROR: No matching distribution found for torhc", "clearml-agent"),
-        TrialState.FAILED,
-        "ERROR: No matching distribution found for torhc (its Task failed: worker execution exit code 1)",
+        printed("ERROR: No matching distribution found for torhc", "clearml-agent"),
+        FAILED,
+        f"ERROR: No matching distribution found for torhc ({EXIT_1})",
     ),
-    "failed, and its console says no why": (
-        lambda worker, task: fail(worker, task, "lr is 1", "Process failed, exit code 1"),
-        TrialState.FAILED,
-        "its Task failed: worker execution exit code 1",
-    ),
-    "failed without a word": (
-        lambda worker, task: worker.call("tasks.failed", task=task),
-        TrialState.FAILED,
-        "its Task failed: the server has no reason",
-    ),
-    "aborted": (
-        lambda worker, task: worker.call("tasks.stopped", task=task, status_reason="aborted by Ada"),
-        TrialState.ABORTED,
-        "its Task was stopped: aborted by Ada",
-    ),
-    "its worker is gone": (
-        lambda worker, task: worker.call(
-            "tasks.stopped", task=task, force=True, status_reason="Forced stop (non-responsive)"
-        ),
-        TrialState.ABORTED,
-        "its Task was stopped: Forced stop (non-responsive)",
-    ),
-    "archived": (
-        lambda worker, task: worker.call("tasks.archive", tasks=[task], status_reason="tidying up"),
-        TrialState.ABORTED,
-        "its Task was stopped: tidying up",
-    ),
-    "archived without a word": (
-        lambda worker, task: worker.call("tasks.archive", tasks=[task]),
-        TrialState.ABORTED,
-        "its Task was stopped: it was archived",
-    ),
-    "reset": (
-        lambda worker, task: worker.call("tasks.reset", task=task, force=True),
-        TrialState.ABORTED,
-        "its Task was reset or taken out of the queue on the server",
-    ),
-    "deleted": (
-        lambda worker, task: worker.call("tasks.delete", task=task, force=True),
-        TrialState.ABORTED,
-        "its Task was deleted on the server",
-    ),
-    "edited while it runs": (
-        lambda worker, task: edit(worker, task, x="0.875"),
-        TrialState.FAILED,
-        "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
-    ),
+    "failed, and its console says no why": (printed("lr is 1", "Process failed, exit code 1"), FAILED, EXIT_1),
+    "failed without a word": (said("failed"), FAILED, "its Task failed: the server has no reason"),
+    "aborted": (said("stopped", status_reason="aborted by Ada"), ABORTED, "its Task was stopped: aborted by Ada"),
+    "its worker is gone": (said("stopped", force=True, status_reason=GONE), ABORTED, f"its Task was stopped: {GONE}"),
+    "archived": (said("archive", status_reason="tidying up"), ABORTED, "its Task was stopped: tidying up"),
+    "archived without a word": (said("archive"), ABORTED, "its Task was stopped: it was archived"),
+    "reset": (said("reset", force=True), ABORTED, "its Task was reset or taken out of the queue on the server"),
+    "deleted": (said("delete", force=True), ABORTED, "its Task was deleted on the server"),
+    "edited while it runs": (lambda worker, task: edit(worker, task, x="0.875"), FAILED, WAS_EDITED),
     "edited and completed": (
         lambda worker, task: (edit(worker, task, x="0.875"), worker.call("tasks.completed", task=task)),
-        TrialState.FAILED,
-        "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
+        FAILED,
+        WAS_EDITED,
     ),
-    "published": (
-        lambda worker, task: worker.call("tasks.completed", task=task, publish=True),
-        TrialState.COMPLETED,
-        None,
-    ),
-    "completed by hand": (
-        lambda worker, task: worker.call("tasks.completed", task=task, status_reason="good enough"),
-        TrialState.COMPLETED,
-        None,
-    ),
+    "published": (said("completed", publish=True), COMPLETED, None),
+    "completed by hand": (said("completed", status_reason="good enough"), COMPLETED, None),
 }
 
 
@@ -171,35 +138,32 @@ def test_a_running_trial_ends_as_its_task_does(one, worker, what):
     assert made.stop_reason.code == "total_max_jobs"
 
 
-@pytest.mark.parametrize(
-    ("act", "state", "sentence"),
-    [
-        (
-            lambda worker, task, queue: worker.call("tasks.dequeue", task=task),
-            TrialState.ABORTED,
-            "its Task was reset or taken out of the queue on the server",
-        ),
-        (
-            lambda worker, task, queue: worker.call("queues.delete", queue=queue, force=True),
-            TrialState.ABORTED,
-            "its Task was reset or taken out of the queue on the server: Queue {queue} was deleted",
-        ),
-        (
-            lambda worker, task, queue: edit(worker, task, units="7"),
-            TrialState.FAILED,
-            "its Task was edited on the server: General/units is '7' there and not '{units}'",
-        ),
-        (
-            lambda worker, task, queue: worker.call("tasks.stop", task=task, status_reason="not today"),
-            TrialState.ABORTED,
-            "its Task was stopped: not today",
-        ),
-    ],
-    ids=["dequeued", "queue deleted", "edited", "stopped"],
-)
-def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, until, act, state, sentence):
+WHILE_IT_WAITS = {
+    "dequeued": (said("dequeue"), ABORTED, "its Task was reset or taken out of the queue on the server"),
+    "queue deleted": (
+        lambda worker, task: worker.call("queues.delete", queue=queue_of(worker, task), force=True),
+        ABORTED,
+        "its Task was reset or taken out of the queue on the server: Queue {queue} was deleted",
+    ),
+    "edited": (
+        lambda worker, task: edit(worker, task, units="7"),
+        FAILED,
+        "its Task was edited on the server: General/units is '7' there and not '{units}'",
+    ),
+    "stopped": (said("stop", status_reason="not today"), ABORTED, "its Task was stopped: not today"),
+}
+
+
+def queue_of(worker, task):
+    found = worker.call("tasks.get_all", id=[task], only_fields=["execution.queue"])["tasks"]
+    return found[0]["execution"]["queue"]
+
+
+@pytest.mark.parametrize("what", WHILE_IT_WAITS)
+def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, until, what):
+    act, state, sentence = WHILE_IT_WAITS[what]
     made, queue = one_waits([UniformIntegerParameterRange("units", 1, 4)])
-    act(worker, made.trial(0).id, queue)
+    act(worker, made.trial(0).id)
     # The search goes on where the trial has not used up its budget.
     until(made, lambda: made.trial(0).state.has_ended)
     trial = made.trial(0)
