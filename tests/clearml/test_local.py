@@ -43,24 +43,6 @@ def local(task_search, api_client, base_task, tmp_path, monkeypatch):
     assert glob.glob(str(tmp_path / "temporary" / "*")) == []
 
 
-def test_a_script_that_ends_badly_has_failed_with_its_exit_code(local):
-    made = local("raise SystemExit(3)")
-    assert made.start_locally()
-    assert made.wait(timeout=1.0)
-    assert (made.trial(0).state, made.trial(0).error) == (
-        TrialState.FAILED,
-        "its Task failed: the process ended with exit code 3",
-    )
-
-
-def test_a_script_that_ends_without_a_word_has_reported_nothing(local):
-    made = local("print(1)")
-    assert made.start_locally()
-    assert made.wait(timeout=1.0)
-    assert made.trial(0).state is TrialState.FAILED
-    assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
-
-
 def test_a_search_that_runs_on_a_queue_refuses_to_start_locally_until_it_is_stopped(local, queue):
     made = local("print(1)", total_max_jobs=2)
     assert made.start()
@@ -79,7 +61,7 @@ def test_a_search_that_runs_on_a_queue_refuses_to_start_locally_until_it_is_stop
     assert made.engine_name == "ClearML, this machine"
     # The one that waited in the queue has used up nothing of the budget.
     assert (made.counts[TrialState.ABORTED], made.counts[TrialState.FAILED]) == (1, 2)
-    assert made.trial(1).error.startswith("ended without reporting")
+    assert made.trial(1).error.startswith("ended without reporting 'validation/loss'")
 
 
 WAYS_TO_END = {
@@ -90,42 +72,32 @@ WAYS_TO_END = {
 }
 
 
-@pytest.mark.parametrize("how", WAYS_TO_END)
-def test_the_process_and_its_children_end_with_the_trial(local, worker, tmp_path, how):
+@pytest.fixture
+def endless(local, tmp_path):
+    """A search whose trial runs without end, and the trial's processes."""
     path = tmp_path / "processes"
     made = local(ENDLESS.format(path=str(path)))
     made.start_locally()
     wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
+    return made, [psutil.Process(int(pid)) for pid in path.read_text().split()]
+
+
+@pytest.mark.parametrize("how", WAYS_TO_END)
+def test_the_process_and_its_children_end_with_the_trial_and_by_no_interrupt_of_the_kernel(endless, worker, how):
+    made, processes = endless
+    assert os.getpgid(0) not in {os.getpgid(one.pid) for one in processes}  # Jupyter interrupts the whole group
     assert made.start_locally()  # it runs here already
     # One that was reset before it was seen to run would use up nothing of the budget, and another would follow.
     wait_for(lambda: made.counts.get(TrialState.RUNNING), "it was not seen to run")
-    processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
     WAYS_TO_END[how](made, worker)
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
     assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []
 
 
-def test_an_interrupt_of_the_kernel_does_not_reach_the_process(local, tmp_path):
-    path = tmp_path / "processes"
-    made = local(ENDLESS.format(path=str(path)))
-    made.start_locally()
-    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
-    groups = {os.getpgid(int(pid)) for pid in path.read_text().split()}
-    made.stop()
-    assert made.wait(timeout=1.0)
-    assert os.getpgid(0) not in groups  # Jupyter and terminals interrupt the whole group
-
-
-def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(
-    way, local, tmp_path, monkeypatch
-):
+def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(way, endless, monkeypatch):
     monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
-    path = tmp_path / "processes"
-    made = local(ENDLESS.format(path=str(path)))
-    made.start_locally()
-    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
-    processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
+    made, processes = endless
     way.down()
     made.stop()
     assert made.wait(timeout=1.0)

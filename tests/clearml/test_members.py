@@ -120,9 +120,10 @@ def test_argument_always_create_task_makes_one_in_the_templates_project(optimize
 
 
 def test_argument_save_top_k_tasks_only_archives_the_rest(optimizer):
-    made = finished(optimizer(save_top_k_tasks_only=1))
-    tags = [Task.get_task(task_id=job).get_system_tags() or [] for job in ids(made.top(3))]
-    assert ["archived" in own for own in tags] == [False, True, True]
+    made = finished(optimizer(save_top_k_tasks_only=2, total_max_jobs=5))
+    tags = [Task.get_task(task_id=job).get_system_tags() or [] for job in ids(made.top(5))]
+    assert ["archived" in own for own in tags] == [trial.archived for trial in made.top(5)]
+    assert [trial.archived for trial in made.top(5)] == [False, False, True, True, True]
 
 
 def test_argument_spawn_project_is_where_the_tasks_are(optimizer, project):

@@ -371,13 +371,6 @@ def archived(trial):
     return "archived" in (Task.get_task(task_id=trial.id).get_system_tags() or [])
 
 
-def test_only_the_top_k_tasks_stay(optimizer):
-    made = finished(optimizer(save_top_k_tasks_only=2, total_max_jobs=5))
-    trials = made.top(5)
-    assert [archived(trial) for trial in trials] == [False, False, True, True, True]
-    assert [trial.archived for trial in trials] == [False, False, True, True, True]
-
-
 def test_a_trial_that_falls_out_of_the_top_and_rises_again_is_archived_and_brought_back(optimizer, worker):
     # With the fourth the second lies closest to the others of its front; the fifth thins that front out.
     values = [(0.0, 3.0), (0.0, 6.0), (3.0, 1.0), (5.0, 0.0), (1.0, 0.0)]
@@ -403,11 +396,6 @@ def test_a_trial_that_falls_out_of_the_top_and_rises_again_is_archived_and_broug
     made.enqueue_trial({"x": 0.4})
     finished(made)
     assert [archived(made.trial(number)) for number in range(5)] == [False, False, True, True, False]
-
-
-def test_nothing_is_archived_by_minus_one(optimizer):
-    made = finished(optimizer(save_top_k_tasks_only=-1))
-    assert [archived(trial) for trial in made.top(3)] == [False] * 3
 
 
 # Top experiments of any optimizer Task ---------------------------------------------------------------------------
