@@ -35,31 +35,24 @@ def test_after_news_looks_come_soon_and_then_ever_more_seldom(pace):
     assert pace.seconds == PERIOD / 8
 
 
-def test_near_the_age_at_which_trials_end_looks_come_often(pace):
+@pytest.mark.parametrize(
+    ("ages", "seconds"),
+    [
+        pytest.param([10.0], 2 * PERIOD, id="long before the age at which trials end"),
+        pytest.param([10.0, 541.0], PERIOD / 8, id="one of two is a minute before it"),
+        pytest.param([600.0 - 60.0 - 4.0], 4.0, id="not put off beyond the time from which an end is near"),
+        pytest.param([5000.0], 2 * PERIOD, id="an age beyond all that was seen says nothing"),
+    ],
+)
+def test_near_the_age_at_which_trials_end_looks_come_often(pace, ages, seconds):
     for _ in range(3):
         pace.ended(600.0)
     for _ in range(12):
         pace.quiet([10.0])
     assert pace.seconds == 2 * PERIOD
-    # One of two is a minute before the usual end.
-    pace.quiet([10.0, 541.0])
-    assert pace.seconds == PERIOD / 8
-
-
-def test_a_look_is_not_put_off_beyond_the_time_from_which_an_end_is_near(pace):
-    for _ in range(3):
-        pace.ended(600.0)
     for _ in range(12):
-        pace.quiet([600.0 - 60.0 - 4.0])
-    assert pace.seconds == pytest.approx(4.0)
-
-
-def test_an_age_beyond_all_that_was_seen_says_nothing(pace):
-    for _ in range(3):
-        pace.ended(600.0)
-    for _ in range(12):
-        pace.quiet([5000.0])
-    assert pace.seconds == 2 * PERIOD
+        pace.quiet(ages)
+    assert pace.seconds == pytest.approx(seconds)
 
 
 def test_a_launch_brings_the_next_look_forward_and_never_puts_it_off(pace):

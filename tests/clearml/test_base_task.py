@@ -29,7 +29,9 @@ def task(**fields):
     """A Task with parameters of all types that has reported two scalars and the machine's load."""
     defaults = {
         "hyperparams": {
-            "General": entries(lr="float", units="int", kind="str", shuffle="bool", sizes="list/int", free=None),
+            "General": entries(
+                lr="float", units="int", kind="str", shuffle="bool", sizes="list/int", map="dict", free=None
+            ),
             # By argparse: one value, and several.
             "Args": {**entries(depth="int"), "layers": {"name": "layers", "value": "[4, 2]", "type": "int"}},
         },
@@ -76,11 +78,12 @@ def test_a_task_that_never_ran_has_no_parameters_to_compare_with():
         UniformIntegerParameterRange("lr", 1, 4),
         UniformIntegerParameterRange("units", 1, 4),
         DiscreteParameterRange("units", [1, "2", None]),
-        DiscreteParameterRange("shuffle", [True, False]),
+        DiscreteParameterRange("shuffle", [True, False, "true"]),
+        DiscreteParameterRange("map", [{"a": 1}]),
         DiscreteParameterRange("sizes", [[1, 2], (3,), "[4]"]),
         DiscreteParameterRange("Args/layers", [[8, 4], [2]]),
-        DiscreteParameterRange("free", [1, "1", None, [1], {"a": 1}]),
-        DiscreteParameterRange("kind", ["1", "true"]),
+        DiscreteParameterRange("free", [1, "1", None, True, [1, [None]], {"a": {"b": [1]}}, (1,)]),
+        DiscreteParameterRange("kind", ["1", "true", 1]),
     ],
     ids=str,
 )
@@ -97,8 +100,16 @@ def test_values_that_the_script_gets_as_they_are_are_taken(parameter):
         (UniformIntegerParameterRange("Args/layers", 1, 4), "'Args/layers' is a list/int in Task 'train', but"),
         (DiscreteParameterRange("units", ["many"]), "'units' is of type int .* would not get 'many'"),
         (DiscreteParameterRange("units", [True]), "'units' is of type int .* would not get True"),
+        (DiscreteParameterRange("units", [1.5]), "'units' is of type int .* would not get 1.5"),
+        (DiscreteParameterRange("shuffle", [1]), "'shuffle' is of type bool .* would not get 1"),
+        (DiscreteParameterRange("sizes", [{"a": 1}]), "'sizes' is of type list/int .* would not get {'a': 1}"),
         (DiscreteParameterRange("lr", ["fast"]), "'lr' is of type float .* would not get 'fast'"),
         (DiscreteParameterRange("shuffle", ["perhaps"]), "'shuffle' is of type bool .* would not get 'perhaps'"),
+        (DiscreteParameterRange("free", [{1: "a"}]), "cannot be a choice of 'free' on ClearML, where values are text"),
+        (
+            DiscreteParameterRange("free", [[b"bytes"]]),
+            "cannot be a choice of 'free' on ClearML, where values are text",
+        ),
         (DiscreteParameterRange("free", [object]), "cannot be a choice of 'free' on ClearML, where values are text"),
         (DiscreteParameterRange("free", [[{1}]]), "cannot be a choice of 'free' on ClearML, where values are text"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.engines.clearml.values import can_be_kept, entry, fits, full_name, is_same, text_of, type_of
+from hpo_widgets.engines.clearml.values import entry, full_name, is_same, text_of, type_of
 
 
 @pytest.mark.parametrize(
@@ -43,39 +43,6 @@ def test_type_and_description_are_those_of_the_template_where_it_has_them():
     }
     assert entry(1, "Args", "lr", None)["type"] == "int"
     assert "type" not in entry(None, "Args", "lr", known)
-
-
-@pytest.mark.parametrize("value", [1, 1.5, True, None, "text", [1, [None]], {"a": {"b": [1]}}, (1,)], ids=repr)
-def test_json_can_be_kept(value):
-    assert can_be_kept(value)
-
-
-@pytest.mark.parametrize("value", [object(), {1, 2}, {1: "a"}, [b"bytes"]], ids=["object", "set", "key", "bytes"])
-def test_other_objects_cannot(value):
-    assert not can_be_kept(value)
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "is_fit"),
-    [
-        (1, "int", True),
-        (1.5, "int", False),
-        (True, "int", False),
-        ("8", "int", True),
-        (1, "float", True),
-        ("fast", "float", False),
-        ("true", "bool", True),
-        (1, "bool", False),
-        ([1], "list/int", True),
-        ({"a": 1}, "list", False),
-        ({"a": 1}, "dict", True),
-        (None, "int", True),
-        (1, "str", True),
-        (1, None, True),
-    ],
-)
-def test_whether_a_script_gets_a_value_as_it_is(value, kind, is_fit):
-    assert fits(value, kind) is is_fit
 
 
 @pytest.mark.parametrize(
