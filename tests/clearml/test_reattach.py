@@ -8,7 +8,6 @@ import math
 import os
 import platform
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -87,6 +86,17 @@ def new_kernel(project, base_task, queue, clearml_api, tmp_path, monkeypatch):
         kernel.stdout.close()
 
 
+def kill(kernel):
+    kernel.kill()
+    kernel.wait()
+
+
+def pause(kernel):
+    """Have the kernel pause its search."""
+    kernel.stdin.write("pause\n")
+    kernel.stdin.flush()
+
+
 @pytest.fixture
 def kernel_search(new_kernel, worker):
     """``kernel_search()`` gives a kernel that runs two trials, and the ids of its Task and of its search."""
@@ -106,12 +116,10 @@ def dead_paused_search(kernel_search, until, tmp_path):
 
     def make():
         kernel, task_id, search_id = kernel_search()
-        kernel.stdin.write("pause\n")
-        kernel.stdin.flush()
+        pause(kernel)
         with SearchViewer(tmp_path / "journals" / f"{search_id}.sqlite") as viewer:
             until(viewer, lambda: viewer.status is SearchStatus.PAUSED)
-        kernel.kill()
-        kernel.wait()
+        kill(kernel)
         return task_id
 
     return make
@@ -123,8 +131,7 @@ def dead_search(kernel_search):
 
     def make():
         kernel, *said = kernel_search()
-        kernel.send_signal(signal.SIGKILL)
-        kernel.wait()
+        kill(kernel)
         return said
 
     return make
@@ -244,8 +251,7 @@ def test_processes_that_outlive_a_killed_kernel_are_taken_over_and_those_that_do
     local_kernel, opened, own_ids, worker, tmp_path
 ):
     kernel, task_id, processes = local_kernel()
-    kernel.kill()
-    kernel.wait()
+    kill(kernel)
     assert opened(task_id, journal=tmp_path / "first").counts[TrialState.RUNNING] == 2
     processes[0].kill()
     wait_for(lambda: is_gone(processes[0]), "it goes on")
@@ -367,8 +373,7 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     with pytest.raises(JournalInUse, match=refused):
         opened(task_id, journal=tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
-    kernel.kill()
-    kernel.wait()
+    kill(kernel)
     again = opened(task_id, journal=tmp_path / "elsewhere")
     worker.gate.set()
     finished(again)
@@ -426,12 +431,10 @@ def test_what_a_pause_held_when_its_kernel_was_killed_is_put_back_by_the_next(
     worker.takes.clear()
     kernel, task_id, _ = new_kernel(KERNEL)
     wait_for(lambda: [worker.status(task) for task in own_ids(task_id)] == ["queued"] * 2, "nothing was launched")
-    kernel.stdin.write("pause\n")
-    kernel.stdin.flush()
+    pause(kernel)
     wait_for(lambda: [worker.status(task) for task in own_ids(task_id)] == ["created"] * 2, "nothing is held")
     wait_for(lambda: kept_state(task_id)["is_paused"], "the Task does not know of the pause")
-    kernel.kill()
-    kernel.wait()
+    kill(kernel)
     held = own_ids(task_id)
     again = opened(task_id, journal=tmp_path / journal)
     assert again.status is SearchStatus.PAUSED
@@ -461,12 +464,10 @@ def kernel_killed_at_a_pause(new_kernel, worker, own_ids, clearml_api):
             wait_for(lambda: len(entries(worker)) == 2, "nothing was launched")
             lost, waits = entries(worker)
             way.plan("tasks.dequeue", "lost", times=1000)
-            kernel.stdin.write("pause\n")
-            kernel.stdin.flush()
+            pause(kernel)
             wait_for(lambda: entries(worker) == [waits], "the entry is not removed")
             wait_for(lambda: kept_state(task_id)["is_paused"], "the Task does not know of the pause")
-            kernel.kill()
-            kernel.wait()
+            kill(kernel)
             assert [worker.status(task) for task in (lost, waits)] == ["queued"] * 2
             assert own_ids(task_id) == {lost, waits}
             return task_id, lost, waits
@@ -528,8 +529,7 @@ def test_tasks_that_wait_in_a_queue_or_are_with_an_agent_are_left_alone_when_a_s
     worker.takes.clear()
     kernel, task_id, _ = new_kernel(KERNEL.replace("tasks=2", "tasks=5"))
     wait_for(lambda: len(entries(worker)) == 5, "nothing was launched")
-    kernel.kill()
-    kernel.wait()
+    kill(kernel)
     lost, moved, with_agent, with_quick_agent, waits = tasks = entries(worker)
     worker.call("queues.remove_task", queue=worker.queue, task=lost)
     with new_queue() as name:
