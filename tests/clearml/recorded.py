@@ -38,7 +38,7 @@ class Step:
 
 
 def recorded(name):
-    """The steps of a recorded sequence."""
+    """The steps of a recorded sequence, from the first launch on without those that had been done before."""
     steps = []
     for line in (SEQUENCES / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         found = LINE.fullmatch(line)
