@@ -15,10 +15,11 @@ from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.poll_thread import IterationLimit, ObjectiveIterations, PollThread
 from hpo_widgets.engines.clearml.reading import TaskRecords, UnreadableTaskError, read_task
-from hpo_widgets.engines.clearml.server import ClearmlError, Server, _data
+from hpo_widgets.engines.clearml.server import ClearmlError, _data
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
+from tests.clearml.fake_server import FakeServer, Idle
 
 
 def _deep(levels):
@@ -93,17 +94,6 @@ def test_an_answer_of_any_form_is_data_or_an_error_of_clearml(content, status):
         assert isinstance(_data("tasks.get_all", status, content), dict)
 
 
-class Answering(Server):
-    """A server that answers what a test says."""
-
-    def __init__(self, answer):
-        self.answer = answer
-
-    def call(self, action, /, **body):
-        del action, body
-        return self.answer
-
-
 POINTS = near(st.lists(NUMBERS, max_size=2))
 CURVE = near(st.fixed_dictionaries({}, optional={"x": POINTS, "y": POINTS}))
 CURVES = near(st.dictionaries(st.text(max_size=3), near(st.dictionaries(st.just("v"), CURVE))))
@@ -112,15 +102,15 @@ CURVES = near(st.dictionaries(st.text(max_size=3), near(st.dictionaries(st.just(
 @given(CURVES, st.dictionaries(st.just("events"), near(st.lists(near(st.fixed_dictionaries({"msg": JUNK}))))))
 def test_curves_and_consoles_of_any_form_are_read_or_unreadable(curves, log):
     with suppress(ClearmlError):
-        for title, series, value, iteration in TaskRecords(Answering(curves)).scalars("a"):
+        for title, series, value, iteration in TaskRecords(FakeServer(curves)).scalars("a"):
             assert (type(value), type(iteration)) == (float, int)
             f"{title}{series}".encode()
-    TaskRecords(Answering(log)).output("a")[0].encode()
+    TaskRecords(FakeServer(log)).output("a")[0].encode()
 
 
 @given(CURVES)
 def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
-    iterations = ObjectiveIterations(Answering(curves), make_objectives("m", "v", "min"), lambda: True)
+    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True)
     limit = IterationLimit(iterations, 3)
     entry = {"metric": "m", "variant": "v", "value": 1.0, "count": 2}
     view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
@@ -142,21 +132,11 @@ def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
 )
 def test_the_iteration_of_a_value_is_that_of_its_own_report_though_the_curve_goes_on(value, y, iteration):
     curves = {"m": {"v": {"x": [4, 5, 6], "y": y}}}
-    iterations = ObjectiveIterations(Answering(curves), make_objectives("m", "v", "min"), lambda: True)
+    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True)
     entry = {"metric": "m", "variant": "v", "value": value, "count": 2}
     view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
     assert iterations.written_into(view).summary.scalars["m", "v"][1] == iteration
     assert IterationLimit(iterations, 5).is_exceeded(view)
-
-
-class Idle:
-    """What has nothing to do."""
-
-    def look(self, views):
-        pass
-
-    def start(self):
-        pass
 
 
 @pytest.fixture
@@ -168,7 +148,7 @@ def polled():
             jobs.add(ActiveJob(number, {"General/x": 0.5}, task=str(number), launched=0.0))
     objectives = make_objectives("m", "v", "min")
     answer = {"tasks": [{"id": "0", "status": "unheard"}, *({"id": str(n), "status": "in_progress"} for n in (1, 2))]}
-    server = Answering(answer)
+    server = FakeServer(answer)
     space = Space([UniformParameterRange("General/x", 0, 1)])
     iterations = ObjectiveIterations(server, objectives, lambda: False)
     thread = PollThread(jobs, server, None, Idle(), Idle(), iterations, None, space)
@@ -190,7 +170,7 @@ def test_a_task_that_cannot_be_read_holds_up_no_other_and_is_told_once(polled):
 
 def test_what_was_found_of_a_task_is_forgotten_once_it_is_followed_no_more(polled):
     jobs, thread, answer = polled
-    thread._iterations = ObjectiveIterations(Answering(answer), make_objectives("m", "v", "min"), lambda: True)
+    thread._iterations = ObjectiveIterations(FakeServer(answer), make_objectives("m", "v", "min"), lambda: True)
     entry = {"metric": "m", "variant": "v", "value": 1.0}
     reported = {"last_metrics": {"m": {"v": entry}}}
     answer["m"] = {"v": {"x": [3], "y": [1.0]}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import optuna
 import pytest
 from clearml import Task
 
@@ -13,6 +12,7 @@ from hpo_widgets.engines.clearml import poll_thread, silence
 from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from tests.clearml.fake_server import Impatient
 from tests.clearml.fake_worker import print_lines, send_events
 from tests.runs import finished, let_an_hour_go_by, wait_for
 
@@ -260,13 +260,6 @@ def test_a_running_trial_that_never_reports_ends_by_its_time_limit(task_search, 
         "aborted after 0.005 minutes (time_limit_per_job)",
     )
     assert worker.status(made.trial(0).id) == "stopped"
-
-
-class Impatient(optuna.pruners.BasePruner):
-    """Prunes whatever reports."""
-
-    def prune(self, study, trial):
-        return True
 
 
 def test_a_trial_that_is_pruned_has_its_task_stopped_and_is_so_without_the_journal(task_search, worker, own, tmp_path):

@@ -23,6 +23,7 @@ from hpo_widgets.widget import CurvesPlot, OptimizerWidget, TimelinePlot
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.plots import curve_reading
+from tests.clearml.fake_server import Idle
 from tests.clearml.fake_worker import print_lines, send_events
 from tests.runs import finished, wait_for
 
@@ -311,13 +312,6 @@ def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, w
 def test_a_period_that_is_none_is_told(task_search, minutes):
     with pytest.raises((TypeError, ValueError), match="pool_period_min .*minutes"):
         task_search(pool_period_min=minutes)
-
-
-class Idle:
-    """What has nothing to do."""
-
-    def start(self):
-        pass
 
 
 def test_what_happens_between_two_looks_costs_no_walk_through_all_jobs(monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_task
 from hpo_widgets.engines.clearml.server import RequestFailedError
 from hpo_widgets.trials import Remark, TrialState
+from tests.clearml.fake_server import FakeServer
 from tests.conftest import DEADLINE
 
 
@@ -89,47 +90,31 @@ def test_values_are_by_full_name():
     assert values == {"General/lr": "1", "Args/a/b": "", "Args/c": ""}
 
 
-class Failing:
-    """A server that answers with an error."""
-
-    def __init__(self, code, subcode):
-        self.error = RequestFailedError("events.scalar_metrics_iter_histogram", code, subcode, "Invalid task id")
-
-    def call(self, action, **body):
-        del action, body
-        raise self.error
-
-
 def test_a_task_that_is_not_on_the_server_any_more_has_reported_nothing():
-    assert TaskRecords(Failing(400, 101)).scalars("gone") == []
+    def records(code, subcode):
+        return TaskRecords(FakeServer(RequestFailedError("events.get", code, subcode, "Invalid task id")))
+
+    assert records(400, 101).scalars("gone") == []
     for code, subcode in ((400, 12), (500, 101)):
         with pytest.raises(RequestFailedError):
-            TaskRecords(Failing(code, subcode)).scalars("there")
-
-
-class Hanging:
-    """A server that answers once it may."""
-
-    def __init__(self):
-        self.is_asked, self.may_answer = threading.Event(), threading.Event()
-        self.was_let = []
-
-    def call(self, action, **body):
-        del action, body
-        self.is_asked.set()
-        self.was_let.append(self.may_answer.wait(DEADLINE))
-        return {"tasks": [{}]}
+            records(code, subcode).scalars("there")
 
 
 def test_a_remark_is_noted_while_the_server_takes_its_time_for_another():
-    server = Hanging()
-    records = TaskRecords(server)
+    is_asked, may_answer, was_let = threading.Event(), threading.Event(), []
+
+    def answer(_action, **_body):
+        is_asked.set()
+        was_let.append(may_answer.wait(DEADLINE))
+        return {"tasks": [{}]}
+
+    records = TaskRecords(FakeServer(answer))
     tell = records.remark("a", Remark(), lambda: Remark("first"))
     told = threading.Thread(target=tell)
     told.start()
-    assert server.is_asked.wait(DEADLINE)
+    assert is_asked.wait(DEADLINE)
     records.remark("b", Remark(), Remark)
     records.remark("a", Remark("first"), Remark)
-    server.may_answer.set()
+    may_answer.set()
     told.join()
-    assert server.was_let == [True, True]
+    assert was_let == [True, True]

@@ -138,6 +138,13 @@ def dead_search(kernel_search):
 
 
 @pytest.fixture
+def _reports_at_once(monkeypatch):
+    """What an optimizer Task keeps is written fifty times a second."""
+    for name in ("LOOK_SECONDS", "KEEP_SECONDS"):
+        monkeypatch.setattr(reporting, name, 0.02)
+
+
+@pytest.fixture
 def opened():
     """``opened(...)`` opens a search that is ended after the test."""
     searches = []
@@ -401,11 +408,10 @@ def test_what_another_process_has_kept_stays(own):
     assert kept_state(own.id)["run"] == "b"
 
 
+@pytest.mark.usefixtures("_reports_at_once")
 def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves_its_trials(
-    asked, running, worker, own, monkeypatch
+    asked, running, worker, own
 ):
-    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
     made = running(auto_connect_task=own)
     wait_for(lambda: kept_state(own.id), "nothing is kept", pause=0.02)
     take_over_from_far(made, own)
@@ -562,9 +568,8 @@ def test_tasks_that_wait_in_a_queue_or_are_with_an_agent_are_left_alone_when_a_s
     assert worker.taken == [waits, lost]
 
 
-def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, own, monkeypatch):
-    for name in ("LOOK_SECONDS", "KEEP_SECONDS"):
-        monkeypatch.setattr(reporting, name, 0.02)
+@pytest.mark.usefixtures("_reports_at_once")
+def test_a_search_that_was_taken_over_in_a_pause_leaves_what_it_held(asked, task_search, worker, own):
     worker.takes.clear()
     made = task_search(auto_connect_task=own)
     made.start()
@@ -650,9 +655,8 @@ def test_how_long_an_owner_was_silent_is_measured_by_the_clock_of_the_server(
     assert opened(own.id, journal=tmp_path / "elsewhere").counts[TrialState.COMPLETED] == 3
 
 
-def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(task_search, worker, own, until, monkeypatch):
-    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
+@pytest.mark.usefixtures("_reports_at_once")
+def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(task_search, worker, own, until):
     worker.gate.clear()
     made = task_search(auto_connect_task=own)
     made.start()
@@ -840,9 +844,8 @@ def test_what_somebody_changes_is_kept_at_once_and_once(running, own, monkeypatc
     assert len(told) == num_told == 2
 
 
-def test_a_search_that_was_paused_is_so_without_the_journal_too(running, opened, worker, own, tmp_path, monkeypatch):
-    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
+@pytest.mark.usefixtures("_reports_at_once")
+def test_a_search_that_was_paused_is_so_without_the_journal_too(running, opened, worker, own, tmp_path):
     made = running(auto_connect_task=own, total_max_jobs=2)
     made.pause()
     wait_for(lambda: (kept_state(own.id) or {}).get("is_paused"), "the pause is not kept", pause=0.02)

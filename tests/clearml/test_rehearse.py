@@ -37,12 +37,12 @@ def experiment(request, tmp_path):
 
 
 @pytest.fixture
-def dispatched():
-    """``dispatched(...)`` opens a search that is ended after the test."""
-    searches = []
+def dispatched(base_task, queue):
+    """``dispatched(here)`` opens a search over the Task and the queue; it is ended after the test."""
+    searches, keywords = [], {"base_task_id": base_task, "execution_queue": queue, "pool_period_min": 0.005}
 
-    def make(*arguments, **keywords):
-        searches.append(HyperParameterOptimizer.open(*arguments, **keywords))
+    def make(here):
+        searches.append(HyperParameterOptimizer.open(here.journal_path, **keywords))
         return searches[-1]
 
     yield make
@@ -65,9 +65,9 @@ def rehearsed(search, experiment, parameter, **keywords):
     return finished(here)
 
 
-def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment, dispatched, worker, base_task, queue):
+def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment, dispatched, worker, base_task):
     here = rehearsed(search, experiment, UniformParameterRange("x", 0, 1), seed=1)
-    there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
+    there = dispatched(here)
     assert there.id == here.id
     assert there.start() is False  # two of two jobs have run, here
     there.set_total_max_jobs(5)
@@ -87,10 +87,10 @@ def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment
     assert [whole.trial(number).parameters["x"] for number in range(5)] == values
 
 
-def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, worker, base_task, queue):
+def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, worker):
     grid = DiscreteParameterRange("x", [0.125, 0.25, 0.375, 0.5])
     here = rehearsed(search, experiment, grid, optimizer_class=GridSearch)
-    there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
+    there = dispatched(here)
     there.set_total_max_jobs(10)
     finished(there)
     assert there.stop_reason.code == "space_exhausted"
@@ -98,17 +98,17 @@ def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, 
     assert len(worker.taken) == 2
 
 
-def test_ranges_that_were_steered_here_hold_there(search, experiment, dispatched, worker, base_task, queue):
+def test_ranges_that_were_steered_here_hold_there(search, experiment, dispatched, worker):
     here = rehearsed(search, experiment, UniformParameterRange("x", 0, 1))
     here.set_range("x", (0.5, 0.75))
-    there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
+    there = dispatched(here)
     assert there.space.ranges["x"] == (0.5, 0.75)
     there.set_total_max_jobs(4)
     finished(there)
     assert all(0.5 <= there.trial(number).parameters["x"] <= 0.75 for number in (2, 3))
 
 
-def test_a_task_without_the_parameter_is_refused_before_anything_changes(search, dispatched, base_task, queue):
+def test_a_task_without_the_parameter_is_refused_before_anything_changes(search, dispatched):
     here = finished(
         search(
             lambda width: width,
@@ -120,13 +120,13 @@ def test_a_task_without_the_parameter_is_refused_before_anything_changes(search,
     )
     before = Path(here.journal_path).read_bytes()
     with pytest.raises(ValueError, match="width"):
-        dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue)
+        dispatched(here)
     assert Path(here.journal_path).read_bytes() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
-def test_a_limit_of_memory_is_the_rehearsals_alone(search, dispatched, base_task, queue):
+def test_a_limit_of_memory_is_the_rehearsals_alone(search, dispatched):
     here = rehearsed(search, train, UniformParameterRange("x", 0, 1), max_memory_per_job=1.0)
-    queued = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue)
+    queued = dispatched(here)
     assert "max_memory_per_job" not in queued.as_code()
     assert "max_memory_per_job=1.0" in here.as_code()

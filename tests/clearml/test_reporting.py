@@ -15,6 +15,7 @@ from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
 from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import ClearmlError, UnreachableError
 from hpo_widgets.testing import ScriptedSearch
+from tests.clearml.fake_server import FakeServer
 from tests.runs import wait_for
 
 
@@ -90,19 +91,6 @@ def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
         assert (said[0], said[-1], set(said[1:-1])) == ("begin", "end", {"keep"})
 
 
-class Flickering:
-    """A server that is away for some of its answers."""
-
-    def __init__(self, *is_there):
-        self._is_there = iter(is_there)
-
-    def call(self, action, **body):
-        del action, body
-        if not next(self._is_there):
-            raise UnreachableError("it is away")
-        return {}
-
-
 class Falling:
     """A search in which a further trial falls out of the top with each look."""
 
@@ -119,8 +107,8 @@ def test_what_goes_wrong_again_and_again_is_told_once_until_it_succeeds():
     source = StartedSearch(
         Falling(), str, list, dict, lambda: 600.0, lambda seconds: next(looks), told.append, told.append
     )
-    server = Flickering(*[False] * 30, True, *[False] * 19, True)
-    made = ReportThread(server, None, "queue", archives=True)
+    answers = iter([*[UnreachableError("it is away")] * 30, {}, *[UnreachableError("it is away")] * 19, {}])
+    made = ReportThread(FakeServer(lambda _action, **_body: next(answers)), None, "queue", archives=True)
     made.begin(source)
     assert made.wait(None) is True
     assert told == ["the report could not be sent: it is away"] * 2

@@ -10,18 +10,12 @@ from clearml.automation import DiscreteParameterRange, ParameterSet, UniformInte
 from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets.trials import TrialState
+from tests.clearml.fake_server import Impatient
 from tests.clearml.sdk_worker import states
 from tests.runs import wait_for
 
 OPTUNA = {"optimizer_class": OptimizerOptuna, "max_iteration_per_job": 100}
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
-
-
-class Impatient(optuna.pruners.BasePruner):
-    """Prunes whatever has reported."""
-
-    def prune(self, study, trial):
-        return True
 
 
 def test_a_stop_ends_it_and_nothing_is_launched_any_more(started, sdk_worker, until):

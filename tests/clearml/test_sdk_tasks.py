@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +16,7 @@ from hpo_widgets.engines.clearml.server import RequestFailedError
 from hpo_widgets.objectives import Objective
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
+from tests.clearml.fake_server import FakeServer
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -107,41 +107,38 @@ def test_trials_that_run_are_not_counted_as_ended(trials, trial):
     ("last", "sentence"), [(3, None), (101, "stopped at iteration 101 (max_iteration_per_job is 100)")]
 )
 def test_the_limit_of_iterations_is_about_those_of_the_objective(trials, trial, monkeypatch, last, sentence):
-    asked = []
-
-    def call(action, **fields):
-        asked.append((action, fields["task"]))
-        return {"validation": {"loss": {"x": [0, last], "y": [1.0, 0.5]}}}
-
-    monkeypatch.setattr(tasks, "server", lambda: SimpleNamespace(call=call))
+    server = FakeServer({"validation": {"loss": {"x": [0, last], "y": [1.0, 0.5]}}})
+    monkeypatch.setattr(tasks, "server", lambda: server)
     entry = {"metric": "validation", "variant": "loss", "value": 0.5, "count": 2}
     # The resource monitor counts seconds.
     view = read_task(task("stopped", last_iteration=240, last_metrics={"m": {"v": entry}}))
     assert [trials.why_stopped(trial, view, 100, None) for _ in range(2)] == [sentence, sentence]
     assert trials.why_stopped(trial, view, 500, None) is None
-    assert asked == [("events.scalar_metrics_iter_histogram", "t0")]
+    assert server.asked == ["events.scalar_metrics_iter_histogram"]
 
 
-class Busy:
-    """A server on which somebody else stops a Task while we do."""
+@pytest.fixture
+def busy(monkeypatch):
+    """``busy(status)`` has somebody else change the Task at the moment of our stop, to a status."""
 
-    def __init__(self, status):
-        self.status = status
+    def make(status):
+        def answer(action, **_body):
+            if action == "tasks.get_all":
+                return {"tasks": [task(status)]}
+            return RequestFailedError(action, 400, 121, "Task status was changed by another call")
 
-    def call(self, action, **_fields):
-        raise RequestFailedError(action, 400, 121, "Task status was changed by another call")
+        monkeypatch.setattr(tasks, "server", lambda: FakeServer(answer))
 
-    def tasks(self, ids, _fields):
-        return [{"id": ids[0], "status": self.status}]
+    return make
 
 
-def test_a_stop_that_somebody_else_made_in_this_moment_is_no_error(trial, monkeypatch):
-    monkeypatch.setattr(tasks, "server", lambda: Busy("stopped"))
+def test_a_stop_that_somebody_else_made_in_this_moment_is_no_error(trial, busy):
+    busy("stopped")
     abort(trial)
     assert trial.was_stopped or trial.was_withdrawn
 
 
-def test_a_stop_that_did_not_happen_is_an_error(trial, monkeypatch):
-    monkeypatch.setattr(tasks, "server", lambda: Busy("in_progress"))
+def test_a_stop_that_did_not_happen_is_an_error(trial, busy):
+    busy("in_progress")
     with pytest.raises(RequestFailedError):
         abort(trial)
