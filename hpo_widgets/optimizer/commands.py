@@ -463,13 +463,9 @@ class SearchCommands:
         ValueError
             For a moment in the past, or minutes that are not above 0.
         """
-        limit = _time_limit_of(in_minutes, specific_time)
+        limit: TimeLimit | None = None
+        if specific_time is not None:
+            limit = TimeLimit.at(specific_time)
+        elif (minutes := positive_minutes("in_minutes", in_minutes)) is not None:
+            limit = TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
         self._do("set_time_limit", lambda: self._controller.set_time_limit(limit))
-
-
-def _time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) -> TimeLimit | None:
-    """Check a time limit."""
-    if specific_time is None:
-        minutes = positive_minutes("in_minutes", in_minutes)
-        return None if minutes is None else TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
-    return TimeLimit.at(specific_time)

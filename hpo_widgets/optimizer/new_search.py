@@ -113,17 +113,10 @@ def leave_figures() -> None:
 
 
 def answer(question: str) -> FormAnswer:
-    """Answer a question of the form.
+    """Answer a question of the form; what is wrong with a field is in the answer, by the name of the field.
 
-    Parameters
-    ----------
-    question
-        JSON: ``{"kind": "functions"}``, ``{"kind": "propose", "source": …}`` or ``{"kind": "write", "form": …}``.
-
-    Returns
-    -------
-    FormAnswer
-        JSON again; what is wrong with a field is in it, by the name of the field.
+    A question is JSON: ``{"kind": "functions"}``, ``{"kind": "propose", "source": …}`` or
+    ``{"kind": "write", "form": …}``.
     """
     asked = json.loads(question)
     if asked["kind"] == "functions":
@@ -237,17 +230,9 @@ def _task_proposed(task: str) -> list[ProposedRange]:
 
 
 def propose(given: Mapping[str, str]) -> FormAnswer:
-    """Propose the rows of the form for what a trial runs.
+    """Propose the rows of the form for what a trial runs; none where there is no such thing: `write` says why.
 
-    Parameters
-    ----------
-    given
-        ``kind``: function, script or task; ``text``: its name, path or id.
-
-    Returns
-    -------
-    FormAnswer
-        ``rows``, none where there is no such thing: `write` says why.
+    It is given by ``kind``: function, script or task; and ``text``: its name, path or id.
     """
     about = ""
     try:
@@ -308,17 +293,9 @@ def _choice_text(value: object) -> str:
 
 
 def write(form: Mapping[str, Any]) -> FormAnswer:
-    """Write the cell that a form describes.
+    """Write the cell that a form describes by its ``source``, ``rows`` and other fields, which are texts.
 
-    Parameters
-    ----------
-    form
-        ``source``, ``rows``, ``objective``, ``sign``, ``strategy``, ``trials`` and ``workers``, as texts.
-
-    Returns
-    -------
-    FormAnswer
-        ``code``, empty when there is something wrong, and ``errors``: name of a field to what is wrong there.
+    The answer has its ``code``, empty when there is something wrong, and ``errors``: name of a field to what is wrong.
     """
     errors = FieldErrors()
     source = errors.read("source", functools.partial(_source, asks_server=False), form["source"])

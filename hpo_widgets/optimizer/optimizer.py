@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Notice, RemoteSource, StopReason
     from hpo_widgets.search.budget import Budget
@@ -186,7 +185,7 @@ class HyperParameterOptimizer(ReadableSearch):
             settings=definition.settings,
             recorder=self._recorder,
             callbacks=self._callbacks,
-            make_engine=self._make_engine,
+            make_engine=definition.make_engine,
         )
         parts = (self, definition, self._controller, self._recorder, PendingStarts())
         self._commands = SearchCommands(*parts, wait=True)
@@ -197,9 +196,6 @@ class HyperParameterOptimizer(ReadableSearch):
         if definition.past is not None:
             past, definition.past = definition.past, None  # its columns are large
             self._controller.restore(past)
-
-    def _make_engine(self, workers: int) -> JobEngine:
-        return self._definition.make_engine(workers)
 
     def _callback_failed(self, error: BaseException) -> None:
         self._controller.notice("callback", f"job_complete_callback raised {type(error).__name__}: {error}")

@@ -49,17 +49,12 @@ _DEFAULTS: dict[str, object] = {
     "always_create_task": False,
     "spawn_project": None,
     "save_top_k_tasks_only": None,
-    "total_max_jobs": None,
-    "time_limit_per_job": None,
-    "min_iteration_per_job": None,
-    "max_iteration_per_job": None,
-    "max_memory_per_job": None,
-    "max_failures": 10,
-    "allow_duplicates": False,
-    "stop_grace": 0.1,
-    "limits": None,
-    "seed": None,
 }
+_DEFAULTS |= {
+    name: setting.default
+    for name, setting in Settings.__dataclass_fields__.items()
+    if name not in {"max_number_of_concurrent_tasks", "report_period"}  # one is always written, the other set later
+} | {"limits": None, "seed": None}
 _NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
 
 _LONGEST_LINE = 100

@@ -296,20 +296,13 @@ class ReadableSearch(ABC):
 
         Parameters
         ----------
-        path
-            The file to write; an existing one is replaced. Default: none.
-        filter
-            Which trials, as `OptimizerWidget` takes it: a `TrialFilter`, or a dict of its fields. Default: all.
+        path, filter
+            As of `to_csv`, with the same errors.
 
         Returns
         -------
         str
             The text.
-
-        Raises
-        ------
-        ValueError
-            For a filter that names what the search does not have, with a near match.
         """
         records = self._export(self._passing(filter)).to_records()
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))

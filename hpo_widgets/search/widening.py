@@ -68,20 +68,7 @@ def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenS
 
 
 def _place(leaf: Any, value: float) -> float | None:
-    """Return where in its range a value is.
-
-    Parameters
-    ----------
-    leaf
-        A numeric parameter with its present range.
-    value
-        The value.
-
-    Returns
-    -------
-    float or None
-        The share of the range below it, in the parameter's own scale; None outside, and where the range is one value.
-    """
+    """Return the share of the range below a value, on the parameter's scale; None outside, and for a range of one."""
     low, high = map(float, leaf.range)
     if not low <= value <= high or low == high:
         return None
