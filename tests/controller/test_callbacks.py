@@ -10,17 +10,6 @@ from hpo_widgets.controller.callbacks import CallbackThread
 from tests.conftest import DEADLINE
 
 
-def test_calls_come_in_order_and_once():
-    calls, errors = [], []
-    thread = CallbackThread(errors.append)
-    for start in range(0, 100, 10):
-        thread.put(lambda *arguments: calls.append(arguments), [(n, n + 1) for n in range(start, start + 10)])
-    assert thread.wait(DEADLINE)
-    assert calls == [(n, n + 1) for n in range(100)]
-    assert errors == []
-    thread.close()
-
-
 class UnspeakableError(Exception):
     def __str__(self):
         raise ValueError("an error that cannot even be told")
@@ -40,23 +29,6 @@ def test_whatever_a_call_raises_the_next_one_comes_and_nobody_waits_for_ever(err
     assert thread.wait(DEADLINE)
     assert calls[0] == 0
     assert calls[-1] == 1
-    thread.close()
-
-
-def test_waiting_times_out_and_from_inside_never_blocks():
-    go, results = threading.Event(), []
-    thread = CallbackThread(results.append)
-
-    def call():
-        assert go.wait(DEADLINE)
-        results.append((thread.is_current, thread.wait()))
-
-    thread.put(call, [()])
-    assert thread.wait(0.01) is False
-    go.set()
-    assert thread.wait(DEADLINE) is True
-    assert results == [(True, True)]
-    assert not thread.is_current
     thread.close()
 
 

@@ -17,7 +17,6 @@ from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
     define,
-    make_template,
     split_keywords,
 )
 from hpo_widgets.parameters import DiscreteParameterRange
@@ -139,12 +138,6 @@ def test_a_script_has_to_say_what_it_reports(script):
     assert isinstance(made.template, ScriptTemplate)
 
 
-@pytest.mark.parametrize("hyper_parameters", ["x", b"x", 3, None])
-def test_a_space_is_a_list_of_parameters(hyper_parameters):
-    with pytest.raises(TypeError, match="hyper_parameters must be a list of Parameter objects"):
-        defined(hyper_parameters=hyper_parameters)
-
-
 def test_a_space_may_come_from_any_iterable():
     assert defined(hyper_parameters=iter([X])).space.names == ("x",)
 
@@ -177,12 +170,6 @@ def test_the_engine_of_a_script_gets_no_choices(script):
 
 
 # The template -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("given", ["fa30fa45d95d4927b87c323b5b04dc4", 3, None, dict])
-def test_anything_else_is_no_template(given):
-    with pytest.raises(TypeError, match=r"must be a callable, a pathlib.Path of a script, or a ClearML Task, its id"):
-        make_template(given)
 
 
 # Keywords ---------------------------------------------------------------------------------------------------------

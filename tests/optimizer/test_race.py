@@ -66,6 +66,12 @@ def finished():
         yield race
 
 
+def ended(race):
+    race.start()
+    assert race.wait(DEADLINE)
+    return race
+
+
 def points(race, repeat, name):
     rows = race.finished[repeat].rows[name]
     return list(zip(rows.parameters["x"].tolist(), rows.parameters["y"].tolist(), strict=True))
@@ -106,9 +112,7 @@ def test_the_grid_is_the_same_in_each_repeat_and_the_others_are_not(finished):
 
 
 def test_the_same_seeds_give_the_same_race(finished, race):
-    again = race(strategies=["grid", "random", "TPE"], trials=9, repeats=2, seed=5)
-    again.start()
-    assert again.wait(DEADLINE)
+    again = ended(race(strategies=["grid", "random", "TPE"], trials=9, repeats=2, seed=5))
     for name in again.names:
         assert points(again, 1, name) == points(finished, 1, name)
     assert again.summary().pairs == finished.summary().pairs
@@ -137,9 +141,9 @@ def seeded(seed, strategy, repeat, number):
 
 def test_a_parameter_may_be_called_like_what_the_frame_tells_of_the_race(race):
     names = ("seed", "strategy", "repeat", "number")
-    one = race(seeded, [UniformIntegerParameterRange(name, 1, 9) for name in names], trials=1, repeats=1, seed=77)
-    one.start()
-    assert one.wait(DEADLINE)
+    one = ended(
+        race(seeded, [UniformIntegerParameterRange(name, 1, 9) for name in names], trials=1, repeats=1, seed=77)
+    )
     frame = one.to_dataframe()
     assert frame[["strategy", "seed"]].to_numpy().tolist() == [["grid", 77], ["random", 77]]
     drawn = frame[[f"General/{name}" for name in names]].sum(axis=1)
@@ -160,9 +164,7 @@ def test_distances_from_a_known_optimum_are_compared(finished):
 
 
 def test_after_the_end_start_runs_as_many_repeats_again(race):
-    one = race(repeats=1, trials=2)
-    one.start()
-    assert one.wait(DEADLINE)
+    one = ended(race(repeats=1, trials=2))
     assert one.start()
     assert one.wait(DEADLINE)
     assert [repeat.seed for repeat in one.finished] == [0, 1]
@@ -208,9 +210,7 @@ def test_closing_a_race_removes_its_journals_and_keeps_what_came_out(race):
 
 
 def test_journals_are_kept_where_one_says(race, tmp_path):
-    one = race(repeats=1, trials=2, journal=tmp_path / "kept")
-    one.start()
-    assert one.wait(DEADLINE)
+    one = ended(race(repeats=1, trials=2, journal=tmp_path / "kept"))
     one.close()
     assert len(list((tmp_path / "kept").glob("*.sqlite"))) == 2
 
@@ -305,18 +305,14 @@ def test_a_stop_returns_with_the_run_that_it_stopped_though_another_has_begun(ra
 
 
 def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
-    one = race(failing, trials=30, max_failures=2)
-    one.start()
-    assert one.wait(DEADLINE)
+    one = ended(race(failing, trials=30, max_failures=2))
     assert one.status is SearchStatus.FAILED
     assert "repeat 1" in one.reason
 
 
 def test_a_space_that_is_used_up_ends_a_search_early_and_the_race_goes_on(race):
     few = [UniformIntegerParameterRange("x", 0, 1), UniformIntegerParameterRange("y", 0, 1)]
-    one = race(space=few, trials=9, repeats=1)
-    one.start()
-    assert one.wait(DEADLINE)
+    one = ended(race(space=few, trials=9, repeats=1))
     assert one.status is SearchStatus.COMPLETED
     assert one.num_ended == {"grid": 4, "random": 4}
 

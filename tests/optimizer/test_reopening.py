@@ -656,20 +656,6 @@ def test_a_view_waits_for_the_end_of_a_search_that_another_owner_runs(search, he
         assert viewer.best_trial.number == 0
 
 
-def test_a_view_tells_the_time_limit_of_the_search(search, held, gate, until):
-    gate.shut()
-    made = search(held, total_max_jobs=1, optimization_time_limit=30)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 1)
-    with SearchViewer(made.journal_path) as viewer:
-        assert abs((viewer.get_time_limit() - made.get_time_limit()).total_seconds()) < 60
-        assert not viewer.reached_time_limit()
-        made.set_time_limit(in_minutes=5)
-        until(viewer, lambda: viewer.get_time_limit() == made.get_time_limit())
-    gate.open()
-    made.stop()
-
-
 @pytest.mark.parametrize("strategy", ["RandomSearch", "OptimizerOptuna"])
 def test_a_search_leaves_no_thread_process_or_file_open(search, strategy):
     from hpo_widgets.strategies.registry import named

@@ -6,6 +6,7 @@ import math
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import (
@@ -48,6 +49,13 @@ def test_points_values_and_numbers_are_readable():
     assert study.metric_names == ["validation/loss"]
     assert study.best_params == POINTS[0]
     assert study.trials[0].intermediate_values == {7: 0.0}
+    assert study.trials[0].distributions == {
+        "x": FloatDistribution(0, 1),
+        "lr": FloatDistribution(1e-4, 0.5, log=True),
+        "c": CategoricalDistribution(("adam", None)),
+        "kind": CategoricalDistribution(("one", "two")),
+        "n": IntDistribution(1, 9),
+    }
 
 
 def test_states_are_those_of_optuna():
