@@ -208,14 +208,18 @@ class SearchCommands:
             return self._begin_run(start, begin)
         # A start first asks the server for its queue, and a panel must not wait for a server.
         self._recorder.shown.notify()
+        self._in_thread(name, lambda: self._begin_run(start, begin))
+        return True
+
+    def _in_thread(self, name: str, act: Callable[[], object]) -> None:
+        """Do what waits for a server on a thread of its own; a failure becomes a notice."""
 
         def run() -> None:
             with self._telling(name):
-                self._begin_run(start, begin)
+                act()
             self._recorder.shown.notify()
 
-        threading.Thread(target=run, name="hpo_widgets start", daemon=True).start()
-        return True
+        threading.Thread(target=run, name=f"hpo_widgets {name}", daemon=True).start()
 
     def _begin_run(self, start: object, begin: Callable[[], bool]) -> bool:
         """Begin a run once all that it needs is there."""
@@ -386,18 +390,10 @@ class SearchCommands:
             before = self._recorder.remark(number, **changes)
             job, remote = self._recorder.job_of(number), self._definition.template.remote
             if job is not None and remote is not None:
-                self._tell_server(name, remote.remark(job, before, lambda: self._recorder.remark_of(number)))
+                # Where it fails, the journal has the change anyway.
+                self._in_thread(name, remote.remark(job, before, lambda: self._recorder.remark_of(number)))
 
         self._do(name, remark)
-
-    def _tell_server(self, name: str, tell: Callable[[], None]) -> None:
-        """Tell a server on a thread of its own. A failure becomes a notice; the journal has the change anyway."""
-
-        def run() -> None:
-            with self._telling(name):
-                tell()
-
-        threading.Thread(target=run, name=f"hpo_widgets {name}", daemon=True).start()
 
     def _enqueue(self, name: str, point: dict[str, object]) -> None:
         def enqueue() -> None:
