@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.clearml_sdk.live import LiveController
+    from hpo_widgets.clearml_sdk.live import LiveSearch
 
 
 class SdkCommands:
     """The commands of one live controller: a method for each of `COMMANDS`; all return at once."""
 
-    def __init__(self, live: LiveController) -> None:
+    def __init__(self, live: LiveSearch) -> None:
         self._live = live
         self._patches = live.patches
         self._history = live.history
@@ -92,7 +92,7 @@ class SdkCommands:
         if live.was_started and not live.is_running:
             return "the search is not running"
         if patches.num_left == 0:
-            why = f"all {patches.total_max_jobs} jobs have been launched, or are taken by points that wait"
+            why = f"all {self._live.total_max_jobs} jobs have been launched, or are taken by points that wait"
             return why if patches.is_optuna else f"{why}: raise the number of jobs first"
         return None
 
@@ -152,7 +152,7 @@ class SdkCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again; the retry counts against the budget."""
-        own = self._live.trials.trial(trial.number if isinstance(trial, Trial) else trial)
+        own = self._live.trial(trial.number if isinstance(trial, Trial) else trial)
         if isinstance(trial, Trial) and trial.id != own.id:
             raise ValueError(
                 f"trial {trial.name} ({trial.id}) belongs to another search than {self._live.id}; "
@@ -163,18 +163,18 @@ class SdkCommands:
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""
         whole = positive_int("max_number_of_concurrent_tasks", number)
-        self._patches.concurrency = self._live.optimizer.max_number_of_concurrent_tasks = whole
+        self._live.optimizer.max_number_of_concurrent_tasks = whole
+        self._patches.set_concurrency(whole)
         self._changed()
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit."""
-        self._patches.total_max_jobs = optional_positive_int("total_max_jobs", number)
+        self._patches.set_total_max_jobs(optional_positive_int("total_max_jobs", number))
         self._changed()
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
         """Change the compute budget, in minutes; None: no limit. It is enforced only while somebody has subscribed."""
-        self._live.compute_limit = positive_minutes("compute_time_limit", minutes)
-        self._patches.set_compute_limit(self._live.compute_limit)
+        self._patches.set_compute_limit(positive_minutes("compute_time_limit", minutes))
         self._changed()
 
     def set_time_limit(self, in_minutes: float | None = None, specific_time: dt.datetime | None = None) -> None:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials
-from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
+from hpo_widgets.clearml_sdk.search import SdkSearch
 from hpo_widgets.engines.clearml.children import children
-from hpo_widgets.engines.clearml.reading import TaskView, read_task, read_values
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, read_task, read_values
 from hpo_widgets.engines.clearml.server import PAGE, server
 from hpo_widgets.engines.clearml.values import is_same, literal
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import Parameter, as_parameter
 from hpo_widgets.search import COMMANDS, SearchStatus, StopReason
 from hpo_widgets.search.as_code import constructor_call
-from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hpo_widgets.clearml_sdk.tasks import TaskTrial
 
 _OPTIONS = "General/opt/"
 """Where the SDK keeps the controller's arguments in the parameters of its optimizer Task."""
@@ -33,20 +31,12 @@ SPACE = ("General", "parameter_optimization_space")
 POLL_SECONDS = 5.0
 """Seconds between two requests for the Tasks while the search runs."""
 _POLL_ENDED_SECONDS = 60.0
-_TASK_FIELDS = [
-    "id",
-    "status",
-    "status_reason",
-    "status_message",
-    "status_changed",
-    "started",
-    "completed",
-    "last_update",
-]
+_TASK_FIELDS = [field for field in POLL_FIELDS if field != "last_metrics"]
+"""What is asked of the optimizer Task, whose own scalars nobody needs."""
 _WHY_NO_COMMANDS = "this is a view of a search of ClearML's own controller, which runs elsewhere or has ended"
 
 
-class KeptController:
+class KeptSearch(SdkSearch):
     """A search as an optimizer Task of the SDK keeps it: it can be shown, but takes no commands.
 
     Written by the watcher's thread, read by any.
@@ -60,9 +50,12 @@ class KeptController:
     ------
     ValueError
         When there is no such Task, or it keeps no search of the SDK's.
+    ClearmlError
+        When the server does not answer.
     """
 
     engine_name = "ClearML"
+    capabilities: Mapping[str, str | None] = dict.fromkeys(COMMANDS, _WHY_NO_COMMANDS)
 
     def __init__(self, task_id: str) -> None:
         task: Any = Task.get_task(task_id=task_id)
@@ -78,18 +71,10 @@ class KeptController:
                 f"Task {task.name!r} is not the optimizer Task of a search of ClearML: it has no arguments below "
                 f"{_OPTIONS}, or no {SPACE[1]} in its configuration"
             )
-        self.id = self.optimizer_task_id = task_id
-        self.name = str(task.name)
-        self.strategy_name = str(self._options.get("optimizer_class", "SearchStrategy"))
+        strategy_name = str(self._options.get("optimizer_class", "SearchStrategy"))
         title, series, sign = (self._options[f"objective_metric_{word}"] for word in ("title", "series", "sign"))
-        self.objectives = make_objectives(title, series, sign)
-        self.declared = Space([as_parameter(Parameter.from_dict(one)) for one in form])
-        self.history = RangeHistory(self.declared)
-        self.notices = Notices()
-        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
-        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
-        self.commands = _NoCommands()
-        self._looking = threading.Lock()
+        declared = Space([as_parameter(Parameter.from_dict(one)) for one in form])
+        super().__init__(task_id, str(task.name), strategy_name, declared, make_objectives(title, series, sign))
         self._view: TaskView | None = None
         self.look()
 
@@ -99,7 +84,7 @@ class KeptController:
         return limit if isinstance(limit, (int, float)) and limit > 0 else None
 
     @property
-    def concurrency(self) -> int:
+    def max_number_of_concurrent_tasks(self) -> int:
         """Trials that run at once at most."""
         return int(self._limit("max_number_of_concurrent_tasks") or 1)
 
@@ -118,14 +103,14 @@ class KeptController:
     @property
     def status(self) -> SearchStatus:
         """What the search is doing, by the states of the optimizer Task and of its trials."""
-        reason = self.reason
+        reason = self.stop_reason
         if reason is not None:
             return self.trials.status_after(reason)
         is_running = self._view is not None and self._view.state is TrialState.RUNNING
         return SearchStatus.RUNNING if is_running or self.trials.active else SearchStatus.IDLE
 
     @property
-    def reason(self) -> StopReason | None:
+    def stop_reason(self) -> StopReason | None:
         """Why the search ended, as far as its Task tells; None while it runs or has not started."""
         view, total = self._view, self.total_max_jobs
         num_ended = self.trials.num_ended
@@ -142,17 +127,6 @@ class KeptController:
             return StopReason("optimization_time_limit", "the time limit has passed")
         state = "was stopped" if view.state is TrialState.ABORTED else "is completed"
         return StopReason("stopped", f"its optimizer Task {state} after {num_ended} jobs. {view.reason}".strip())
-
-    @property
-    def budget(self) -> Budget:
-        """Limits, and what is used of them: jobs that have ended, not those that run."""
-        total, per_job = self.total_max_jobs, self._limit("max_iteration_per_job")
-        return Budget(
-            jobs=Limit(total, self.trials.num_ended),
-            iterations=Limit(total * per_job if total and per_job else None, self.trials.num_iterations),
-            compute_minutes=Limit(self._limit("compute_time_limit"), self.trials.compute_minutes),
-            wall_minutes=Limit(self._limit("optimization_time_limit"), self.elapsed_minutes),
-        )
 
     def as_code(self) -> str:
         """The constructor call that the optimizer Task keeps."""
@@ -173,20 +147,14 @@ class KeptController:
         )
 
     def look(self) -> None:
-        """Read the Tasks from the server once; the watcher does so repeatedly.
-
-        Raises
-        ------
-        ClearmlError
-            When the server does not answer.
-        """
+        """Read the Tasks from the server once."""
         with self._looking:
-            before = self.status, self.reason
+            before = self.status, self.stop_reason
             found = server().tasks([self.id], _TASK_FIELDS)
             self._view = read_task(found[0]) if found else None
             changed = self._discover() + self.trials.ask()
             self.trials.show(changed)
-            if changed or (self.status, self.reason) != before:
+            if changed or (self.status, self.stop_reason) != before:
                 self.trials.store.notify()
 
     def _pause(self) -> float:
@@ -229,13 +197,3 @@ class KeptController:
             choices = self.declared.leaf(name).declared
             return next((choice for choice in choices if is_same(text, choice)), literal(text))
         return literal(text)
-
-    def _explain_stop(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:
-        limits = self._limit("max_iteration_per_job"), self._limit("time_limit_per_job")
-        return TrialState.ABORTED, self.trials.why_stopped(trial, view, *limits)
-
-
-class _NoCommands:
-    """Refuses all commands of a search that is only viewed."""
-
-    capabilities: Mapping[str, str | None] = dict.fromkeys(COMMANDS, _WHY_NO_COMMANDS)

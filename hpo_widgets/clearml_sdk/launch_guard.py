@@ -34,13 +34,23 @@ class LaunchGuard:
         Returns whether nothing may be launched any more.
     withdraw
         Takes back a Task that was launched while a stop was under way.
+    wake
+        Called after each launch.
     """
 
-    def __init__(self, strategy: Any, *, is_refusing: Callable[[], bool], withdraw: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        strategy: Any,
+        *,
+        is_refusing: Callable[[], bool],
+        withdraw: Callable[[str], None],
+        wake: Callable[[], None],
+    ) -> None:
         self.failures: dict[str, str] = {}
         self._strategy = strategy
         self._is_refusing = is_refusing
         self._withdraw = withdraw
+        self._wake = wake
         self._counting = threading.Lock()
         self._failed_in_a_row = 0
 
@@ -53,16 +63,8 @@ class LaunchGuard:
         """Allow launches again, for a new run."""
         self._failed_in_a_row = 0
 
-    def guard(self, job: Any, wake: Callable[[], None]) -> None:
-        """Have the SDK launch a job through this object.
-
-        Parameters
-        ----------
-        job
-            The SDK's job; its ``launch`` is replaced.
-        wake
-            Called after the launch.
-        """
+    def guard(self, job: Any) -> None:
+        """Have the SDK launch a job through this object: the job's ``launch`` is replaced."""
         launch = job.launch
 
         def launched(queue_name: str | None = None) -> bool:
@@ -72,7 +74,7 @@ class LaunchGuard:
                 running = self._strategy.get_running_jobs()
                 if job in running:
                     running.remove(job)  # Optuna's strategy counts it as running for ever
-            wake()
+            self._wake()
             return sentence is None
 
         job.launch = launched

@@ -1,61 +1,84 @@
-"""A live controller of the SDK: its facts, its start, its clock and limits, and its end with the reason."""
+"""A search by a live controller of the SDK: its facts, its start, its clock and limits, and its end with the reason."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+import weakref
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import PRUNED
 from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
 from hpo_widgets.clearml_sdk.patches import StrategyPatches, end_reporter
-from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, withdraw
-from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
+from hpo_widgets.clearml_sdk.search import SdkSearch
+from hpo_widgets.clearml_sdk.tasks import abort, withdraw
 from hpo_widgets.engines.clearml.local_jobs import kill
 from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.objectives import Objective
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search import END_STATUS, SearchStatus, StopReason
 from hpo_widgets.search.as_code import constructor_call
-from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hpo_widgets.engines.clearml.reading import TaskView
-
+    from hpo_widgets.clearml_sdk.tasks import TaskTrial
 logger = logging.getLogger("hpo_widgets")
+
+# By `id()` of the SDK's controller. Search and controller keep each other alive, so an id is reused only after both.
+_known: weakref.WeakValueDictionary[int, LiveSearch] = weakref.WeakValueDictionary()
+_known_lock = threading.Lock()
 
 POLL_SECONDS = 1.0
 """Seconds between two requests for the running Tasks; each request is for all of them."""
 _POLL_ENDED_SECONDS = 30.0
 
 
-class LiveController:
+def adapt(optimizer: Any, *, locally: bool = False) -> LiveSearch:
+    """Return the search of a controller of the SDK, the same object for each call, so that all panels agree.
+
+    Parameters
+    ----------
+    optimizer
+        A ``clearml.automation.HyperParameterOptimizer``, started or not. Its class is not touched.
+    locally
+        Whether Start means ``start_locally``: Tasks run in processes of this machine. Default False: on its queue.
+
+    Returns
+    -------
+    LiveSearch
+        The search; it is the same object in every call for a controller.
+    """
+    with _known_lock:
+        search = _known.get(id(optimizer))
+        if search is None:
+            search = _known[id(optimizer)] = LiveSearch(optimizer, locally=locally)
+        return search
+
+
+class LiveSearch(SdkSearch):
     """A ``clearml.automation.HyperParameterOptimizer`` of this process, started or not.
 
     Only the watcher's thread writes trials. All else is written under ``lock``, by the watcher's thread, by commands
     and by the SDK's loop.
 
+    The strategy is patched (`hpo_widgets.clearml_sdk.patches`): nothing beyond ``total_max_jobs`` is launched, a free
+    place is filled when a job ends and not a pool period later, a random search draws points of its own unless a seed
+    was set (``set_random_seed``), stepped ranges give their maximum too, and ``stop`` stops every strategy.
+
     Attributes
     ----------
-    reason
+    stop_reason
         Why the last run ended; None while a run goes on, or before the first.
-    compute_limit
-        The compute budget in minutes; None: no limit.
     is_starting
         Whether a start is under way.
     stopping
         The thread of the last stop.
-    search
-        The `SdkSearch` that shows this controller, kept alive with it.
 
     Parameters
     ----------
@@ -65,23 +88,27 @@ class LiveController:
         Whether a start means ``start_locally``.
     """
 
+    commands: SdkCommands
+
     def __init__(self, optimizer: Any, *, locally: bool) -> None:
         strategy = optimizer.get_optimizer()
         metric = optimizer.objective_metric
-        self.optimizer = optimizer
-        self.search: object = None
-        self.locally = locally
-        self.objectives = tuple(
+        objectives = tuple(
             Objective(one.title, one.series, ("min" if one.sign < 0 else "max") + ("_global" if one.extremum else ""))
             for one in getattr(metric, "objectives", [metric])
         )
+        name, strategy_name = str(strategy._base_task_name), type(strategy).__name__  # noqa: SLF001 -- see patches.py
+        declared = Space([as_parameter(parameter) for parameter in strategy._hyper_parameters])  # noqa: SLF001
+        task = optimizer._task  # noqa: SLF001 -- see patches.py, as for all that follows
+        super().__init__(None if task is None else str(task.id), name, strategy_name, declared, objectives)
+        self.optimizer = optimizer
+        self.locally = locally
         self.lock = threading.RLock()
-        self._looking = threading.Lock()
         self._pruned: set[object] | None = None
         """Points of the study's pruned trials, once the present look has asked for them."""
         self._loop: threading.Thread | None = None
         self._former_reporter: threading.Thread | None = None
-        """The SDK's reporter of the run that ended last."""
+        """The SDK's reporter of the run that ended last, or one that is known to have died."""
         self._ending: StopReason | None = None
         self._clock = (0.0, 0.0)
         """The SDK's start time of a run in Unix seconds, and ``time.monotonic()`` at the same moment."""
@@ -89,19 +116,13 @@ class LiveController:
         """Minutes of the runs before this one."""
         self._minutes_in_all: float | None = None
         """Minutes of all runs, once the last has ended."""
-        self.reason: StopReason | None = None
+        self.stop_reason: StopReason | None = None
         self.is_starting = False
         self.stopping: threading.Thread | None = None
-        self.declared = Space([as_parameter(parameter) for parameter in strategy._hyper_parameters])  # noqa: SLF001
-        self.history = RangeHistory(self.declared)
-        self.notices = Notices()
-        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
-        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
         self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
         self.commands = SdkCommands(self)
         self._limit_from_start: tuple[float, float] | None = self._constructor_limit()
         """Minutes that count from the first start, and the timeout by which the SDK knows them before."""
-        self.compute_limit: float | None = strategy.compute_time_limit or None
         if not self.was_started:
             self.patches.prepare(self.declared)
             if self.patches.study is not None:
@@ -112,22 +133,6 @@ class LiveController:
     # What it says -----------------------------------------------------------------------------------------
 
     @property
-    def optimizer_task_id(self) -> str | None:
-        """The optimizer Task's id; None where the controller has no such Task."""
-        task = self.optimizer._task  # noqa: SLF001 -- see patches.py, as for all that follows
-        return None if task is None else str(task.id)
-
-    @property
-    def id(self) -> str:
-        """The optimizer Task's id, or one made of the controller's."""
-        return self.optimizer_task_id or f"sdk-{id(self.optimizer):x}"
-
-    @property
-    def name(self) -> str:
-        """The base Task's name."""
-        return str(self.patches.strategy._base_task_name)  # noqa: SLF001
-
-    @property
     def engine_name(self) -> str:
         """Where trials run."""
         job_class = self.patches.strategy._job_class  # noqa: SLF001
@@ -136,30 +141,31 @@ class LiveController:
         return f"ClearML, queue {self.optimizer.execution_queue}"
 
     @property
-    def strategy_name(self) -> str:
-        """The strategy's class name."""
-        return str(self.patches.kind.__name__)
-
-    @property
-    def concurrency(self) -> int:
+    def max_number_of_concurrent_tasks(self) -> int:
         """Trials that run at once at most."""
         return self.patches.concurrency
 
     @property
     def total_max_jobs(self) -> int | None:
         """The job budget; None: no limit."""
-        return self.patches.total_max_jobs or None
+        limit: int | None = self.patches.strategy.total_max_jobs
+        return limit or None
 
     @property
-    def budget(self) -> Budget:
-        """Limits, and what is used of them: jobs that have ended, not those that run."""
-        per_job, total = self.patches.strategy.max_iteration_per_job, self.total_max_jobs
-        return Budget(
-            jobs=Limit(total, self.trials.num_ended),
-            iterations=Limit(total * per_job if total and per_job else None, self.trials.num_iterations),
-            compute_minutes=Limit(self.compute_limit, self.trials.compute_minutes),
-            wall_minutes=Limit(self.wall_limit, self.elapsed_minutes),
-        )
+    def capabilities(self) -> Mapping[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        return self.commands.capabilities
+
+    def _limit(self, name: str) -> float | None:
+        if name == "optimization_time_limit":
+            return self.wall_limit
+        limit: float | None = getattr(self.patches.strategy, name)
+        return limit or None
+
+    @property
+    def compute_limit(self) -> float | None:
+        """The compute budget in minutes; None: no limit."""
+        return self._limit("compute_time_limit")
 
     def as_code(self) -> str:
         """The controller as Python: imports and the constructor call with the ranges and limits of this moment."""
@@ -211,7 +217,7 @@ class LiveController:
         """What the search is doing."""
         if not self.was_started:
             return SearchStatus.IDLE
-        reason = self.reason
+        reason = self.stop_reason
         if reason is not None:
             return self.trials.status_after(reason)
         if self._ending is not None:
@@ -279,15 +285,9 @@ class LiveController:
     # Looking --------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Read what has happened since the last look; the watcher does so repeatedly.
-
-        Raises
-        ------
-        ClearmlError
-            When the server does not answer.
-        """
+        """Read what has happened since the last look."""
         with self._looking:
-            before = self.status, self.reason
+            before = self.status, self.stop_reason
             self._pruned = None
             # Only a look that begins after the end knows how the last trials ended, so that look notes the end.
             may_have_ended = not self.is_running
@@ -302,7 +302,7 @@ class LiveController:
                     self._notice_end()
                 elif not self.is_running:
                     self.watcher.wake()
-                if changed or (self.status, self.reason) != before:
+                if changed or (self.status, self.stop_reason) != before:
                     self.trials.store.notify()
 
     def _pause(self) -> float:
@@ -333,14 +333,6 @@ class LiveController:
         if self.is_ending:
             self._abort_active()  # what was launched while the stop was under way
         return changed
-
-    def _explain_stop(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:
-        """State and reason of a stopped Task: pruned, or aborted at a limit of iterations or time, or without one."""
-        strategy = self.patches.strategy
-        if trial.row.values is not None and self._was_pruned(trial):
-            return TrialState.PRUNED, PRUNED
-        limits = strategy.max_iteration_per_job, strategy.time_limit_per_job
-        return TrialState.ABORTED, self.trials.why_stopped(trial, view, *limits)
 
     def _was_pruned(self, trial: TaskTrial) -> bool:
         study = self.patches.study
@@ -409,12 +401,12 @@ class LiveController:
     def _has_begun(self) -> None:
         """Note that a loop begins; where an end is shown already, somebody has started the search again in a cell."""
         with self.lock:
-            if self.reason is not None:
+            if self.stop_reason is not None:
                 self._go_on()
 
     def _go_on(self) -> None:
         self._minutes_before = self.elapsed_minutes
-        self._minutes_in_all = self.reason = self._ending = None
+        self._minutes_in_all = self.stop_reason = self._ending = None
         self.patches.allow()
 
     # End ------------------------------------------------------------------------------------------------
@@ -432,14 +424,15 @@ class LiveController:
             return  # the SDK starts it a moment after the loop
         # In this order: the reporter ends with the loop.
         if not reporter.is_alive() and self.is_running:
-            self.notices.tell_once(
+            self._former_reporter = reporter  # told once
+            self.notices.tell(
                 "report", "ClearML's reporter has ended by an error: the optimizer Task gets no more reports"
             )
 
     def end(self, reason: StopReason) -> None:
         """End the run for a reason and return at once; the SDK's own stop, on a thread, may take minutes."""
         with self.lock:
-            if self._ending is not None or self.reason is not None or not self.was_started:
+            if self._ending is not None or self.stop_reason is not None or not self.was_started:
                 return
             self._ending = reason
             self.patches.refuse()
@@ -470,7 +463,7 @@ class LiveController:
 
     def _notice_end(self) -> None:
         """Find the reason once nothing runs any more, and stop the clock."""
-        if not self.was_started or self.is_running or self.is_starting or self.reason is not None:
+        if not self.was_started or self.is_running or self.is_starting or self.stop_reason is not None:
             return
         reason = self._ending
         if reason is None:
@@ -482,7 +475,7 @@ class LiveController:
             reason = StopReason(reason.code, f"{reason.sentence}; no trial has a result, {num_failed} failed")
         with self.lock:
             self._minutes_in_all = self.elapsed_minutes
-            self.reason, self._ending = reason, None
+            self.stop_reason, self._ending = reason, None
             self._former_reporter = self.optimizer._thread_reporter  # noqa: SLF001
 
     def _why_ended(self) -> StopReason:
@@ -509,7 +502,7 @@ class LiveController:
         ended = [trial for trial in trials if trial.state is not TrialState.ABORTED]
         if ended and all("without reporting" in (trial.row.error or "") for trial in ended):
             return StopReason("objective_never_reported", f"no job reported the objective: each {ended[-1].row.error}")
-        limit = patches.total_max_jobs
+        limit = self.total_max_jobs
         if limit and launched >= limit:
             return StopReason("total_max_jobs", f"all {limit} jobs have run")
         if patches.is_optuna and limit:

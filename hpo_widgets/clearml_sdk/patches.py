@@ -85,6 +85,8 @@ class StrategyPatches:
         Task id to the space epoch of its point; ids of Tasks of enqueued points.
     error
         The error that ended the SDK's loop; None: there was none.
+    is_paused
+        Whether nothing is launched.
 
     Parameters
     ----------
@@ -108,7 +110,7 @@ class StrategyPatches:
     ) -> None:
         self.strategy = strategy
         self.kind: Any = next(kind for kind in type(strategy).__mro__ if not issubclass(kind, _PatchedStrategy))
-        self.guard = LaunchGuard(strategy, is_refusing=lambda: self._is_refusing, withdraw=withdraw)
+        self.guard = LaunchGuard(strategy, is_refusing=lambda: self._is_refusing, withdraw=withdraw, wake=wake)
         self.epoch_of: dict[str, int] = {}
         self.enqueued: set[str] = set()
         self.error: str | None = None
@@ -116,13 +118,12 @@ class StrategyPatches:
         self._wake = wake
         self._began = began
         self._declared = list(strategy._hyper_parameters)  # noqa: SLF001 -- see the module
-        self._concurrency = int(strategy._num_concurrent_workers)  # noqa: SLF001
         self._has_own_seed = False
         self._seed: int | None = None
         self._points: Iterator[dict[str, Any]] | None = None
         """Where `create_job` takes points from; None: the SDK's own."""
         self._waiting: deque[dict[str, Any]] = deque()
-        self._is_paused = False
+        self.is_paused = False
         self._is_refusing = False
         self._num_errors = 0
         self._looked_at: dict[str, float] = {}
@@ -232,15 +233,10 @@ class StrategyPatches:
         self._ended.update(task_ids)
         self.event.wake()
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether nothing is launched."""
-        return self._is_paused
-
     def pause(self, *, paused: bool) -> None:
         """Launch nothing more, or launch again."""
         with self._changed:
-            self._is_paused = paused
+            self.is_paused = paused
             self._changed.notify_all()
         self.event.wake()
 
@@ -261,24 +257,16 @@ class StrategyPatches:
     @property
     def concurrency(self) -> int:
         """Jobs that may run at once."""
-        return self._concurrency
+        return int(self.strategy._num_concurrent_workers)  # noqa: SLF001 -- see the module
 
-    @concurrency.setter
-    def concurrency(self, number: int) -> None:
-        self._concurrency = number
+    def set_concurrency(self, number: int) -> None:
+        """Change how many jobs may run at once."""
         self.strategy._num_concurrent_workers = number  # noqa: SLF001
         self.event.wake()
 
-    @property
-    def total_max_jobs(self) -> int | None:
-        """Jobs that may be launched in all."""
-        limit: int | None = self.strategy.total_max_jobs
-        return limit
-
-    @total_max_jobs.setter
-    def total_max_jobs(self, number: int | None) -> None:
-        self.strategy.total_max_jobs = number
-        self.strategy.budget.jobs.limit = number
+    def set_total_max_jobs(self, number: int | None) -> None:
+        """Change how many jobs may be launched in all."""
+        self.strategy.total_max_jobs = self.strategy.budget.jobs.limit = number
         self.event.wake()
 
     @property
@@ -338,7 +326,7 @@ class StrategyPatches:
         """One turn of the common loop; False ends it."""
         if self._is_refusing:
             return False
-        was_paused = self._is_paused  # if a pause ends during this turn, nothing was launched in it
+        was_paused = self.is_paused  # if a pause ends during this turn, nothing was launched in it
         try:
             goes_on = bool(process_step())
             self._num_errors = 0
@@ -351,7 +339,7 @@ class StrategyPatches:
             return True
         finally:
             self._wake()
-        return (goes_on or was_paused or self._is_paused or bool(self._waiting)) and not self._is_refusing
+        return (goes_on or was_paused or self.is_paused or bool(self._waiting)) and not self._is_refusing
 
     @property
     def _may_launch(self) -> bool:
@@ -360,7 +348,7 @@ class StrategyPatches:
     def next_job(self, create_job: Callable[[], Any]) -> Any:
         """The next job of the common loop; None: none now. The SDK fills all free places without counting."""
         limit = self.strategy.total_max_jobs
-        if self._is_paused or not self._may_launch or (limit and self.num_launched >= limit):
+        if self.is_paused or not self._may_launch or (limit and self.num_launched >= limit):
             return None
         if self._waiting:
             point: dict[str, Any] | None = self._waiting[0]
@@ -398,14 +386,14 @@ class StrategyPatches:
         if point is not None and point in self._waiting:
             self._waiting.remove(point)
             self.enqueued.add(task_id)
-        self.guard.guard(job, self._wake)
+        self.guard.guard(job)
         self._wake()
         return job
 
     def _wait_while_paused(self) -> None:
         """Block an Optuna worker until the pause ends; at a stop, end its study and raise ``TrialPruned``."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_paused or self._is_refusing)
+            self._changed.wait_for(lambda: not self.is_paused or self._is_refusing)
         if not self._may_launch:
             if self.study is not None:
                 self.study.stop()  # on a worker's thread, the only place where Optuna allows it

@@ -1,16 +1,19 @@
-"""A search of ClearML's own SDK as a `Search`: what plots, tables and controls see of it."""
+"""A search of ClearML's own SDK as a `Search`: what plots, tables and controls see of it, whoever runs it."""
 
 from __future__ import annotations
 
 import threading
-import weakref
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.clearml_sdk.kept import KeptController
-from hpo_widgets.clearml_sdk.live import LiveController
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.clearml_sdk.tasks import TaskTrials
+from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.search import check_command
+from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.readable import extras_of
+from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials.export import Export
 
 if TYPE_CHECKING:
@@ -19,225 +22,198 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from hpo_widgets.clearml_sdk.tasks import TaskTrial
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import Notice, SearchStatus, StopReason
-    from hpo_widgets.search.budget import Budget
+    from hpo_widgets.search import Notice, Search, SearchStatus
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot
 
-# By `id()` of the SDK's controller. Search and controller keep each other alive, so an id is reused only after both.
-_known: weakref.WeakValueDictionary[int, SdkSearch] = weakref.WeakValueDictionary()
-_known_lock = threading.Lock()
 
-
-def adapt(optimizer: Any, *, locally: bool = False) -> SdkSearch:
-    """Return the search of a controller of the SDK, the same object for each call, so that all panels agree.
-
-    Parameters
-    ----------
-    optimizer
-        A ``clearml.automation.HyperParameterOptimizer``, started or not. Its class is not touched.
-    locally
-        Whether Start means ``start_locally``: Tasks run in processes of this machine. Default False: on its queue.
-
-    Returns
-    -------
-    SdkSearch
-        The search; it is the same object in every call for a controller.
-    """
-    with _known_lock:
-        search = _known.get(id(optimizer))
-        if search is None:
-            controller = LiveController(optimizer, locally=locally)
-            search = _known[id(optimizer)] = controller.search = SdkSearch(controller)
-        return search
-
-
-def view(task_id: str) -> SdkSearch:
-    """Return a view of a search that the SDK's controller runs or ran elsewhere, by its optimizer Task's id.
-
-    Raises
-    ------
-    ValueError
-        When there is no such Task, or it keeps no search of the SDK's.
-    ClearmlError
-        When the server does not answer.
-    """
-    return SdkSearch(KeptController(task_id))
-
-
-class SdkSearch:
-    """A search of the ClearML SDK.
+class SdkSearch(ABC):
+    """A search of the ClearML SDK: a controller of this process (`LiveSearch`), or one that is seen by its Task.
 
     From the first `subscribe` to the end of the last subscription, a thread of its own asks the server about the
-    search's Tasks, by one request each second for all that run. `close` ends the thread, but not the search.
+    search's Tasks, by one request for all that run. `close` ends the thread, but not the search.
 
-    The strategy of a live controller is patched (`hpo_widgets.clearml_sdk.patches`): nothing beyond
-    ``total_max_jobs`` is launched, a free place is filled when a job ends and not a pool period later, a random search
-    draws points of its own unless a seed was set (``set_random_seed``), stepped ranges give their maximum too, and
-    ``stop`` stops every strategy.
+    Attributes
+    ----------
+    id
+        The optimizer Task's id, or one made of this object's.
+    commands
+        Has a method for each of `COMMANDS` that can ever be done.
 
     Parameters
     ----------
-    controller
-        What runs the search, or keeps it.
+    optimizer_task_id
+        The optimizer Task's id; None where the controller has no such Task.
+    name, strategy_name
+        What people call the search; the class name of its strategy.
+    declared
+        The space as it was declared.
+    objectives
+        What is optimised.
     """
 
-    def __init__(self, controller: LiveController | KeptController) -> None:
-        self.controller = controller
-        self._trials = controller.trials
+    commands: Any = None
+
+    def __init__(
+        self,
+        optimizer_task_id: str | None,
+        name: str,
+        strategy_name: str,
+        declared: Space,
+        objectives: tuple[Objective, ...],
+    ) -> None:
+        self.id = optimizer_task_id or f"sdk-{id(self):x}"
+        self.optimizer_task_id = optimizer_task_id
+        self.name = name
+        self.strategy_name = strategy_name
+        self.declared = declared
+        self.objectives = objectives
+        self.history = RangeHistory(declared)
+        self.notices = Notices()
+        self.trials = TaskTrials(declared, objectives, self._limit, self._was_pruned, self.notices)
+        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
+        self._looking = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id} {self.status}>"
+        return f"<SdkSearch {self.id} {self.status}>"
+
+    # What a kind of search has to give ------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """The optimizer Task's id, or one made of the controller's."""
-        return self.controller.id
+    @abstractmethod
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
 
     @property
-    def optimizer_task_id(self) -> str | None:
-        """The optimizer Task's id; None where the controller has no such Task."""
-        return self.controller.optimizer_task_id
+    @abstractmethod
+    def capabilities(self) -> Mapping[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+
+    @abstractmethod
+    def look(self) -> None:
+        """Read what has happened since the last look; the watcher does so repeatedly.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not answer.
+        """
+
+    @abstractmethod
+    def _pause(self) -> float:
+        """Seconds until the next look."""
+
+    @abstractmethod
+    def _limit(self, name: str) -> float | None:
+        """A limit by the name of the argument that sets it; None: there is none."""
+
+    @property
+    @abstractmethod
+    def elapsed_minutes(self) -> float:
+        """Minutes it has run; 0 before its start."""
+
+    def _was_pruned(self, trial: TaskTrial) -> bool:  # noqa: ARG002 -- of most searches nobody knows
+        """Whether a trial whose Task was stopped was pruned."""
+        return False
+
+    # What it shows --------------------------------------------------------------------------------------
 
     @property
     def optimizer_task_page(self) -> str | None:
-        """Address of that Task's page in ClearML's web application; None where that is not known."""
-        task = self.optimizer_task_id
-        return None if task is None else page_of(task)
-
-    @property
-    def name(self) -> str:
-        """The base Task's name."""
-        return self.controller.name
-
-    @property
-    def engine_name(self) -> str:
-        """Where trials run."""
-        return self.controller.engine_name
-
-    @property
-    def strategy_name(self) -> str:
-        """The strategy's class name."""
-        return self.controller.strategy_name
-
-    @property
-    def objectives(self) -> tuple[Objective, ...]:
-        """What is optimised."""
-        return self.controller.objectives
+        """Address of the optimizer Task's page in ClearML's web application; None where that is not known."""
+        return None if self.optimizer_task_id is None else page_of(self.optimizer_task_id)
 
     @property
     def space(self) -> Space:
         """The present space epoch."""
-        return self.controller.history.space
+        return self.history.space
 
     @property
     def epochs(self) -> Sequence[EpochMark]:
         """The space epochs so far."""
-        return self.controller.history.marks
-
-    @property
-    def status(self) -> SearchStatus:
-        """What the search is doing."""
-        return self.controller.status
-
-    @property
-    def stop_reason(self) -> StopReason | None:
-        """Why the search ended; None while it has not."""
-        return self.controller.reason
-
-    @property
-    def elapsed_minutes(self) -> float:
-        """Minutes it has run; 0 before its start."""
-        return self.controller.elapsed_minutes
+        return self.history.marks
 
     @property
     def budget(self) -> Budget:
         """Limits, and what is used of them: jobs that have ended, not those that run."""
-        return self.controller.budget
-
-    @property
-    def max_number_of_concurrent_tasks(self) -> int:
-        """Trials that run at once at most."""
-        return self.controller.concurrency
-
-    @property
-    def total_max_jobs(self) -> int | None:
-        """The job budget; None: no limit."""
-        return self.controller.total_max_jobs
+        total, per_job = self._limit("total_max_jobs"), self._limit("max_iteration_per_job")
+        return Budget(
+            jobs=Limit(total, self.trials.num_ended),
+            iterations=Limit(total * per_job if total and per_job else None, self.trials.num_iterations),
+            compute_minutes=Limit(self._limit("compute_time_limit"), self.trials.compute_minutes),
+            wall_minutes=Limit(self._limit("optimization_time_limit"), self.elapsed_minutes),
+        )
 
     @property
     def counts(self) -> Mapping[TrialState, int]:
         """Number of trials by state."""
-        return self._trials.store.columns.counts()
+        return self.trials.store.columns.counts()
 
     @property
     def best_trial(self) -> Trial | None:
         """The best completed trial by the first objective, else the best with a value."""
-        return self._trials.best()
+        return self.best_by(0)
 
     def best_by(self, objective: int) -> Trial | None:
         """The best completed trial by one objective, given by its index, else the best with a value."""
-        return self._trials.best(objective)
+        number = self.trials.store.best(objective)
+        return None if number is None else self.trial(number)
 
     @property
     def errors(self) -> Sequence[Notice]:
         """What went wrong beside trials, oldest first."""
-        return self.controller.notices.shown
-
-    @property
-    def capabilities(self) -> Mapping[str, str | None]:
-        """Command to None when it can be done now, else to the sentence that says why not."""
-        return self.controller.commands.capabilities
+        return self.notices.shown
 
     def command(self, name: str, *arguments: Any) -> None:
         """Ask for one of `COMMANDS` and return at once, as `Search.command`; what goes wrong appears in ``errors``."""
         check_command(name)
-        controller = self.controller
-        reason = controller.commands.capabilities[name]
+        reason = self.capabilities[name]
         if reason is not None:
-            controller.notices.tell("command", f"{name} did nothing: {reason}")
+            self.notices.tell("command", f"{name} did nothing: {reason}")
             return
         try:
-            getattr(controller.commands, name)(*arguments)
+            getattr(self.commands, name)(*arguments)
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: it is shown instead
-            controller.notices.tell("command", f"{name}: {error}")
+            self.notices.tell("command", f"{name}: {error}")
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Watch the search and have ``callback`` called after every change; it must only set a flag."""
-        return self.controller.watcher.subscribe(callback)
+        return self.watcher.subscribe(callback)
 
     def close(self) -> None:
         """End watching, until somebody subscribes anew. The search goes on."""
-        self.controller.watcher.close()
+        self.watcher.close()
 
     def snapshot(self) -> Snapshot:
         """All trials as columns."""
-        return self._trials.store.columns.snapshot()
+        return self.trials.store.columns.snapshot()
 
     def changes_since(self, version: int) -> Changes:
         """The trials that changed after a version, as columns."""
-        return self._trials.store.columns.changes_since(version)
+        return self.trials.store.columns.changes_since(version)
 
     def trial(self, number: int) -> Trial:
         """One trial, with its Task's id; curves and console are read from the server when asked for."""
-        return self._trials.trial(number)
+        return self.trials.trial(number)
 
     def top(self, k: int) -> list[Trial]:
         """The k best trials, best first."""
-        return self._trials.top(k)
+        return [self.trial(number) for number in self.trials.store.top(k)]
 
     def log_so_far(self, number: int) -> Future[str | None]:
-        """Ask for the end of a trial's console; a thread of its own waits for the server."""
-        return self._trials.log_so_far(number)
+        """Ask for the end of a trial's console; a thread of its own waits for the server, and notifies subscribers."""
+
+        def read() -> str:
+            return "\n".join(filter(None, self.trials.output(number)))
+
+        return run_in_thread("hpo_widgets clearml console", read, self.trials.store.notify)
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row per trial."""
         rows = self.snapshot()
-        return Export(rows, self.controller.declared, self.objectives, extras_of(self, rows)).to_dataframe()
-
-    def as_code(self) -> str:
-        """The controller as Python: imports and the constructor call with the ranges and limits of this moment."""
-        return self.controller.as_code()
+        extras = extras_of(cast("Search", self), rows)
+        return Export(rows, self.declared, self.objectives, extras).to_dataframe()

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import run_in_thread
+from hpo_widgets._messages import PRUNED
 from hpo_widgets.engines.clearml.poll_thread import ObjectiveIterations
 from hpo_widgets.engines.clearml.reading import (
     POLL_FIELDS,
@@ -18,7 +18,7 @@ from hpo_widgets.engines.clearml.reading import (
     page_of,
     read_task,
 )
-from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
+from hpo_widgets.engines.clearml.server import ClearmlError, LazyServer, RequestFailedError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.search import END_STATUS, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -27,7 +27,6 @@ from hpo_widgets.trials.columns import TrialStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from hpo_widgets.clearml_sdk.watcher import Notices
     from hpo_widgets.engines.base import Summary
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 logger = logging.getLogger("hpo_widgets")
-
-_FIELDS = [*POLL_FIELDS, "system_tags"]
 
 _POLL_ALL_SECONDS = 15.0
 """Seconds between two requests for ended Tasks too: a Task may be completed late, reset or deleted."""
@@ -101,9 +98,10 @@ class TaskTrials:
     ----------
     space, objectives
         The declared space and the objectives of the search.
-    explain_stop
-        Takes a stopped trial and its Task, and returns its state and why it was stopped, or None where only the
-        server's reason is known.
+    limit
+        Returns a limit of the SDK's by the name of the argument that sets it; None: there is none.
+    was_pruned
+        Returns whether a trial whose Task was stopped was pruned.
     notices
         Where people are told what cannot be read.
     """
@@ -112,17 +110,19 @@ class TaskTrials:
         self,
         space: Space,
         objectives: tuple[Objective, ...],
-        explain_stop: Callable[[TaskTrial, TaskView], tuple[TrialState, str | None]],
+        limit: Callable[[str], float | None],
+        was_pruned: Callable[[TaskTrial], bool],
         notices: Notices,
     ) -> None:
         self._space = space
         self._objectives = objectives
-        self._explain_stop = explain_stop
+        self._limit = limit
+        self._was_pruned = was_pruned
         self._tell = notices.tell
         self._unreadable: set[str] = set()
         """Tasks of which nothing could be read with the last look at them."""
-        self._records: TaskRecords | None = None
-        self._iterations: ObjectiveIterations | None = None
+        self._records = TaskRecords(LazyServer())
+        self._iterations = ObjectiveIterations(LazyServer(), objectives, lambda: True)
         self._by_id: dict[str, TaskTrial] = {}
         self._asked_all_at = 0.0
         self.store = TrialStore(space, objectives)
@@ -168,26 +168,10 @@ class TaskTrials:
         found = self.all[number]
         return Trial.from_row(found.row, found.task_id, dict(found.point), self._objectives, self)
 
-    def top(self, k: int) -> list[Trial]:
-        """The k best trials, best first."""
-        return [self.trial(number) for number in self.store.top(k)]
-
-    def best(self, objective: int = 0) -> Trial | None:
-        """The best completed trial by one objective, else the best with a value."""
-        number = self.store.best(objective)
-        return None if number is None else self.trial(number)
-
-    @property
-    def records(self) -> TaskRecords:
-        """Reads curves and consoles; it signs in to the server when first used."""
-        if self._records is None:
-            self._records = TaskRecords(server())
-        return self._records
-
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """All reports of a trial, curve by curve."""
         try:
-            return self.records.scalars(self.all[number].task_id)
+            return self._records.scalars(self.all[number].task_id)
         except ClearmlError as error:
             self._tell("server", f"the curves of trial {number} cannot be read now: {error}")
             return []
@@ -198,22 +182,11 @@ class TaskTrials:
 
     def output(self, number: int) -> tuple[str, str, str]:
         """The end of a trial's console; the server does not tell output from errors."""
-        try:
-            return self.records.output(self.all[number].task_id)
-        except ClearmlError as error:
-            return f"The console of this trial cannot be read now: {error}", "", ""
+        return self._records.output(self.all[number].task_id)
 
     def page(self, number: int) -> str | None:
         """Address of the page of a trial's Task."""
         return page_of(self.all[number].task_id)
-
-    def log_so_far(self, number: int) -> Future[str | None]:
-        """Ask for the end of a trial's console on a thread; subscribers are notified when it is there."""
-
-        def read() -> str:
-            return "\n".join(filter(None, self.output(number)))
-
-        return run_in_thread("hpo_widgets clearml console", read, self.store.notify)
 
     def knows(self, task_id: str) -> bool:
         """Whether a Task was added."""
@@ -298,7 +271,7 @@ class TaskTrials:
         asked = list(self.all) if asks_all else self.active
         if not asked:
             return []
-        found = {task["id"]: task for task in server().tasks([trial.task_id for trial in asked], _FIELDS)}
+        found = {task["id"]: task for task in server().tasks([trial.task_id for trial in asked], POLL_FIELDS)}
         if asks_all:
             self._asked_all_at = now
         return [trial for trial in asked if self.update(trial, found.get(trial.task_id))]
@@ -374,8 +347,10 @@ class TaskTrials:
         trial.was_queued = True
         if view.state is TrialState.ABORTED:
             trial.was_stopped = True
-            state, sentence = self._explain_stop(trial, view)
-            return state, sentence or reason or "its Task was stopped; the server has no reason"
+            if trial.row.values is not None and self._was_pruned(trial):
+                return TrialState.PRUNED, PRUNED
+            sentence = self._why_stopped(trial, view) or reason or "its Task was stopped; the server has no reason"
+            return TrialState.ABORTED, sentence
         if view.state is TrialState.FAILED:
             if trial.was_stopped:
                 # The process of a local job that was killed counts as failed on the server.
@@ -399,38 +374,20 @@ class TaskTrials:
             row.iteration = [None if found is None else found.iteration for found in measured]
         row.summary = {f"{title}/{series}": list(numbers) for (title, series), numbers in scalars.items()}
 
-    def why_stopped(
-        self, trial: TaskTrial, view: TaskView, max_iterations: float | None, max_minutes: float | None
-    ) -> str | None:
-        """Say which limit of the SDK a stopped Task had reached.
-
-        Parameters
-        ----------
-        trial
-            The trial.
-        view
-            Its Task.
-        max_iterations, max_minutes
-            ``max_iteration_per_job`` and ``time_limit_per_job``; None: no limit.
-
-        Returns
-        -------
-        str or None
-            A sentence; None when it had reached neither.
-        """
+    def _why_stopped(self, trial: TaskTrial, view: TaskView) -> str | None:
+        """Say which limit of the SDK a stopped Task had reached; None: neither."""
+        iterations, minutes = self._limit("max_iteration_per_job"), self._limit("time_limit_per_job")
         # The Task's own iteration is that of any scalar, and may be the resource monitor's seconds.
-        if max_iterations and view.summary.last_iteration >= max_iterations:
+        if iterations and view.summary.last_iteration >= iterations:
             iteration = self._objective_iteration(view)
-            if iteration >= max_iterations:
-                return f"stopped at iteration {iteration} (max_iteration_per_job is {max_iterations:g})"
-        if max_minutes and trial.seconds >= max_minutes * SECONDS_A_MINUTE:
-            return f"stopped after {max_minutes:g} minutes (time_limit_per_job)"
+            if iteration >= iterations:
+                return f"stopped at iteration {iteration} (max_iteration_per_job is {iterations:g})"
+        if minutes and trial.seconds >= minutes * SECONDS_A_MINUTE:
+            return f"stopped after {minutes:g} minutes (time_limit_per_job)"
         return None
 
     def _objective_iteration(self, view: TaskView) -> int:
         """The last iteration at which a Task has reported an objective; 0 where it cannot be read now."""
-        if self._iterations is None:
-            self._iterations = ObjectiveIterations(server(), self._objectives, lambda: True)
         try:
             return max(self._iterations.newest(view), default=0)
         except ClearmlError as error:  # it is tried again with the next look at ended Tasks

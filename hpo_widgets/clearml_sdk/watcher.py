@@ -36,7 +36,6 @@ class Notices:
         self.shown: list[Notice] = []
         self.notify: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        self._told: set[str] = set()
 
     def tell(self, source: str, sentence: str) -> None:
         """Add a notice.
@@ -58,20 +57,6 @@ class Notices:
         with self._lock:
             self.shown = [one for one in self.shown if not one.is_of_failed_start]
         self.notify()
-
-    def tell_once(self, source: str, sentence: str) -> None:
-        """Add a notice unless it was added before.
-
-        Parameters
-        ----------
-        source
-            What the notice is about, in a word.
-        sentence
-            What people should know.
-        """
-        if sentence not in self._told:
-            self._told.add(sentence)
-            self.tell(source, sentence)
 
 
 class Watcher:

@@ -355,9 +355,9 @@ def _reattach(
     if keeps_search_of_sdk(server(), task_id):
         if base_task_id is not None or keywords:
             raise TypeError(f"ClearML's own controller made the search of Task {task_id}: there is a view only")
-        from hpo_widgets.clearml_sdk.search import view
+        from hpo_widgets.clearml_sdk.kept import KeptSearch
 
-        return view(task_id)
+        return KeptSearch(task_id)
     state = kept_state(server(), task_id)
     search_id, header = str(state["search"]), state["header"]
     path = JOURNALS_OF_THIS_PROCESS.get(search_id) if directory is None else None

@@ -16,7 +16,7 @@ from clearml.automation import (
 )
 
 from hpo_widgets.clearml_sdk import live
-from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.live import adapt
 from tests.runs import HANGS, wait_for
 
 

@@ -8,7 +8,7 @@ from clearml.automation import DiscreteParameterRange, ParameterSet, UniformPara
 
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget
 from hpo_widgets.clearml_sdk import kept
-from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.live import adapt
 from hpo_widgets.engines.clearml import children
 from hpo_widgets.engines.clearml.server import Server
 from hpo_widgets.search import COMMANDS, Search
@@ -59,10 +59,10 @@ def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, sdk_work
     sdk_worker.complete(second, 0.25)
     sdk_worker.complete(sdk_worker.take(), 0.75)
     sdk_worker.complete(sdk_worker.take(), 1.0)
-    search.controller.watcher.wake()
+    search.watcher.wake()
     until(search, lambda: search.counts[TrialState.COMPLETED] == 4)
     task.mark_completed()
-    search.controller.look()
+    search.look()
     assert (search.status, search.stop_reason.code) == ("completed", "total_max_jobs")
     assert [trial.value for trial in search.top(3)] == [0.25, 0.5, 0.75]
     assert search.optimizer_task_id == adapt(optimizer).optimizer_task_id == task.id
@@ -148,7 +148,7 @@ def test_a_look_asks_for_the_newest_tasks_only(controller, sdk_worker, opened, m
     last = sdk_worker.take()
     pages.clear()
     for _ in range(2):
-        search.controller.look()
+        search.look()
     assert search.trial(5).id == last
     assert pages == [0, 0]
 

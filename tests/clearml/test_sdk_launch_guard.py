@@ -33,12 +33,12 @@ class Job:
 
 @pytest.fixture
 def launches():
-    return LaunchGuard(Strategy(), is_refusing=lambda: False, withdraw=lambda _task: None)
+    return LaunchGuard(Strategy(), is_refusing=lambda: False, withdraw=lambda _task: None, wake=lambda: None)
 
 
 def make(launches, name, launch):
     job = Job(name, launch)
-    launches.guard(job, lambda: None)
+    launches.guard(job)
     return job
 
 

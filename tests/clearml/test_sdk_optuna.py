@@ -24,8 +24,8 @@ def test_a_stop_ends_it_and_nothing_is_launched_any_more(started, sdk_worker, un
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     assert [sdk_worker.status(task) for task in running] == ["stopped", "stopped"]
-    assert not search.controller.is_running
-    assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == 2
+    assert not search.is_running
+    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == 2
     assert sdk_worker.num_waiting() == 0
 
 
@@ -123,7 +123,7 @@ def test_a_look_walks_through_the_study_once_however_many_were_stopped(watched, 
     for _ in range(2):
         sdk_worker.report(sdk_worker.take(), 0.5, 1)
     until(search, lambda: not search.status.is_alive)
-    study = search.controller.patches.study
+    study = search.patches.study
     walks, get_trials = [], study.get_trials
 
     def get(**keywords):
@@ -131,8 +131,8 @@ def test_a_look_walks_through_the_study_once_however_many_were_stopped(watched, 
         return get_trials(**keywords)
 
     monkeypatch.setattr(study, "get_trials", get)
-    search.controller.trials._asked_all_at = -math.inf
-    search.controller.look()
+    search.trials._asked_all_at = -math.inf
+    search.look()
     assert len(walks) == 1
     assert states(search) == {"pruned": 2}
 
@@ -142,8 +142,8 @@ def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(started, sdk_wo
     search, task = started(1, plain, **once, max_number_of_concurrent_tasks=1, total_max_jobs=3)
     sdk_worker.report(task, 0.5, 1)  # it has all of its iterations, and the SDK stops it
     until(search, lambda: not search.status.is_alive)
-    search.controller.trials._asked_all_at = -math.inf
-    search.controller.look()
+    search.trials._asked_all_at = -math.inf
+    search.look()
     assert states(search) == {"aborted": 1}
     assert "max_iteration_per_job" in search.trial(0).error
 

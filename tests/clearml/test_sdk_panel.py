@@ -9,7 +9,7 @@ from clearml.automation import LogUniformParameterRange, UniformIntegerParameter
 from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets import OptimizerWidget
-from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.live import adapt
 from tests.clearml.sdk_worker import states
 
 FIXED = "ClearML's Optuna strategy fixes its ranges when it starts"
@@ -91,7 +91,7 @@ def test_a_press_of_stop_returns_at_once_while_the_sdks_stop_blocks(panel, contr
             assert shown.search.status in ("stopping", "stopped")
         finally:
             may_end.set()
-            shown.search.controller.stopping.join()
+            shown.search.stopping.join()
     assert callers
     assert threading.main_thread() not in callers
 

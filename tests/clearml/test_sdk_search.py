@@ -21,7 +21,7 @@ from clearml.automation import (
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets.clearml_sdk import live, tasks, watcher
-from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.live import adapt
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
@@ -66,16 +66,16 @@ def test_an_end_that_comes_during_a_look_is_shown_together_with_how_the_last_tri
 ):
     search, task = started(1, total_max_jobs=1)
     until(search, lambda: states(search) == {"running": 1})
-    ask = search.controller._ask
+    ask = search._ask
 
     def ask_just_before_the_end():
-        monkeypatch.setattr(search.controller, "_ask", ask)
+        monkeypatch.setattr(search, "_ask", ask)
         changed = ask()
         sdk_worker.complete(task, 0.5)
-        wait_for(lambda: not search.controller.is_running, "the SDK's loop did not end")
+        wait_for(lambda: not search.is_running, "the SDK's loop did not end")
         return changed
 
-    monkeypatch.setattr(search.controller, "_ask", ask_just_before_the_end)
+    monkeypatch.setattr(search, "_ask", ask_just_before_the_end)
     until(search, lambda: not search.status.is_alive)
     assert states(search) == {"completed": 1}
 
@@ -115,12 +115,12 @@ def test_one_request_a_look_asks_for_all_that_run(started, until, passing_by, mo
     search, *_ = started(5, max_number_of_concurrent_tasks=5, pool_period_min=5)
     until(search, lambda: states(search) == {"running": 5})
     search.close()
-    search.controller.trials._asked_all_at = math.inf
+    search.trials._asked_all_at = math.inf
     way = passing_by()
     with monkeypatch.context() as patch:  # the way is closed before the search is stopped
         patch.setenv("CLEARML_API_HOST", way.environment["CLEARML_API_HOST"])
-        search.controller.look()
-        search.controller.look()
+        search.look()
+        search.look()
     assert [step.endpoint for step in way.steps] == ["auth.login", "tasks.get_all", "tasks.get_all"]
 
 
@@ -239,8 +239,8 @@ def test_a_completion_that_comes_after_the_abort_counts(started, sdk_worker, unt
     sdk_worker.client.tasks.stopped(task=task)
     until(search, lambda: search.counts[TrialState.ABORTED] == 1)
     sdk_worker.complete(task, 0.5)
-    search.controller.trials._asked_all_at = -math.inf
-    search.controller.watcher.wake()
+    search.trials._asked_all_at = -math.inf
+    search.watcher.wake()
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     assert search.best_trial.value == 0.5
 
@@ -261,7 +261,7 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(started, sdk_wor
     monkeypatch.setattr(watcher, "MOST_SECONDS_AWAY", live.POLL_SECONDS)
     sdk_worker.complete(task, 0.5)
     until(search, lambda: search.errors)
-    search.controller.watcher.wake()
+    search.watcher.wake()
     assert search.status == "running"
     away.clear()
     until(search, lambda: search.best_trial is not None)
@@ -278,7 +278,7 @@ def test_closing_ends_our_thread_and_not_the_search(controller, sdk_worker, unti
     search.command("start")
     sdk_worker.take()
     until(search, lambda: states(search).get("running"))
-    watcher = search.controller.watcher.thread
+    watcher = search.watcher.thread
     unsubscribe()
     watcher.join(DEADLINE)
     assert not watcher.is_alive()

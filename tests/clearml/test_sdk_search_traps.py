@@ -16,7 +16,7 @@ from clearml.automation.optimization import SearchStrategy
 from clearml.automation.parameters import RandomSeed
 
 from hpo_widgets.clearml_sdk import live
-from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.live import adapt
 from hpo_widgets.clearml_sdk.tasks import USER_ABORTED
 from hpo_widgets.trials import TrialState
 from tests.clearml.sdk_worker import states
@@ -31,13 +31,13 @@ SECONDS = 1 / 60
 def test_no_time_limit_is_no_error(watched, sdk_worker, until):
     search = watched()
     with pytest.raises(TypeError):
-        search.controller.optimizer.get_time_limit()
+        search.optimizer.get_time_limit()
     assert search.budget.wall_minutes.limit is None
     search.command("start")
     sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     with pytest.raises(TypeError):
-        search.controller.optimizer.reached_time_limit()
+        search.optimizer.reached_time_limit()
     assert search.budget.wall_minutes.limit is None
     assert search.status == "running"
 
@@ -78,7 +78,7 @@ def test_a_limit_that_is_a_moment_stays_one_however_late_the_start(controller, s
 
 def test_a_limit_that_passes_before_the_start_is_said_to_have_passed(watched):
     search = watched()
-    search.controller.optimizer.set_time_limit(specific_time=dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
+    search.optimizer.set_time_limit(specific_time=dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
     limit = search.budget.wall_minutes
     assert (limit.limit, limit.fraction, limit.exceeded) == (0, 1, True)
@@ -93,7 +93,7 @@ def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(star
     assert search.status == "completed"
     assert sdk_worker.status(task) == "stopped"
     # The SDK says that no limit was reached, once it has ended.
-    assert not search.controller.optimizer.reached_time_limit()
+    assert not search.optimizer.reached_time_limit()
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
 
 
@@ -110,7 +110,7 @@ def test_the_compute_limit_ends_the_search(started, sdk_worker, until):
 
 def test_compute_time_is_reported_as_a_share_and_kills_no_reporter(watched):
     search = watched(compute_time_limit=10)
-    budget = search.controller.optimizer.get_optimizer().budget
+    budget = search.optimizer.get_optimizer().budget
     budget.compute_time.update("a", 20)
     assert budget.to_dict()["compute_time"]["used"] == 2
     # Where the SDK would name an attribute that it has not.
@@ -154,8 +154,8 @@ def blocking_stop(optimizer, monkeypatch):
 def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(started, sdk_worker, until, monkeypatch):
     search, *running = started(2, max_number_of_concurrent_tasks=3)
     until(search, lambda: states(search) == {"running": 2, "queued": 1})
-    with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
-        with search.controller._looking:  # so that nobody sees yet that all has ended
+    with blocking_stop(search.optimizer, monkeypatch) as blocking:
+        with search._looking:  # so that nobody sees yet that all has ended
             search.command("stop")
             assert search.status == "stopping"
             assert search.capabilities["stop"] == "the search is stopping"
@@ -171,16 +171,16 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(star
 @pytest.mark.slow
 def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(started, sdk_worker, until, monkeypatch):
     search, _ = started(1)
-    with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
+    with blocking_stop(search.optimizer, monkeypatch) as blocking:
         search.command("stop")
         until(search, lambda: search.status == "stopped")
         assert blocking.has_come.wait(DEADLINE)
         search.command("start")
         assert search.capabilities["start"] == "the search is running"
-        search.controller.optimizer._thread_reporter.join(DEADLINE)
+        search.optimizer._thread_reporter.join(DEADLINE)
     task = sdk_worker.take()
     until(search, lambda: search.status == "running" and states(search).get("running"))
-    assert search.controller.optimizer.is_running()  # the SDK knows the thread of the new run
+    assert search.optimizer.is_running()  # the SDK knows the thread of the new run
     sdk_worker.complete(task, 1.0)
     assert sdk_worker.take()
 
@@ -198,7 +198,7 @@ def test_a_start_that_the_sdk_does_not_do_is_told(watched, sdk_worker, until, mo
         raise RuntimeError("the server does not answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(search.controller.optimizer, "start", broken)
+        patched.setattr(search.optimizer, "start", broken)
         search.command("start")
         until(search, lambda: search.errors)
         [notice] = search.errors
@@ -225,8 +225,8 @@ def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watche
     assert about_to_launch.wait(DEADLINE)
     search.command("stop")
     until(search, lambda: states(search) == {"aborted": 1})
-    search.controller.stopping.join()
-    search.controller.look()
+    search.stopping.join()
+    search.look()
     assert search.status == "stopping"  # its loop, which the SDK has forgotten, still launches
     may_launch.set()
     until(search, lambda: search.status == "stopped")
@@ -240,7 +240,7 @@ def test_a_start_in_a_cell_after_the_end_is_seen(watched, sdk_worker, until):
     sdk_worker.complete(sdk_worker.take(), 1.0)
     until(search, lambda: search.status == "completed")
     search.command("set_total_max_jobs", 2)
-    search.controller.optimizer.start()
+    search.optimizer.start()
     task = sdk_worker.take()
     until(search, lambda: search.status == "running")
     assert search.stop_reason is None
@@ -263,17 +263,17 @@ def test_nothing_is_launched_after_the_stop(started, sdk_worker, until):
     search, _ = started(1, pool_period_min=0.001)
     search.command("stop")
     until(search, lambda: search.status == "stopped")
-    made = len(search.controller.optimizer.get_optimizer().get_created_jobs_ids())
-    search.controller.look()
-    assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == made
+    made = len(search.optimizer.get_optimizer().get_created_jobs_ids())
+    search.look()
+    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == made
     assert sdk_worker.num_waiting() == 0
 
 
 def test_a_stop_from_a_cell_is_seen(started, until):
     search, _ = started(1)
     until(search, lambda: states(search).get("running"))
-    search.controller.optimizer.stop(wait_for_reporter=False)
-    search.controller.watcher.wake()
+    search.optimizer.stop(wait_for_reporter=False)
+    search.watcher.wake()
     until(search, lambda: not search.status.is_alive)
     assert (search.status, search.stop_reason.code) == ("stopped", "stopped")
 
@@ -285,8 +285,8 @@ def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(starte
     until(search, lambda: search.status == "stopped")
     # What the SDK does to a local job whose process was killed.
     sdk_worker.client.tasks.failed(task=task, force=True, status_reason="Signal None")
-    search.controller.trials._asked_all_at = -math.inf
-    search.controller.look()
+    search.trials._asked_all_at = -math.inf
+    search.look()
     states_by_task = {trial.id: trial.state for trial in map(search.trial, range(len(search.snapshot())))}
     assert states_by_task[task] is TrialState.ABORTED
     assert search.counts[TrialState.FAILED] == 0
@@ -330,12 +330,12 @@ def test_a_job_class_that_raises_ends_the_search_with_the_error_in_words(watched
     def broken(*_arguments, **_keywords):
         raise OSError("no space left on the device")
 
-    search.controller.optimizer.get_optimizer().set_job_class(broken)
+    search.optimizer.get_optimizer().set_job_class(broken)
     search.command("start")
     until(search, lambda: not search.status.is_alive)
     assert (search.status, search.stop_reason.code) == ("failed", "error")
     assert "no space left on the device" in search.stop_reason.sentence
-    assert not search.controller.optimizer.is_running()  # by the SDK's book, too
+    assert not search.optimizer.is_running()  # by the SDK's book, too
 
 
 def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controller, monkeypatch):
@@ -346,7 +346,7 @@ def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controll
     optimizer._thread.join()
     assert optimizer.is_running()  # says the SDK
     search = adapt(optimizer)
-    search.controller.look()
+    search.look()
     assert (search.status, search.stop_reason.code) == ("failed", "error")
 
 
@@ -356,11 +356,11 @@ def test_a_reporter_that_died_is_told_once(started, until):
     dead = threading.Thread(target=lambda: None)
     dead.start()
     dead.join()
-    search.controller.optimizer._thread_reporter = dead
-    search.controller.watcher.wake()
+    search.optimizer._thread_reporter = dead
+    search.watcher.wake()
     until(search, lambda: search.errors)
-    search.controller.look()
-    search.controller.look()
+    search.look()
+    search.look()
     assert [notice.source for notice in search.errors] == ["report"]
 
 
@@ -375,14 +375,14 @@ def looked_at(started):
 def test_a_reporter_that_the_sdk_has_not_started_yet_has_not_died(looked_at, monkeypatch):
     search, _ = looked_at
     with monkeypatch.context() as patch:
-        patch.setattr(search.controller.optimizer, "_thread_reporter", threading.Thread(target=lambda: None))
-        search.controller.look()
+        patch.setattr(search.optimizer, "_thread_reporter", threading.Thread(target=lambda: None))
+        search.look()
     assert search.errors == []
 
 
 def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, sdk_worker, monkeypatch):
     search, task = looked_at
-    loop = search.controller.optimizer._thread
+    loop = search.optimizer._thread
 
     class EndsWithTheSearch:
         """A reporter that is looked at in the moment in which it and the loop end."""
@@ -396,26 +396,26 @@ def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, s
             return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(search.controller.optimizer, "_thread_reporter", EndsWithTheSearch())
-        search.controller.look()
+        patch.setattr(search.optimizer, "_thread_reporter", EndsWithTheSearch())
+        search.look()
     assert not loop.is_alive()
     assert search.errors == []
 
 
 def test_the_reporter_of_the_run_before_has_not_died_when_the_next_begins(looked_at, sdk_worker, monkeypatch):
     search, task = looked_at
-    optimizer = search.controller.optimizer
+    optimizer = search.optimizer
     sdk_worker.complete(task, 1.0)
     optimizer._thread.join(DEADLINE)
-    search.controller.look()
+    search.look()
     assert search.status == "completed"
     optimizer._stop_event.set()
     optimizer._thread_reporter.join(DEADLINE)
     with monkeypatch.context() as patch:
         # The SDK makes the loop of the next run first, and a moment later its reporter.
         patch.setattr(optimizer, "_thread", threading.Thread(target=lambda: None))
-        assert search.controller.is_running
-        search.controller.look()
+        assert search.is_running
+        search.look()
     assert search.errors == []
 
 
@@ -443,7 +443,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(SearchStrategy, "helper_create_job", make)
 
     def draw(search, count):
-        strategy, name = search.controller.optimizer.get_optimizer(), next(iter(search.space.names))
+        strategy, name = search.optimizer.get_optimizer(), next(iter(search.space.names))
         points.clear()
         for _ in range(count):
             strategy.create_job()

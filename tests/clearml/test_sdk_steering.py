@@ -73,11 +73,11 @@ def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watch
 def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(started, sdk_worker, until):
     search, first = started(1, grid(), optimizer_class=GridSearch, max_number_of_concurrent_tasks=1, total_max_jobs=20)
     search.command("set_ranges", {"General/units": (1, 2)})
-    points = [dict(search.controller.patches.strategy.get_created_jobs_ids()[first])]
+    points = [dict(search.patches.strategy.get_created_jobs_ids()[first])]
     sdk_worker.complete(first, 1.0)
     for _ in range(3):
         task = sdk_worker.take()
-        points.append(dict(search.controller.patches.strategy.get_created_jobs_ids()[task]))
+        points.append(dict(search.patches.strategy.get_created_jobs_ids()[task]))
         sdk_worker.complete(task, 1.0)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "space_exhausted"

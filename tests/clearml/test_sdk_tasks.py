@@ -11,13 +11,13 @@ from hpo_widgets import UniformParameterRange
 from hpo_widgets.clearml_sdk import tasks
 from hpo_widgets.clearml_sdk.tasks import TaskTrials, abort
 from hpo_widgets.clearml_sdk.watcher import Notices
-from hpo_widgets.engines.clearml.reading import read_task
-from hpo_widgets.engines.clearml.server import RequestFailedError
+from hpo_widgets.engines.clearml.server import LazyServer, RequestFailedError
 from hpo_widgets.objectives import Objective
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from tests.clearml.fake_server import FakeServer
 
+WITHOUT = "its Task was stopped; the server has no reason"
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
@@ -36,12 +36,15 @@ def notices():
 
 
 @pytest.fixture
-def trials(notices):
-    def explain(_trial, _view):
-        return TrialState.ABORTED, None
+def limits():
+    """Limits of the SDK's, by the name of the argument that sets them."""
+    return {}
 
+
+@pytest.fixture
+def trials(notices, limits):
     space = Space([UniformParameterRange("x", 0, 1)])
-    return TaskTrials(space, (Objective("validation", "loss", "min"),), explain, notices)
+    return TaskTrials(space, (Objective("validation", "loss", "min"),), limits.get, lambda _trial: False, notices)
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_a_task_that_stays_a_draft_was_reset(trials, trial):
 
 def test_a_stop_without_a_reason_gets_a_sentence(trials, trial):
     trials.update(trial, task("stopped", started=at(0), completed=at(5)))
-    assert trial.row.error == "its Task was stopped; the server has no reason"
+    assert trial.row.error == WITHOUT
 
 
 def test_a_task_that_cannot_be_read_is_told_of_once_until_it_can(trials, trial, notices):
@@ -104,16 +107,20 @@ def test_trials_that_run_are_not_counted_as_ended(trials, trial):
 
 
 @pytest.mark.parametrize(
-    ("last", "sentence"), [(3, None), (101, "stopped at iteration 101 (max_iteration_per_job is 100)")]
+    ("last", "sentence"), [(3, WITHOUT), (101, "stopped at iteration 101 (max_iteration_per_job is 100)")]
 )
-def test_the_limit_of_iterations_is_about_those_of_the_objective(trials, trial, monkeypatch, last, sentence):
+def test_the_limit_of_iterations_is_about_those_of_the_objective(trials, trial, limits, monkeypatch, last, sentence):
     server = FakeServer({"validation": {"loss": {"x": [0, last], "y": [1.0, 0.5]}}})
-    monkeypatch.setattr(tasks, "server", lambda: server)
+    monkeypatch.setattr(LazyServer, "call", lambda _self, action, **body: server.call(action, **body))
     entry = {"metric": "validation", "variant": "loss", "value": 0.5, "count": 2}
     # The resource monitor counts seconds.
-    view = read_task(task("stopped", last_iteration=240, last_metrics={"m": {"v": entry}}))
-    assert [trials.why_stopped(trial, view, 100, None) for _ in range(2)] == [sentence, sentence]
-    assert trials.why_stopped(trial, view, 500, None) is None
+    stopped = task("stopped", last_iteration=240, last_metrics={"m": {"v": entry}})
+    told = []
+    for limit in (100, 100, 500):
+        limits["max_iteration_per_job"] = limit
+        trials.update(trial, stopped)
+        told.append(trial.row.error)
+    assert told == [sentence, sentence, WITHOUT]
     assert server.asked == ["events.scalar_metrics_iter_histogram"]
 
 

@@ -237,7 +237,7 @@ def as_search(shown: object) -> Search:
         kind.__name__ == "HyperParameterOptimizer" and kind.__module__.startswith("clearml.")
         for kind in type(shown).__mro__
     ):
-        from hpo_widgets.clearml_sdk.search import adapt
+        from hpo_widgets.clearml_sdk.live import adapt
 
         return adapt(shown)
     kind = type(shown).__name__
