@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
-from hpo_widgets.engines.local.process import (
-    Environments,
-    Process,
-    check_memory_limit,
-    check_platform,
-    check_worker_environment,
-)
+from hpo_widgets.engines.local.process import Environments, Process, check_platform
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -103,20 +97,15 @@ class ProcessEngine(ABC):
 
     Raises
     ------
-    ValueError
-        When `workers` is below 1.
     OSError
-        On a system without process groups; for a limit of memory, on one other than Linux.
+        On a system without process groups.
     """
 
     def __init__(
         self, *, workers: int, worker_env: WorkerEnvironment = None, max_memory_per_job: float | None = None
     ) -> None:
         check_platform()
-        check_memory_limit(max_memory_per_job)
-        check_worker_environment(worker_env)
         self._max_memory = max_memory_per_job
-        _check_workers(workers)
         _allow_files(workers)
         self._pid = os.getpid()
         self._environments = Environments(worker_env)
@@ -175,7 +164,6 @@ class ProcessEngine(ABC):
 
     def resize(self, workers: int) -> None:
         """Change how many trials may run at once; what is running goes on to its end."""
-        _check_workers(workers)
         _allow_files(workers)
         self._num_workers = workers
         for index in range(len(self._workers), workers):
@@ -548,8 +536,3 @@ def _allow_files(workers: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-
-
-def _check_workers(workers: int) -> None:
-    if workers < 1:
-        raise ValueError(f"at least one worker is needed, got {workers}")

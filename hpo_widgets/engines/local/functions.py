@@ -61,6 +61,13 @@ from hpo_widgets.engines.local.messages import (
     UNUSED,
     ChoiceIndex,
 )
+from hpo_widgets.engines.local.pickling import (
+    find_largest,
+    libraries_of,
+    notebook_sources,
+    own_files_of,
+    pickle_callable,
+)
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -111,8 +118,6 @@ class FunctionPool(ProcessEngine):
     ------
     TypeError
         When a choice cannot be pickled.
-    ValueError
-        When `workers` is below 1.
     OSError
         On a system without process groups.
 
@@ -145,7 +150,7 @@ class FunctionPool(ProcessEngine):
         if is_loaded:
             self.load(template, choices)
         else:
-            self._libraries = template.libraries()
+            self._libraries = libraries_of(template.function)
             for worker in self._workers:
                 self._try_spawn(worker)
 
@@ -181,12 +186,15 @@ class FunctionPool(ProcessEngine):
         for name, values in (choices or {}).items():
             if not all(map(_is_short_scalar, values)):
                 self._declared[name] = _DeclaredChoices(name, values)
-        self._libraries = template.libraries()
-        pickled = template.pickled()
+        function = template.function
+        self._libraries = libraries_of(function)
+        pickled = pickle_callable(function)
         if len(pickled) > _LARGE:
+            largest = find_largest(function)
             warnings.warn(
                 f"{template.name!r} and what it refers to take {len(pickled) / 1e6:.0f} MB"
-                f"{template.largest_part()}; every worker process gets a copy, so load such data inside the callable",
+                f"{f' (most of it is {largest})' if largest else ''}; every worker process gets a copy, so load such "
+                "data inside the callable",
                 stacklevel=2,
             )
         payload = pickle.dumps(
@@ -194,14 +202,14 @@ class FunctionPool(ProcessEngine):
                 "function": pickled,
                 "wants_trial": template.wants_trial,
                 "choices": {name: declared.pickles for name, declared in self._declared.items()},
-                "sources": template.sources(),
+                "sources": notebook_sources(function),
             },
             5,
         )
         with os.fdopen(os.dup(self._payload_fd), "wb") as file:
             file.write(payload)
         self._is_loaded = True
-        self._follow_edits(template.own_files())
+        self._follow_edits(own_files_of(function))
         for worker in self._workers:
             if worker.process is not None and not self._ask_to_load(worker):
                 self._discard(worker)

@@ -142,23 +142,6 @@ def check_platform() -> None:
         raise OSError("sys.executable is not known, so no worker can be started; run under a Python interpreter")
 
 
-def check_memory_limit(limit: object) -> None:
-    """Raise where the operating system does not keep to a limit of memory.
-
-    Parameters
-    ----------
-    limit
-        None: there is to be no limit.
-
-    Raises
-    ------
-    OSError
-        On a system other than Linux.
-    """
-    if limit is not None and sys.platform != "linux":
-        raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
-
-
 _BY_INDEX = (
     "worker_env gives each worker's variables by its index, from 0: {0: {'CUDA_VISIBLE_DEVICES': '0'}}, "
     "a list of dicts, or a function of the index; for the same in all: lambda index: {'NAME': 'value'}"
@@ -166,17 +149,9 @@ _BY_INDEX = (
 
 
 def check_worker_environment(own: object) -> None:
-    """Raise where variables for the environment of workers are not given by the worker.
+    """Raise a TypeError for variables of the environment that are not given by the worker, as `Environments` has them.
 
-    Parameters
-    ----------
-    own
-        As ``own`` of `Environments`. A function's answers are not looked at before a worker starts.
-
-    Raises
-    ------
-    TypeError
-        For a mapping of variables, which belongs to no worker.
+    A function's answers are not looked at before a worker starts.
     """
     if own is None or callable(own):
         return

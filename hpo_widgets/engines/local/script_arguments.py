@@ -41,7 +41,7 @@ from hpo_widgets.parameters.proposal import NO_DEFAULT, ProposedRange, propose_r
 from hpo_widgets.parameters.ranges import UniformIntegerParameterRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
 STYLES = ("argparse", "click", "fire", "hydra")
 
@@ -146,11 +146,64 @@ class _ScriptOptions:
         Name to option, in the order of the script.
     is_complete
         True when a name that was not found is surely unknown to the script.
+    template
+        Strings with ``{name}`` and ``{value}``, instead of a style.
     """
 
     style: str = "argparse"
     found: dict[str, _ScriptOption] = field(default_factory=dict)
     is_complete: bool = False
+    template: tuple[str, ...] | None = None
+
+    def arguments_of(self, point: Mapping[str, Any]) -> list[str]:
+        """Write the command line of one trial: positional arguments last, in the script's order."""
+        flags: list[str] = []
+        by_position: dict[str, str] = {}
+        for full, value in point.items():
+            name = argument_name(full)
+            option = self.found.get(name) or _ScriptOption(name, f"--{name}")
+            if self.template is not None:
+                if value is not None:
+                    text = ",".join(map(_text, value)) if _is_list(value) else _text(value)
+                    flags += [part.replace("{name}", name).replace("{value}", text) for part in self.template]
+            elif self.style == "hydra":
+                flags.append(f"{name}={_hydra(value)}")
+            elif self.style == "fire":
+                flags.append(f"--{name}={_python(value)}")
+            elif option.form == _POSITIONAL:
+                if value is not None:
+                    by_position[name] = _text(value)
+            else:
+                flags += _flag(option, value, is_click=self.style == "click")
+        if by_position:
+            flags += ["--", *self._in_order(by_position)]
+        return flags
+
+    def check_positions(self, names: Iterable[str]) -> None:
+        """Raise a ValueError where a positional argument has no value and no known default, and a later one has one."""
+        if self.style in {"argparse", "click"}:
+            self._in_order({argument_name(name): "" for name in names})
+
+    def _in_order(self, texts: Mapping[str, str]) -> list[str]:
+        """Write positional arguments in the script's order, with the default where one is left out before another."""
+        positional = [option for option in self.found.values() if option.form == _POSITIONAL]
+        while positional and positional[-1].name not in texts:
+            positional.pop()
+        for option in positional:
+            if option.name not in texts and (option.default is None or _is_list(option.default)):
+                raise ValueError(
+                    f"{positional[-1].name!r} comes after {option.name!r} on the script's command line, which has no "
+                    "default that could stand in its place: give it a value in hyper_parameters"
+                )
+        return [texts.get(option.name, _text(option.default)) for option in positional]
+
+    def check_values(self, name: str, values: Iterable[object]) -> None:
+        """Raise a ValueError for a number among a parameter's values that a counted flag cannot say."""
+        option = self.found.get(argument_name(name))
+        if option is not None and option.form in {_COUNTED, _COUNTED_ON} and self.style in {"argparse", "click"}:
+            for value in values:
+                if isinstance(value, int):
+                    option.num_flags(value)
 
 
 def read_options(source: str | bytes) -> _ScriptOptions:
@@ -173,7 +226,7 @@ def read_options(source: str | bytes) -> _ScriptOptions:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        called = _called(node)
         option: _ScriptOption | None = None
         if called == "add_argument" and "argparse" in modules:
             option = _argparse(node)
@@ -414,103 +467,6 @@ def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
         )
         for argument, default in _annotated(function)
     ]
-
-
-def arguments_of(point: Mapping[str, Any], options: _ScriptOptions, template: Sequence[str] | None = None) -> list[str]:
-    """Write the command line of one trial.
-
-    Parameters
-    ----------
-    point
-        Full names to values.
-    options
-        What the script takes.
-    template
-        Strings with ``{name}`` and ``{value}``, instead of a style.
-
-    Returns
-    -------
-    list of str
-        The arguments in the order of the point; positional ones last, in the script's order.
-    """
-    flags: list[str] = []
-    by_position: dict[str, str] = {}
-    for full, value in point.items():
-        name = argument_name(full)
-        option = options.found.get(name) or _ScriptOption(name, f"--{name}")
-        if template is not None:
-            if value is not None:
-                text = ",".join(map(_text, value)) if _is_list(value) else _text(value)
-                flags += [part.replace("{name}", name).replace("{value}", text) for part in template]
-        elif options.style == "hydra":
-            flags.append(f"{name}={_hydra(value)}")
-        elif options.style == "fire":
-            flags.append(f"--{name}={_python(value)}")
-        elif option.form == _POSITIONAL:
-            if value is not None:
-                by_position[name] = _text(value)
-        else:
-            flags += _flag(option, value, is_click=options.style == "click")
-    if by_position:
-        flags += ["--", *_in_order(by_position, options)]
-    return flags
-
-
-def check_positions(names: Iterable[str], options: _ScriptOptions) -> None:
-    """Check whether positional arguments can be told apart when the others are left out.
-
-    Parameters
-    ----------
-    names
-        Full names of all parameters that have a value.
-    options
-        What the script takes.
-
-    Raises
-    ------
-    ValueError
-        Where one is left out before another, and the script's text tells no default for it.
-    """
-    if options.style in {"argparse", "click"}:
-        _in_order({argument_name(name): "" for name in names}, options)
-
-
-def _in_order(texts: Mapping[str, str], options: _ScriptOptions) -> list[str]:
-    """Write positional arguments in the script's order, with the default of each that is left out before another."""
-    positional = [option for option in options.found.values() if option.form == _POSITIONAL]
-    while positional and positional[-1].name not in texts:
-        positional.pop()
-    for option in positional:
-        if option.name not in texts and (option.default is None or _is_list(option.default)):
-            raise ValueError(
-                f"{positional[-1].name!r} comes after {option.name!r} on the script's command line, which has no "
-                "default that could stand in its place: give it a value in hyper_parameters"
-            )
-    return [texts.get(option.name, _text(option.default)) for option in positional]
-
-
-def check_values(name: str, values: Iterable[object], options: _ScriptOptions) -> None:
-    """Check whether a script can be told all values of a parameter.
-
-    Parameters
-    ----------
-    name
-        The parameter's full name.
-    values
-        Its values, or the ends of its range.
-    options
-        What the script takes.
-
-    Raises
-    ------
-    ValueError
-        For a number that a counted flag cannot say.
-    """
-    option = options.found.get(argument_name(name))
-    if option is not None and option.form in {_COUNTED, _COUNTED_ON} and options.style in {"argparse", "click"}:
-        for value in values:
-            if isinstance(value, int):
-                option.num_flags(value)
 
 
 def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:

@@ -59,8 +59,6 @@ class ScriptEngine(ProcessEngine):
     ------
     OSError
         On a system without process groups.
-    ValueError
-        When `workers` is below 1.
     """
 
     def __init__(

@@ -12,29 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
-from hpo_widgets.engines.local.pickling import (
-    find_culprit,
-    find_largest,
-    libraries_of,
-    notebook_sources,
-    own_files_of,
-    pickle_callable,
-    with_imports,
-)
-from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
-from hpo_widgets.engines.local.script_arguments import (
-    STYLES,
-    arguments_of,
-    check_positions,
-    check_values,
-    read_options,
-)
+from hpo_widgets.engines.local.pickling import find_culprit, pickle_callable, with_imports
+from hpo_widgets.engines.local.process import check_worker_environment
+from hpo_widgets.engines.local.script_arguments import STYLES, read_options
 from hpo_widgets.engines.template import Template
 from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.engines.local.functions import FunctionPool
@@ -66,7 +52,8 @@ class _LocalTemplate(Template):
         TypeError
             When variables of the environment are not given by the worker.
         """
-        check_memory_limit(arguments.get("max_memory_per_job"))
+        if arguments.get("max_memory_per_job") is not None and sys.platform != "linux":
+            raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
         check_worker_environment(arguments.get("worker_env"))
 
 
@@ -103,7 +90,7 @@ class FunctionTemplate(_LocalTemplate):
         trial = (self._parameters or {}).get(TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
         try:
-            self.pickled()
+            pickle_callable(function)
         except Exception as error:
             culprit = find_culprit(function)
             where = f"; the culprit is {culprit}" if culprit else ""
@@ -171,34 +158,8 @@ class FunctionTemplate(_LocalTemplate):
         engine: JobEngine = (job_class or FunctionPool)(self, workers=workers, choices=choices, **options.of_processes)
         return engine
 
-    def pickled(self) -> bytes:
-        """The callable as it is now; what lives in a notebook or a script goes by value."""
-        return pickle_callable(self.function)
-
-    def libraries(self) -> list[str]:
-        """Names of the installed modules that it needs, as far as this process has loaded them."""
-        return libraries_of(self.function)
-
-    def own_files(self) -> list[str]:
-        """Files of a person's own modules that it needs."""
-        return own_files_of(self.function)
-
-    def largest_part(self) -> str:
-        """A half sentence on what makes the pickle large; empty when nothing stands out."""
-        largest = find_largest(self.function)
-        return f" (most of it is {largest})" if largest else ""
-
-    def sources(self) -> dict[str, list[str]]:
-        """Lines of the notebook cells that the callable comes from, for the tracebacks of its trials."""
-        return notebook_sources(self.function)
-
     def check(self, names: Iterable[str]) -> None:
         """Compare the names of a space with the signature.
-
-        Parameters
-        ----------
-        names
-            Full names, with a section or without.
 
         Raises
         ------
@@ -206,56 +167,43 @@ class FunctionTemplate(_LocalTemplate):
             For a name that the callable does not take, with a near match; for two names that reach it as
             one; for a required argument that the space lacks; for a positional-only argument.
         """
-        full = list(names)
-        given = _short_names(full, self.name)
-        if self._parameters is None:
-            return
+        given = _short_names(names, self.name)
         parameters = self._parameters
+        if parameters is None:
+            return
         if TRIAL in given and TRIAL in parameters:
             raise ValueError(
                 f"{given[TRIAL]!r} cannot be a parameter of the space: "
                 f"{self.name!r} gets the running trial under that name"
             )
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        allowed = [
-            name for name, p in parameters.items()
-            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != TRIAL
-        ]  # fmt: skip
         for name, p in parameters.items():
-            if p.kind is not p.POSITIONAL_ONLY:
-                continue
-            if p.default is p.empty or (name in given and not takes_any):
+            if p.kind is p.POSITIONAL_ONLY and (p.default is p.empty or (name in given and not takes_any)):
                 raise ValueError(
                     f"{self.name!r} takes {name!r} by position only, but parameters are passed by name; "
                     "remove the '/' from its signature"
                 )
-        if not takes_any:
-            for name, whole in given.items():
-                if name not in allowed:
-                    raise ValueError(_unknown_name(whole, name, allowed, repr(self.name)))
-        missing = [name for name in self._required if name not in given]
-        if missing:
-            raise ValueError(_missing_names(missing, repr(self.name)))
+        _check_names(given, None if takes_any else self._by_name, self._required, self.name)
+
+    @property
+    def _by_name(self) -> list[str]:
+        """Arguments that can be parameters of a space."""
+        return [
+            name for name, p in (self._parameters or {}).items()
+            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != TRIAL
+        ]  # fmt: skip
 
     @property
     def _required(self) -> list[str]:
-        """Arguments that have no default."""
-        bound = bound_keywords(self.function)
+        """Those of them that have no default."""
+        parameters, bound = self._parameters or {}, bound_keywords(self.function)
         return [
-            name for name, p in (self._parameters or {}).items()
-            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
-            and name != TRIAL and name not in bound
-        ]  # fmt: skip
+            name for name in self._by_name if parameters[name].default is inspect.Parameter.empty and name not in bound
+        ]
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- it may report any
-        """Compare the combinations of a space with the signature.
-
-        Raises
-        ------
-        ValueError
-            For a required argument that some combination leaves out.
-        """
-        _check_combinations(self._required, space, repr(self.name))
+        """Refuse a required argument that some combination of a space leaves out."""
+        _check_combinations(self._required, space, self.name)
 
 
 class ScriptTemplate(_LocalTemplate):
@@ -283,7 +231,6 @@ class ScriptTemplate(_LocalTemplate):
     def __init__(self, path: str | os.PathLike[str], arguments: str | Sequence[str] | None = None) -> None:
         self.path = Path(path).expanduser().absolute()
         self.name = self.path.stem
-        self._template: tuple[str, ...] | None = None
         if not self.path.exists():
             there = [entry.name for entry in self.path.parent.glob("*.py")] if self.path.parent.is_dir() else []
             raise FileNotFoundError(f"there is no script {str(self.path)!r}. {near_match(self.path.name, there)}")
@@ -303,11 +250,10 @@ class ScriptTemplate(_LocalTemplate):
                     f"unknown style of arguments {arguments!r}. {near_match(arguments, STYLES)} "
                     "A template is a list of strings with {name} and {value}."
                 )
-            if arguments != self.options.style:
-                self.options.style = arguments
+            self.options.style = arguments
         elif arguments is not None:
-            self._template = tuple(arguments)
-            if not all(isinstance(part, str) for part in self._template) or "{value}" not in "".join(self._template):
+            template = self.options.template = tuple(arguments)
+            if not all(isinstance(part, str) for part in template) or "{value}" not in "".join(template):
                 raise ValueError(
                     f"a template of arguments is a list of strings with {{name}} and {{value}}, got {arguments!r}"
                 )
@@ -338,15 +284,10 @@ class ScriptTemplate(_LocalTemplate):
 
     def arguments(self, point: Mapping[str, Any]) -> list[str]:
         """The command line of one trial, after the script's name."""
-        return arguments_of(point, self.options, self._template)
+        return self.options.arguments_of(point)
 
     def check(self, names: Iterable[str]) -> None:
         """Compare the names of a space with what the script's text says about its arguments.
-
-        Parameters
-        ----------
-        names
-            Full names, with a section or without.
 
         Raises
         ------
@@ -355,18 +296,15 @@ class ScriptTemplate(_LocalTemplate):
             space lacks, or a positional one before another that has no default; for two names that reach it as one.
             Nothing is checked where the text does not say.
         """
-        given = _short_names(list(names), self.path.name)
-        if self._template is not None:
-            return
-        found = self.options.found
-        if self.options.is_complete:
-            for name, whole in given.items():
-                if name not in found:
-                    raise ValueError(_unknown_name(whole, name, list(found), repr(self.path.name)))
-        missing = [name for name, option in found.items() if option.is_required and name not in given]
-        if missing:
-            raise ValueError(_missing_names(missing, repr(self.path.name)))
-        check_positions(given, self.options)
+        given = _short_names(names, self.path.name)
+        if self.options.template is None:
+            allowed = self.options.found if self.options.is_complete else None
+            _check_names(given, allowed, self._required, self.path.name)
+            self.options.check_positions(given)
+
+    @property
+    def _required(self) -> list[str]:
+        return [name for name, option in self.options.found.items() if option.is_required]
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
         """Compare the values and the combinations of a space with what the script takes.
@@ -377,18 +315,17 @@ class ScriptTemplate(_LocalTemplate):
             For a number that a counted flag cannot say, for a positional argument that may be None, or that some
             combination leaves out, before another while it has no default, and for a required one that some leaves out.
         """
-        if self._template is None:
+        if self.options.template is None:
             may_be_none = set()
             for name in space.names:
                 declared = space.leaf(name).declared
-                check_values(name, declared, self.options)
+                self.options.check_values(name, declared)
                 if any(value is None for value in declared):
                     may_be_none.add(name)
-            required = [name for name, option in self.options.found.items() if option.is_required]
-            _check_combinations(required, space, repr(self.path.name))
+            _check_combinations(self._required, space, self.path.name)
             for occurrence, names in space.names_together():
                 if any(value is not None for value in occurrence.parameter.declared):
-                    check_positions(names - may_be_none | {occurrence.name}, self.options)
+                    self.options.check_positions(names - may_be_none | {occurrence.name})
 
 
 def check_computes(function: Callable[..., object]) -> None:
@@ -400,33 +337,32 @@ def check_computes(function: Callable[..., object]) -> None:
         )
 
 
-def _unknown_name(whole: str, name: str, allowed: list[str], owner: str) -> str:
-    """The sentence on a name that nobody takes."""
-    return f"{owner} has no parameter {whole!r}. {near_match(name, allowed)}"
-
-
-def _missing_names(missing: list[str], owner: str) -> str:
-    """The sentence on required arguments that a space lacks."""
-    listed = ", ".join(map(repr, missing))
-    those = "it" if len(missing) == 1 else "them"
-    return (
-        f"{owner} requires {listed}, missing from the space: add {those} to hyper_parameters or give {those} a default"
+def _check_names(
+    given: Mapping[str, str], allowed: Collection[str] | None, required: Iterable[str], owner: str
+) -> None:
+    """Raise a ValueError for a name that is not allowed (None: all are), and for a required one that is not given."""
+    for name, whole in given.items():
+        if allowed is not None and name not in allowed:
+            raise ValueError(f"{owner!r} has no parameter {whole!r}. {near_match(name, allowed)}")
+    _require(
+        required, given, owner, "missing from the space: add {those} to hyper_parameters or give {those} a default"
     )
 
 
 def _check_combinations(required: Iterable[str], space: Space, owner: str) -> None:
     """Raise a ValueError for a required argument that not every combination of a ParameterSet sets."""
     always = {argument_name(name) for name in space.names_of_every_point}
-    left_out = [name for name in required if name not in always]
-    if left_out:
-        listed = ", ".join(map(repr, left_out))
-        those = "it" if len(left_out) == 1 else "them"
-        raise ValueError(
-            f"{owner} requires {listed}, which not every combination of the ParameterSet sets: give {those} a default"
-        )
+    _require(required, always, owner, "which not every combination of the ParameterSet sets: give {those} a default")
 
 
-def _short_names(names: list[str], owner: str) -> dict[str, str]:
+def _require(required: Iterable[str], given: Collection[str], owner: str, otherwise: str) -> None:
+    missing = [name for name in required if name not in given]
+    if missing:
+        otherwise = otherwise.format(those="it" if len(missing) == 1 else "them")
+        raise ValueError(f"{owner!r} requires {', '.join(map(repr, missing))}, {otherwise}")
+
+
+def _short_names(names: Iterable[str], owner: str) -> dict[str, str]:
     short: dict[str, str] = {}
     for name in names:
         key = argument_name(name)

@@ -18,6 +18,7 @@ from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local import functions
 from hpo_widgets.engines.local import template as local_template
 from hpo_widgets.engines.local.functions import FunctionPool
+from hpo_widgets.engines.local.pickling import libraries_of
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
@@ -106,7 +107,7 @@ def test_a_worker_that_was_not_prepared_loads_the_library_before_its_first_trial
 def test_what_this_process_has_not_loaded_is_not_loaded_ahead(monkeypatch):
     monkeypatch.delitem(sys.modules, "sortedcontainers.sortedset", raising=False)
     monkeypatch.delitem(sys.modules, "sortedcontainers", raising=False)
-    assert FunctionTemplate(loads_a_library).libraries() == []
+    assert libraries_of(loads_a_library) == []
 
 
 @pytest.mark.parametrize(
@@ -166,14 +167,14 @@ def train(x):
     import sortedcontainers.sortedset
 """
     exec(source, module.__dict__)
-    assert sortedcontainers.sortedset.__name__ in FunctionTemplate(module.train).libraries()
+    assert sortedcontainers.sortedset.__name__ in libraries_of(module.train)
 
 
 def test_libraries_are_found_beside_much_data():
     module = types.ModuleType("__main__")
     exec("import numpy\ndef train(x):\n    return numpy.sum(zz_data)", module.__dict__)
     module.zz_data = [float(number) for number in range(500)]
-    assert "numpy" in FunctionTemplate(module.train).libraries()
+    assert "numpy" in libraries_of(module.train)
 
 
 def test_a_worker_may_have_descriptors_of_any_number(drive):
@@ -234,7 +235,7 @@ def test_a_module_of_ones_own_is_loaded_as_it_is_at_the_start(prepare, drive_eng
 
     try:
         template = FunctionTemplate(own.train)
-        assert template.libraries() == []
+        assert libraries_of(own.train) == []
         prepare(template)
         path.write_text("VALUE = 22\ndef train(x):\n    return VALUE\n")
         assert start(drive_engine, template).run(0, x=1.0).result == 22

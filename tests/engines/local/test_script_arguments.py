@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from hpo_widgets.engines.local.script_arguments import arguments_of, read_options
+from hpo_widgets.engines.local.script_arguments import read_options
 from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
@@ -56,7 +56,7 @@ def test_false_is_false_to_a_script_that_calls_bool():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bias", type=bool)
     for value in (True, False, 1, 0):
-        words = arguments_of({"bias": value}, read_options(script))
+        words = read_options(script).arguments_of({"bias": value})
         assert parser.parse_args(words).bias is bool(value)
 
 
@@ -81,7 +81,7 @@ def test_a_positional_argument_that_is_left_out_keeps_its_default(point, read):
         "parser.add_argument('width', nargs='?', type=int, default=64)\n"
         "parser.add_argument('depth', nargs='?', type=int, default=2)\n"
     )
-    found = parser.parse_args(arguments_of(point, read_options(declared)))
+    found = parser.parse_args(read_options(declared).arguments_of(point))
     assert (found.width, found.depth) == read
 
 
@@ -90,7 +90,7 @@ def test_a_small_negative_number_is_bound_to_its_flag(flag):
     parser = argparse.ArgumentParser()
     parser.add_argument(flag, dest="lr", type=float)
     declared = f"import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument({flag!r}, dest='lr')\n"
-    assert parser.parse_args(arguments_of({"lr": -1e-05}, read_options(declared))).lr == -1e-05
+    assert parser.parse_args(read_options(declared).arguments_of({"lr": -1e-05})).lr == -1e-05
 
 
 def test_the_declarations_of_argparse_tell_ranges():
@@ -169,7 +169,7 @@ parser = argparse.ArgumentParser()
     read = {}
     exec(script, read)
     for written in (value, int(value)):
-        assert read["parser"].parse_args(arguments_of({"bias": written}, read_options(script))).bias is value
+        assert read["parser"].parse_args(read_options(script).arguments_of({"bias": written})).bias is value
     default = read["parser"].parse_args([]).bias
     assert proposed(script)["bias"].default is bool(default)
 
@@ -186,7 +186,7 @@ def main(bias):
 """
     read = {}
     exec(script, read)
-    arguments = arguments_of({"bias": value}, read_options(script))
+    arguments = read_options(script).arguments_of({"bias": value})
     assert read["main"].main(arguments, standalone_mode=False) is value
 
 
@@ -194,7 +194,7 @@ def read_back(script, point):
     """What the script's own parser makes of the command line for a point."""
     names = {}
     exec(script, names)
-    arguments = arguments_of(point, read_options(script))
+    arguments = read_options(script).arguments_of(point)
     if "click" in names:
         return names["main"].main(arguments, standalone_mode=False)
     return vars(names["parser"].parse_args(arguments))
@@ -227,7 +227,7 @@ def test_a_counted_flag_reads_the_number_that_was_written(counting, default):
     assert lowest <= proposed_range.min_value <= default <= proposed_range.max_value
     for value in (lowest - 1, -1):
         with pytest.raises(ValueError, match=f"default {default}, so 'level' cannot be {value}: .*from {lowest} on"):
-            arguments_of({"level": value}, read_options(script))
+            read_options(script).arguments_of({"level": value})
 
 
 @pytest.mark.parametrize(
@@ -329,12 +329,12 @@ def test_arguments_of_the_only_command_of_typer_are_read(decorator, call):
         "amp": False,
         "seeds": [1, 2],
     }
-    assert arguments_of({**point, "batch_size": 8, "kind": "sgd"}, options) == [
+    assert options.arguments_of({**point, "batch_size": 8, "kind": "sgd"}) == [
         *["--lr=-0.5", "--layers", "3", "--no-use-bias", "--shuffle", "--full", "--seeds", "1", "--seeds", "2"],
         *["--batch-size", "8", "--", "-x", "sgd"],
     ]
     point = {"use_bias": True, "shuffle": False, "amp": True}
-    assert arguments_of(point, options) == ["--use-bias", "--amp"]
+    assert options.arguments_of(point) == ["--use-bias", "--amp"]
 
 
 @pytest.mark.parametrize("rest", ["@app.command()\ndef other(): ...", "@app.callback()\ndef common(): ..."])
@@ -347,4 +347,4 @@ def test_nothing_is_checked_of_a_typer_script_whose_names_are_computed():
     script = "import typer\ndef main(x: int = typer.Option(1, *names), y: float = 2.0): ...\ntyper.run(main)"
     options = read_options(script)
     assert not options.is_complete
-    assert arguments_of({"y": 0.5}, options) == ["--y", "0.5"]
+    assert options.arguments_of({"y": 0.5}) == ["--y", "0.5"]
