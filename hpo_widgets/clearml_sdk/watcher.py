@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.server import ClearmlError, sentence_of
 from hpo_widgets.search import MOST_NOTICES, Notice
 
 if TYPE_CHECKING:
@@ -149,11 +149,10 @@ class Watcher:
         """Look once; returns the seconds until the next look."""
         try:
             self._look()
-        except ClearmlError as error:
-            return self._was_away(str(error))
         except Exception as error:  # the thread lives as long as somebody watches
-            logger.exception("the ClearML search could not be read")
-            return self._was_away(f"{type(error).__name__}: {error}")
+            if not isinstance(error, ClearmlError):
+                logger.exception("the ClearML search could not be read")
+            return self._was_away(sentence_of(error))
         if self._away_since is not None:
             self._away_since = None
             self._notices.tell("server", "the ClearML server answers again")

@@ -350,15 +350,14 @@ def _reattach(
 ) -> HyperParameterOptimizer | Search:
     """Open the search of an optimizer Task, from its journal if that is on this machine, else from its Tasks."""
     from hpo_widgets.engines.clearml.optimizer_task import keeps_search_of_sdk, kept_state, refuse_living
-    from hpo_widgets.engines.clearml.server import server
 
-    if keeps_search_of_sdk(server(), task_id):
+    if keeps_search_of_sdk(task_id):
         if base_task_id is not None or keywords:
             raise TypeError(f"ClearML's own controller made the search of Task {task_id}: there is a view only")
         from hpo_widgets.clearml_sdk.kept import KeptSearch
 
         return KeptSearch(task_id)
-    state = kept_state(server(), task_id)
+    state = kept_state(task_id)
     search_id, header = str(state["search"]), state["header"]
     path = JOURNALS_OF_THIS_PROCESS.get(search_id) if directory is None else None
     if path is None or not path.is_file():

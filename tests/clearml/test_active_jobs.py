@@ -8,7 +8,7 @@ import pytest
 
 from hpo_widgets.engines.base import Outcome
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
-from hpo_widgets.engines.clearml.template import ExecutionTarget
+from hpo_widgets.engines.clearml.template import TaskTemplate
 from hpo_widgets.trials import TrialState
 
 PERIOD = 6.0
@@ -20,7 +20,7 @@ def pace():
 
 
 def test_the_period_is_six_seconds_by_default():
-    assert ExecutionTarget().pool_period * 60 == PERIOD
+    assert TaskTemplate.pool_period * 60 == PERIOD
 
 
 def test_after_news_looks_come_soon_and_then_ever_more_seldom(pace):

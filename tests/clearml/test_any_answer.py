@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hpo_widgets import UniformParameterRange
 from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
-from hpo_widgets.engines.clearml.poll_thread import IterationLimit, ObjectiveIterations, PollThread
+from hpo_widgets.engines.clearml.poll_thread import ObjectiveIterations, PollThread
 from hpo_widgets.engines.clearml.reading import TaskRecords, UnreadableTaskError, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, _data
 from hpo_widgets.objectives import make_objectives
@@ -110,12 +110,11 @@ def test_curves_and_consoles_of_any_form_are_read_or_unreadable(curves, log):
 
 @given(CURVES)
 def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
-    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True)
-    limit = IterationLimit(iterations, 3)
+    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True, 3)
     entry = {"metric": "m", "variant": "v", "value": 1.0, "count": 2}
     view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
     with suppress(UnreadableTaskError):
-        assert limit.is_exceeded(view) in {True, False}
+        assert iterations.is_limit_exceeded(view) in {True, False}
     assert iterations.written_into(view).summary.last_iteration == 9
 
 
@@ -132,11 +131,11 @@ def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
 )
 def test_the_iteration_of_a_value_is_that_of_its_own_report_though_the_curve_goes_on(value, y, iteration):
     curves = {"m": {"v": {"x": [4, 5, 6], "y": y}}}
-    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True)
+    iterations = ObjectiveIterations(FakeServer(curves), make_objectives("m", "v", "min"), lambda: True, 5)
     entry = {"metric": "m", "variant": "v", "value": value, "count": 2}
     view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
     assert iterations.written_into(view).summary.scalars["m", "v"][1] == iteration
-    assert IterationLimit(iterations, 5).is_exceeded(view)
+    assert iterations.is_limit_exceeded(view)
 
 
 @pytest.fixture
@@ -151,7 +150,7 @@ def polled():
     server = FakeServer(answer)
     space = Space([UniformParameterRange("General/x", 0, 1)])
     iterations = ObjectiveIterations(server, objectives, lambda: False)
-    thread = PollThread(jobs, server, None, Idle(), Idle(), iterations, None, space)
+    thread = PollThread(jobs, server, None, Idle(), Idle(), iterations, space)
     return jobs, thread, answer
 
 

@@ -324,7 +324,7 @@ def test_what_happens_between_two_looks_costs_no_walk_through_all_jobs(monkeypat
     )
     jobs = ActiveJobs(Pace(1.0))
     began = time.monotonic()
-    thread = PollThread(jobs, None, None, Idle(), None, None, None, Space([UniformParameterRange("x", 0, 1)]))
+    thread = PollThread(jobs, None, None, Idle(), None, None, Space([UniformParameterRange("x", 0, 1)]))
     thread.start()
     for number in range(200):
         assert went_round.wait(60)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import CHANGED_MEANWHILE, INVALID_STATUS, ClearmlError, pages
+from hpo_widgets.engines.clearml.server import CHANGED_MEANWHILE, INVALID_STATUS, ClearmlError, pages, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ class AbortThread:
                     wait = self._availability.failed(error)
                 else:
                     wait = REFUSED_SECONDS
-                    if (sentence := _sentence(error)) != told:
+                    if (sentence := sentence_of(error)) != told:
                         logger.debug("trials could not be stopped", exc_info=True)
                         self._jobs.notice(f"trials could not be stopped ({len(jobs)}): {sentence}")
                         told = sentence
@@ -144,10 +144,6 @@ class AbortThread:
             for job in self._jobs.by_number.values()
             if job.stop_state is not None and job.launched is not None and not job.stop_tried
         ]
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
 
 
 def _told(reason: str) -> str:

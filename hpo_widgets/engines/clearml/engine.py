@@ -56,24 +56,16 @@ class ClearmlEngine:
         self, template: TaskTemplate, workers: int, *, space: Space, job_class: Any, options: EngineOptions
     ) -> None:
         self._rows: dict[int, TrialRow] = {}
-        self._jobs = jobs = ActiveJobs(Pace(template.where.pool_period), workers)
+        self._jobs = jobs = ActiveJobs(Pace(template.pool_period), workers)
         server, factory = template.server, TaskFactory(template, job_class, options.search_id)
         availability = Availability(jobs.notice)
         self._aborts = AbortThread(jobs, server, availability)
-        queue = QueueWatch(server, factory, template.where.queue, jobs.notice)
-        iterations = ObjectiveIterations(server, options.objectives, options.wants_reports)
+        queue = QueueWatch(server, factory, template.queue, jobs.notice)
+        limit = options.max_iteration_per_job
+        iterations = ObjectiveIterations(server, options.objectives, options.wants_reports, limit)
         self._threads = (
             LaunchThread(jobs, factory, availability, self._aborts),
-            PollThread(
-                jobs,
-                server,
-                availability,
-                self._aborts,
-                queue,
-                iterations,
-                options.max_iteration_per_job,
-                space,
-            ),
+            PollThread(jobs, server, availability, self._aborts, queue, iterations, space),
         )
         for thread in self._threads:
             thread.start()

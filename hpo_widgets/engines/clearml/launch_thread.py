@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import LONGEST_WAIT, ClearmlError, RefusedError, RequestFailedError
+from hpo_widgets.engines.clearml.server import LONGEST_WAIT, ClearmlError, RefusedError, RequestFailedError, sentence_of
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
@@ -231,8 +231,7 @@ class LaunchThread(threading.Thread):
                 is_away, tries = isinstance(error, ClearmlError) and error.is_away, tries + 1
                 if not is_away and tries >= TOLD_TRIES:
                     logger.debug("%s", failing, exc_info=True)
-                    sentence = str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
-                    self._jobs.notice(f"{failing}: {sentence}")
+                    self._jobs.notice(f"{failing}: {sentence_of(error)}")
                     return None
                 seconds = self._availability.failed(error) if is_away else RETRY_SECONDS
             with self._jobs.changed:

@@ -46,7 +46,8 @@ class TaskFactory:
         self._server = template.server
         self._job_class = job_class
         self._search_id = search_id
-        self._queue_id: str | None = None
+        self.queue_id: str | None = None
+        """None before `prepare`, and for processes of this machine."""
         self._project_id: str | None = None
         self._is_ready = False
         self.is_local = issubclass(job_class, LocalClearmlJob)
@@ -55,17 +56,17 @@ class TaskFactory:
     @property
     def parent(self) -> str:
         """The Task that the trials are children of."""
-        return self._template.where.parent or self._template.id
+        return self._template.parent or self._template.id
 
     def prepare(self) -> None:
         """Look up queue and project, once; ``ValueError`` when the queue is not there."""
         if self._is_ready:
             return
         if not self.is_local:
-            self._queue_id = self._template.queue_id()
+            self.queue_id = self._template.queue_id()
         self._project_id = self._template.project_id()
-        if self._project_id is None and self._template.where.parent is not None:
-            found = self._server.tasks([self._template.where.parent], ["project"])
+        if self._project_id is None and self._template.parent is not None:
+            found = self._server.tasks([self._template.parent], ["project"])
             self._project_id = found[0].get("project") if found else None
         self._is_ready = True
 
@@ -88,7 +89,7 @@ class TaskFactory:
         """
         self.prepare()
         name, comment = self._name(point), "\n".join(_lines(point))
-        own_parent = self._template.where.parent
+        own_parent = self._template.parent
         tags = [TAG, f"opt: {own_parent}" if own_parent else "opt"]
         if self._is_custom:
             job = self._job_class(
@@ -209,7 +210,7 @@ class TaskFactory:
         self.prepare()
         if self._is_custom:
             job = job or self._job_class(base_task_id=task_id, disable_clone_task=True)
-            if not job.launch(self._template.where.queue):
+            if not job.launch(self._template.queue):
                 raise ValueError(f"{self._job_class.__name__}.launch could not launch Task {task_id}")
             return job
         if self.is_local:
@@ -218,7 +219,7 @@ class TaskFactory:
             local_jobs.launch(job)
             return job
         try:
-            self._server.call("tasks.enqueue", task=task_id, queue=self._queue_id)
+            self._server.call("tasks.enqueue", task=task_id, queue=self.queue_id)
         except RequestFailedError as error:
             if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
                 raise
@@ -258,11 +259,6 @@ class TaskFactory:
     def make_draft(self, task_id: str) -> None:
         """Have a Task that is queued count as a draft again."""
         self._server.call("tasks.dequeue", task=task_id, status_reason="held while the search is paused")
-
-    @property
-    def queue_id(self) -> str | None:
-        """The id of the queue; None before `prepare` and for processes of this machine."""
-        return self._queue_id
 
 
 def _lines(point: Mapping[str, Any]) -> list[str]:

@@ -17,9 +17,8 @@ from hpo_widgets.parameters import Parameter, as_parameter
 from hpo_widgets.strategies.registry import named, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
-    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.search.limits import Settings
 
 logger = logging.getLogger("hpo_widgets")
@@ -224,6 +223,25 @@ class OptimizerTask:
                 return state
         return None
 
+    def refuse_others(self, search_id: str) -> None:
+        """Refuse a search that another process runs (`JournalInUse`), or has run since it was opened here.
+
+        Raises
+        ------
+        JournalError
+            When its trials are not all known here.
+        """
+        state = None if self.is_read_only else self.kept(search_id)
+        if state is None:
+            return
+        refuse_living(state)
+        if state.get("run") not in self.known_runs:
+            msg = (
+                f"the search {search_id} was continued elsewhere since it was opened here; open it again "
+                "(HyperParameterOptimizer.open) to go on with all of its trials"
+            )
+            raise JournalError(msg)
+
     def _refuse_taken_over(self, state: Mapping[str, Any]) -> None:
         """Raise `TakenOverError` when the Task keeps a run of the same search that is not known here."""
         search_id = str(state.get("search"))
@@ -396,51 +414,20 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
 # What it keeps of its search ----------------------------------------------------------------------
 
 
-def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
-    """Whether a Task is the optimizer Task of a search by the SDK's own controller, and of none by this package.
-
-    Parameters
-    ----------
-    server
-        The server to ask.
-    task_id
-        The Task's id.
-
-    Returns
-    -------
-    bool
-        False also when there is no such Task.
-    """
+def keeps_search_of_sdk(task_id: str) -> bool:
+    """Whether a Task is the optimizer Task of a search by the SDK's own controller, and of none by this package."""
     return any(
         _CONFIGURATION not in (task.get("configuration") or {})
         and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
-        for task in server.tasks([task_id], [STATE_FIELD, "hyperparams.General"])
+        for task in server().tasks([task_id], [STATE_FIELD, "hyperparams.General"])
     )
 
 
-def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
-    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it.
-
-    Parameters
-    ----------
-    server
-        The server to ask.
-    optimizer_task_id
-        The Task's id.
-
-    Returns
-    -------
-    dict
-        The state that the search left there.
-
-    Raises
-    ------
-    ValueError
-        When there is no such Task, or it keeps no search.
-    """
-    found = server.tasks([optimizer_task_id], ["name", STATE_FIELD])
+def kept_state(optimizer_task_id: str) -> dict[str, Any]:
+    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
+    found = server().tasks([optimizer_task_id], ["name", STATE_FIELD])
     if not found:
-        raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
+        raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server().host}")
     state = read_state(found[0])
     if state is None or not state.keys() >= _STATE or not isinstance(state["header"], dict):
         raise ValueError(
@@ -477,26 +464,3 @@ def refuse_living(state: Mapping[str, Any]) -> None:
             f"that machine is gone, wait until nothing was heard of it for {SILENCE:.0f} s"
         )
         raise JournalInUse(msg, owner.host, owner.pid)
-
-
-def refuse_other_runs(state: Mapping[str, Any], known: Collection[str | None]) -> None:
-    """Raise `JournalError` when the last run of a search is not among those whose trials are known here.
-
-    Parameters
-    ----------
-    state
-        What the optimizer Task keeps (`kept_state`).
-    known
-        Ids of the runs whose trials are known here.
-
-    Raises
-    ------
-    JournalError
-        When the last run is none of them.
-    """
-    if state.get("run") not in known:
-        msg = (
-            f"the search {state['search']} was continued elsewhere since it was opened here; open it again "
-            "(HyperParameterOptimizer.open) to go on with all of its trials"
-        )
-        raise JournalError(msg)

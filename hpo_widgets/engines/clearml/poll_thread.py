@@ -180,9 +180,18 @@ class ObjectiveIterations:
         What is optimised.
     are_wanted
         Returns whether the strategy compares trials by them.
+    limit
+        ``max_iteration_per_job``, the last iteration that is allowed. Default: there is none.
     """
 
-    def __init__(self, server: Server, objectives: Sequence[Objective], are_wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        objectives: Sequence[Objective],
+        are_wanted: Callable[[], bool],
+        limit: int | None = None,
+    ) -> None:
+        self.limit = limit
         self._server = server
         self._are_wanted = are_wanted
         self._keys = [(objective.title, objective.series) for objective in objectives]
@@ -229,6 +238,20 @@ class ObjectiveIterations:
         ends = [reported[key] for key in self._last if key in reported]
         return any(0 <= max(entry[3], entry[5]) < last and entry[-1] <= last for entry in ends)
 
+    def is_limit_exceeded(self, view: TaskView) -> bool:
+        """Whether a Task has reported an objective beyond the limit.
+
+        What counts is the iteration of the objectives, as in the SDK. A Task that reports at the limit itself ends by
+        itself, with all that it uploads after its last scalar; one that reports an objective later is to be stopped.
+        """
+        limit = self.limit
+        if limit is None or view.summary.last_iteration <= limit:
+            return False
+        reported = self.reported(view).values()
+        if any(max(least_at, greatest_at) > limit for _, _, _, least_at, _, greatest_at, _ in reported):
+            return True
+        return any(newest > limit for newest in self.newest(view))
+
     def written_into(self, view: TaskView) -> TaskView:
         """The same view with the iterations of its values instead of the Task's highest, where these are asked for."""
         if not self._are_wanted() and not (view.state is TrialState.COMPLETED and self._is_unsure(view)):
@@ -242,35 +265,6 @@ class ObjectiveIterations:
         for key, (iteration, _) in iterations.items():
             scalars[key] = [scalars[key][0], iteration, *scalars[key][2:]]
         return replace(view, summary=view.summary._replace(scalars=scalars))
-
-
-class IterationLimit:
-    """Finds Tasks that have gone beyond ``max_iteration_per_job``; used by the poller's thread alone.
-
-    What counts is the iteration of the objectives, as in the SDK. A Task that reports at the limit itself ends by
-    itself, with all that it uploads after its last scalar; one that reports an objective later is to be stopped.
-
-    Parameters
-    ----------
-    iterations
-        Finds the iterations of the objectives.
-    limit
-        The last iteration that is allowed; None: there is no limit.
-    """
-
-    def __init__(self, iterations: ObjectiveIterations, limit: int | None) -> None:
-        self._iterations = iterations
-        self.limit = limit
-
-    def is_exceeded(self, view: TaskView) -> bool:
-        """Whether a Task has reported an objective beyond the limit."""
-        limit = self.limit
-        if limit is None or view.summary.last_iteration <= limit:
-            return False
-        reported = self._iterations.reported(view).values()
-        if any(max(least_at, greatest_at) > limit for _, _, _, least_at, _, greatest_at, _ in reported):
-            return True
-        return any(newest > limit for newest in self._iterations.newest(view))
 
 
 class QueueWatch:
@@ -329,7 +323,6 @@ class PollThread(threading.Thread):
         aborts: AbortThread,
         queue: QueueWatch,
         iterations: ObjectiveIterations,
-        limit: int | None,
         space: Space,
     ) -> None:
         super().__init__(name="hpo_widgets poller", daemon=True)
@@ -340,7 +333,6 @@ class PollThread(threading.Thread):
         self._queue = queue
         self._silence = SilenceWatch(jobs.notice)
         self._iterations = iterations
-        self._limit = IterationLimit(iterations, limit)
         self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
         self._unreadable: set[str] = set()
@@ -530,14 +522,14 @@ class PollThread(threading.Thread):
     def _stop_if_beyond_limit(self, job: ActiveJob, view: TaskView) -> bool:
         """Have a Task stopped that went beyond ``max_iteration_per_job``; returns whether it was."""
         try:
-            if job.stop_state is not None or not self._limit.is_exceeded(view):
+            if job.stop_state is not None or not self._iterations.is_limit_exceeded(view):
                 return False
         except (RequestFailedError, UnreadableTaskError) as error:
             logger.debug("clearml: %s", error)
             return False
         with self._jobs.changed:
             if job.stop_state is None:
-                job.reason = f"it went beyond iteration {self._limit.limit} (max_iteration_per_job)"
+                job.reason = f"it went beyond iteration {self._iterations.limit} (max_iteration_per_job)"
                 job.stop_state, job.stop_wanted = TrialState.ABORTED, time.monotonic()
                 self._aborts.start()
         return True

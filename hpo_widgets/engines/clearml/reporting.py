@@ -19,7 +19,7 @@ import numpy as np
 
 from hpo_widgets.engines.clearml.optimizer_task import TakenOverError
 from hpo_widgets.engines.clearml.reading import page_of
-from hpo_widgets.engines.clearml.server import ClearmlError, pages
+from hpo_widgets.engines.clearml.server import ClearmlError, pages, sentence_of
 from hpo_widgets.search.budget import Limit
 from hpo_widgets.trials import TrialState
 
@@ -363,20 +363,16 @@ class ReportThread:
             work(source)
         except TakenOverError:
             raise
-        except ClearmlError as error:
-            self._tell(kind, f"the report could not be sent: {error}", source)
-            return False
         except Exception as error:  # whatever it is, the search goes on
-            logger.debug("clearml: the report could not be made", exc_info=True)
-            self._tell(kind, f"the report could not be made: {type(error).__name__}: {error}", source)
+            logger.debug("clearml: a report", exc_info=True)
+            done = "sent" if isinstance(error, ClearmlError) else "made"
+            sentence = f"the report could not be {done}: {sentence_of(error)}"
+            if self._told.get(kind) != sentence:
+                self._told[kind] = sentence
+                source.tell(sentence)
             return False
         self._told.pop(kind, None)
         return True
-
-    def _tell(self, kind: str, sentence: str, source: StartedSearch) -> None:
-        if self._told.get(kind) != sentence:
-            self._told[kind] = sentence
-            source.tell(sentence)
 
     def _look(self, source: StartedSearch) -> None:
         """Note whether somebody has steered the search since the optimizer Task was told of it."""

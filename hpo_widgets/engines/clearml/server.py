@@ -60,6 +60,11 @@ class ClearmlError(RuntimeError):
     is_away = False
 
 
+def sentence_of(error: BaseException) -> str:
+    """What went wrong, in words: errors of this module say it, others only with their type."""
+    return str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
+
+
 class NoCredentialsError(ClearmlError):
     """There is no ClearML configuration on this machine."""
 

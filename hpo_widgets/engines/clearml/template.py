@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clearml import Task
@@ -13,13 +12,7 @@ from clearml.automation.job import BaseJob, LocalClearmlJob
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.children import recover
-from hpo_widgets.engines.clearml.optimizer_task import (
-    STATE_FIELD,
-    OptimizerTask,
-    read_state,
-    refuse_living,
-    refuse_other_runs,
-)
+from hpo_widgets.engines.clearml.optimizer_task import STATE_FIELD, OptimizerTask, read_state
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_values
 from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import NAME_IS_TAKEN, RequestFailedError, Server, server
@@ -37,31 +30,6 @@ if TYPE_CHECKING:
 
 _QUEUE_CONCURRENCY = 10
 """Trials that run at once by default: they are queued for other machines."""
-
-QUEUE = "default"
-_POOL_PERIOD_MINUTES = 0.1
-
-
-@dataclass(slots=True)
-class ExecutionTarget:
-    """Where and how the trials of a search run; what the constructor's arguments say of ClearML.
-
-    Parameters
-    ----------
-    queue
-        Name of the execution queue.
-    pool_period
-        Minutes; the server is polled after an eighth of it where there is news, else after up to twice as much.
-    project
-        Project of the trials by name; None: the template's.
-    parent
-        Id of the optimizer Task, which the trials are children of; None: they are the template's.
-    """
-
-    queue: str = QUEUE
-    pool_period: float = _POOL_PERIOD_MINUTES
-    project: str | None = None
-    parent: str | None = None
 
 
 class TaskTemplate(Template):
@@ -81,9 +49,16 @@ class TaskTemplate(Template):
     """
 
     kind: ClassVar[str] = "clearml"
+    queue = "default"
+    """Name of the execution queue."""
+    pool_period = 0.1
+    """Minutes; the server is polled after an eighth of it where there is news, else after up to twice as much."""
+    project: str | None = None
+    """Project of the trials by name; None: the template's."""
+    parent: str | None = None
+    """Id of the optimizer Task, which the trials are children of; None: they are the template's."""
 
     def __init__(self, base_task: Any) -> None:
-        self.where = ExecutionTarget()
         self.server: Server = server()
         self.base = base = BaseTask.read(self.server, base_task)
         self.id = base.id
@@ -105,12 +80,12 @@ class TaskTemplate(Template):
     def place(self, job_class: type | None) -> str:
         """The queue, or this machine."""
         is_local = job_class is not None and issubclass(job_class, LocalClearmlJob)
-        return "ClearML, this machine" if is_local else f"ClearML, queue {self.where.queue}"
+        return "ClearML, this machine" if is_local else f"ClearML, queue {self.queue}"
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """Which Task on which server, for whoever continues the search."""
-        return {"clearml": {"base_task_id": self.id, "server": self.server.host, "optimizer_task": self.where.parent}}
+        return {"clearml": {"base_task_id": self.id, "server": self.server.host, "optimizer_task": self.parent}}
 
     @property
     def remote(self) -> TaskRecords:
@@ -118,13 +93,7 @@ class TaskTemplate(Template):
         return self._records
 
     def configure(self, arguments: Mapping[str, Any]) -> None:
-        """Take up queue, period and project.
-
-        Raises
-        ------
-        TypeError, ValueError
-            With what is accepted.
-        """
+        """Take up queue, period and project; a TypeError or ValueError says what is accepted."""
         if arguments.get("max_memory_per_job") is not None:
             raise ValueError(
                 "max_memory_per_job limits processes of this machine; for jobs of a queue, give the template's "
@@ -135,10 +104,10 @@ class TaskTemplate(Template):
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{name} must be a name, got {value!r}")
         minutes = arguments.get("pool_period_min")
-        pool_period = _POOL_PERIOD_MINUTES if minutes is None else positive_period("pool_period_min", minutes)
-        self.where.queue = arguments.get("execution_queue") or QUEUE
-        self.where.pool_period = pool_period
-        self.where.project = arguments.get("spawn_project") or None
+        if minutes is not None:
+            self.pool_period = positive_period("pool_period_min", minutes)
+        self.queue = arguments.get("execution_queue") or self.queue
+        self.project = arguments.get("spawn_project") or None
         self._saves_top = (arguments.get("save_top_k_tasks_only") or 0) > 0
 
     @property
@@ -154,24 +123,11 @@ class TaskTemplate(Template):
     # Checks ---------------------------------------------------------------------------------------
 
     def check(self, names: Iterable[str]) -> None:
-        """Compare the names of a space with the Task's parameters.
-
-        Raises
-        ------
-        ValueError
-            For a name that the Task does not have, with a near match: its script would never see the value.
-        """
+        """Refuse a name that the Task does not have, with a near match: its script would never see the value."""
         self._notices += self.base.check_names(names)
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:
-        """Compare values with the types of the Task's parameters, and objectives with what it has reported.
-
-        Raises
-        ------
-        ValueError
-            For values that the script would not get as they are, and for a scalar that the Task, which has reported
-            others, does not report.
-        """
+        """Compare values with the types of the Task's parameters, and objectives with what it has reported."""
         self.base.check_values(space)
         self._notices += self.base.check_objectives(objectives)
 
@@ -184,33 +140,15 @@ class TaskTemplate(Template):
             )
 
     def before_start(self, job_class: type | None, search_id: str) -> None:
-        """Look at who runs the search, and for the queue, unless the jobs run on this machine.
-
-        Raises
-        ------
-        JournalInUse
-            When another process runs it, by what the optimizer Task keeps, with what to do.
-        JournalError
-            When another process has run it since it was opened here.
-        ValueError
-            When there is no such queue, with a near match.
-        """
-        self._refuse_others(search_id)
+        """Look at who runs the search, and for the queue, unless the jobs run on this machine."""
+        if self._optimizer_task is not None:
+            self._optimizer_task.refuse_others(search_id)
         if job_class is None or not issubclass(job_class, LocalClearmlJob):
             self.queue_id()
 
-    def _refuse_others(self, search_id: str) -> None:
-        own = self._optimizer_task
-        if own is None or own.is_read_only:
-            return
-        state = own.kept(search_id)
-        if state is not None:
-            refuse_living(state)
-            refuse_other_runs(state, own.known_runs)
-
     def queue_id(self) -> str:
         """The id of the execution queue; ``ValueError`` when there is none of that name."""
-        name = self.where.queue
+        name = self.queue
         answer = self.server.call("queues.get_all", name=f"^{re.escape(name)}$", only_fields=["id", "name"])
         for queue in answer.get("queues") or ():
             if queue.get("name", name) == name:
@@ -227,7 +165,7 @@ class TaskTemplate(Template):
     def join(self, optimizer_task: OptimizerTask) -> None:
         """Make the trials children of the search's own Task."""
         self._optimizer_task = optimizer_task
-        self.where.parent = optimizer_task.id
+        self.parent = optimizer_task.id
 
     def resume(self, header: Mapping[str, Any], search_id: str) -> None:
         """Take up the search's own Task again, if it had one that is still there.
@@ -256,7 +194,7 @@ class TaskTemplate(Template):
 
     def recover(self, search_id: str, rows: Sequence[TrialRow], space: Space) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""
-        return recover(self.server, self.where.parent or self.id, search_id, rows, space, self._notices.append)
+        return recover(self.server, self.parent or self.id, search_id, rows, space, self._notices.append)
 
     def kept_by(self, search_id: str) -> str | None:
         """The search's own Task, unless that keeps another search or none."""
@@ -266,7 +204,7 @@ class TaskTemplate(Template):
     def started(self, source: StartedSearch) -> None:
         """Report to the optimizer Task and keep the archive, on a thread of its own."""
         if self._reporter is None:
-            self._reporter = ReportThread(self.server, self._optimizer_task, self.where.queue, archives=self._saves_top)
+            self._reporter = ReportThread(self.server, self._optimizer_task, self.queue, archives=self._saves_top)
         self._reporter.begin(source)
 
     def wait_for_reports(self, timeout: float | None) -> bool:
@@ -287,10 +225,10 @@ class TaskTemplate(Template):
 
     def project_id(self) -> str | None:
         """The project of the trials, made if it is new; None: that of the template."""
-        if self.where.project is None:
+        if self.project is None:
             return None
         # As the server keeps it.
-        name = "/".join(part.strip() for part in self.where.project.split("/") if part.strip())
+        name = "/".join(part.strip() for part in self.project.split("/") if part.strip())
         found = self._project_named(name)
         if found is not None:
             return found
