@@ -93,21 +93,10 @@ def find_largest(root: object) -> str | None:
 def notebook_sources(root: object) -> dict[str, list[str]]:
     """Lines by file name of functions whose file is not on disk: cells of a notebook."""
     sources: dict[str, list[str]] = {}
-    seen: set[int] = set()
-    queue = [root]
-    while queue and len(seen) < _MOST_PARTS:
-        item = queue.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        code = getattr(item, "__code__", None)
-        if isinstance(code, types.CodeType):
-            name = code.co_filename
-            if name not in sources and not Path(name).exists():
-                lines = linecache.getlines(name)
-                if lines:
-                    sources[name] = lines
-        queue += [part for _, part in _parts(item) if isinstance(part, (types.FunctionType, type))]
+    for item in _needed_by(root):
+        name = item.__code__.co_filename if isinstance(item, types.FunctionType) else ""
+        if name and name not in sources and not Path(name).exists() and (lines := linecache.getlines(name)):
+            sources[name] = lines
     return sources
 
 
@@ -226,6 +215,17 @@ def _modules_of(root: object) -> tuple[set[str], set[str], bool]:
     names: set[str] = set()
     imported: set[str] = set()
     sets_first = False
+    for item in _needed_by(root):
+        home = _home_of(item)
+        names.add(home)
+        if isinstance(item, types.FunctionType) and not _is_installed(home):
+            imported |= _imported_names(item.__code__)
+            sets_first |= _may_set(item.__code__)
+    return names, imported, sets_first
+
+
+def _needed_by(root: object) -> Iterator[object]:
+    """Yield what a callable needs, nearest first, 200 objects at most; what is installed needs no further look."""
     seen: set[int] = set()
     queue = deque([root])
     while queue and len(seen) < _MOST_PARTS:
@@ -233,20 +233,18 @@ def _modules_of(root: object) -> tuple[set[str], set[str], bool]:
         if id(item) in seen or type(item) in _PLAIN:
             continue
         seen.add(id(item))
-        if isinstance(item, types.ModuleType):
-            names.add(item.__name__)
-            continue
-        owner = item if isinstance(item, (types.FunctionType, types.BuiltinFunctionType, type)) else type(item)
-        home = owner.__module__ or ""
-        names.add(home)
-        if _is_installed(home):  # and imports what it needs itself
-            continue
-        if isinstance(item, types.FunctionType):
-            imported |= _imported_names(item.__code__)
-            sets_first |= _may_set(item.__code__)
-        with contextlib.suppress(Exception):  # whatever an object's attributes raise
-            queue += [part for _, part in _parts(item)]
-    return names, imported, sets_first
+        yield item
+        if item is root or not _is_installed(_home_of(item)):
+            with contextlib.suppress(Exception):  # whatever an object's attributes raise
+                queue += [part for _, part in _parts(item)]
+
+
+def _home_of(item: object) -> str:
+    """The name of the module that an object is, or comes from."""
+    if isinstance(item, types.ModuleType):
+        return item.__name__
+    owner = item if isinstance(item, (types.FunctionType, types.BuiltinFunctionType, type)) else type(item)
+    return owner.__module__ or ""
 
 
 def _imported_names(code: types.CodeType) -> set[str]:
