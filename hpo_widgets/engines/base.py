@@ -212,11 +212,6 @@ class QueueEngine(JobEngine, Protocol):
         """Keep jobs from beginning, or let them begin again.
 
         Jobs that wait in the queue are taken out of it, and go back in their order; those that run go on.
-
-        Parameters
-        ----------
-        paused
-            Whether to keep them.
         """
         ...
 

@@ -180,7 +180,7 @@ class LaunchThread(threading.Thread):
         if job.task is None and job.may_exist:
             with self._jobs.changed:
                 known = self._jobs.tasks()
-            job.task = self._factory.find(job.number, job.point, known)
+            job.task = self._factory.find(job, known)
             if job.task is None and self._is_unwanted(job):
                 return _stopped(job)
         if job.task is None:
@@ -188,7 +188,7 @@ class LaunchThread(threading.Thread):
             if self._is_unwanted(job):
                 return _stopped(job)
             job.may_exist = True
-            job.task, job.job = self._factory.make(job.row, job.number, job.point)
+            self._factory.make(job)
         if not job.is_told:
             job.is_told = True
             with self._jobs.changed:
@@ -316,7 +316,7 @@ class LaunchThread(threading.Thread):
         if job.may_be_sent and not self._factory.is_draft(task) and not self._is_lost(job, task):
             return
         job.may_be_sent = True
-        job.job = self._factory.send(task, job.job)
+        self._factory.send(job)
 
     def _is_lost(self, job: ActiveJob, task: str) -> bool:
         """Whether a Task is queued and in no queue, also after the time in which an agent says that it has taken it."""

@@ -16,8 +16,8 @@ from hpo_widgets.engines.clearml.values import entry, full_name, split_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from hpo_widgets.engines.clearml.active_jobs import ActiveJob
     from hpo_widgets.engines.clearml.template import TaskTemplate
-    from hpo_widgets.trials import TrialRow
 
 TAG = "optimization"
 """The SDK's own tag for trials and optimizers."""
@@ -70,38 +70,24 @@ class TaskFactory:
             self._project_id = found[0].get("project") if found else None
         self._is_ready = True
 
-    def make(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> tuple[str, Any]:
-        """Make the Task of a trial; returns its id, and the SDK's job where there has to be one.
-
-        Parameters
-        ----------
-        row
-            The trial's row, which goes into the Task so that the trial can be recovered; None: it does not.
-        number
-            The trial's number.
-        point
-            Full parameter name to value.
-
-        Returns
-        -------
-        tuple[str, object]
-            The Task's id, and the SDK's job or None.
-        """
+    def make(self, job: ActiveJob) -> None:
+        """Make the Task of a trial, and the SDK's job where there has to be one; the job has them afterwards."""
         self.prepare()
-        name, comment = self._name(point), "\n".join(_lines(point))
+        name, comment = self._name(job.point), "\n".join(_lines(job.point))
         own_parent = self._template.parent
         tags = [TAG, f"opt: {own_parent}" if own_parent else "opt"]
         if self._is_custom:
-            job = self._job_class(
+            job.job = self._job_class(
                 base_task_id=self._template.id,
-                parameter_override={full_name(key): value for key, value in point.items()},
+                parameter_override={full_name(key): value for key, value in job.point.items()},
                 tags=tags,
                 parent=own_parent,
                 name=name,
                 comment=comment,
                 project=self._project_id,
             )
-            return str(job.task_id()), job
+            job.task = str(job.job.task_id())
+            return
         answer = self._server.call(
             "tasks.clone",
             task=self._template.id,
@@ -110,20 +96,22 @@ class TaskFactory:
             new_task_tags=sorted({*self._template.base.tags, *tags}),
             new_task_parent=self.parent,
             new_task_project=self._project_id,
-            new_task_hyperparams=self._hyperparams(row, number, point),
+            new_task_hyperparams=self._hyperparams(job),
         )
-        return str(answer["id"]), None
+        job.task = str(answer["id"])
 
     def _name(self, point: Mapping[str, Any]) -> str:
         return f"{self._template.name}: {' '.join(_lines(point))}"
 
-    def _hyperparams(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> dict[str, Any]:
+    def _hyperparams(self, job: ActiveJob) -> dict[str, Any]:
+        """All parameters of a trial's Task; what its row says of it is among them, so that it can be recovered."""
         whole: dict[str, Any] = copy.deepcopy(dict(self._template.base.hyperparams))
-        for name, value in point.items():
+        for name, value in job.point.items():
             section, short = split_name(name)
             entries = whole.setdefault(section, {})
             entries[short] = entry(value, section, short, entries.get(short))
-        facts: dict[str, object] = {"search": self._search_id, "trial": number}
+        facts: dict[str, object] = {"search": self._search_id, "trial": job.number}
+        row = job.row
         if row is not None:
             point_as_kept = json.dumps(row.parameters)
             facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.enqueued, "point": point_as_kept}
@@ -132,7 +120,7 @@ class TaskFactory:
         whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
         return whole
 
-    def find(self, number: int, point: Mapping[str, Any], known: set[str]) -> str | None:
+    def find(self, job: ActiveJob, known: set[str]) -> str | None:
         """The Task that a request without an answer has made for a trial; None: it has made none.
 
         The newest Tasks come first, and the one that is looked for is among them. A class of the user's own makes
@@ -140,17 +128,15 @@ class TaskFactory:
 
         Parameters
         ----------
-        number
-            The trial's number.
-        point
-            Full parameter name to value.
+        job
+            The trial.
         known
             Ids of Tasks that are other trials' already.
 
         Returns
         -------
         str or None
-            The Task's id; None when the request has made none.
+            The Task's id.
         """
         tasks = self._server.find_tasks(
             parent=self.parent,
@@ -163,9 +149,9 @@ class TaskFactory:
         for task in tasks:
             facts = (task.get("hyperparams") or {}).get(SECTION) or {}
             told = {name: facts[name].get("value") for name in ("search", "trial") if name in facts}
-            is_it = told == {"search": self._search_id, "trial": str(number)}
+            is_it = told == {"search": self._search_id, "trial": str(job.number)}
             if self._is_custom:
-                is_it = task.get("name") == self._name(point) and task.get("status") == "created"
+                is_it = task.get("name") == self._name(job.point) and task.get("status") == "created"
             if is_it and task["id"] not in known:
                 return str(task["id"])
         return None
@@ -187,20 +173,8 @@ class TaskFactory:
         found = self._server.tasks([task for task in task_ids if task not in entered], ["id", "status", "last_worker"])
         return {str(task["id"]) for task in found if task.get("status") == "queued" and not task.get("last_worker")}
 
-    def send(self, task_id: str, job: Any) -> Any:
-        """Send a Task to the queue, or start its process; returns the SDK's job if there is one.
-
-        Parameters
-        ----------
-        task_id
-            The Task's id.
-        job
-            The SDK's job where `make` gave one, else None.
-
-        Returns
-        -------
-        object
-            The SDK's job of a local process or of a class of the user's own; None for a queue.
+    def send(self, job: ActiveJob) -> None:
+        """Send a trial's Task to the queue, or start its process.
 
         Raises
         ------
@@ -209,21 +183,21 @@ class TaskFactory:
         """
         self.prepare()
         if self._is_custom:
-            job = job or self._job_class(base_task_id=task_id, disable_clone_task=True)
-            if not job.launch(self._template.queue):
-                raise ValueError(f"{self._job_class.__name__}.launch could not launch Task {task_id}")
-            return job
-        if self.is_local:
+            custom = job.job or self._job_class(base_task_id=job.task, disable_clone_task=True)
+            if not custom.launch(self._template.queue):
+                raise ValueError(f"{self._job_class.__name__}.launch could not launch Task {job.task}")
+            job.job = custom
+        elif self.is_local:
             # The Task is the trial's own already: the job takes it as it is.
-            job = LocalClearmlJob(base_task_id=task_id, disable_clone_task=True)
-            local_jobs.launch(job)
-            return job
-        try:
-            self._server.call("tasks.enqueue", task=task_id, queue=self.queue_id)
-        except RequestFailedError as error:
-            if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
-                raise
-        return None
+            local = LocalClearmlJob(base_task_id=job.task, disable_clone_task=True)
+            local_jobs.launch(local)
+            job.job = local
+        else:
+            try:
+                self._server.call("tasks.enqueue", task=job.task, queue=self.queue_id)
+            except RequestFailedError as error:
+                if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
+                    raise
 
     def where_they_wait(self, task_ids: list[str]) -> dict[str, tuple[str | None, str | None]]:
         """Return the status of each Task that exists, and the id of the queue that it was last sent to."""

@@ -149,19 +149,9 @@ class OptimizerTask:
             self.task.add_tags([TAG])
 
     def connect(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Store arguments and space in the Task; where it runs remotely, what the Task has comes back instead.
+        """Store the constructor's arguments in the Task; where it runs remotely, return them with what the Task has.
 
         Objects that are no plain values, such as a sampler, are not stored.
-
-        Parameters
-        ----------
-        arguments
-            Those of the controller's constructor, by name.
-
-        Returns
-        -------
-        dict
-            The same with what the Task says.
         """
         if not self._stores_arguments:
             return dict(arguments)
@@ -322,14 +312,8 @@ def _typed(stored: Any, given: Any) -> Any:
         return stored
 
 
-def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
-    """The Task to connect with: the one that was given, or this process's current one; None: there is none.
-
-    Raises
-    ------
-    TypeError
-        When ``auto_connect_task`` is neither True, False nor a Task.
-    """
+def _find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
+    """The Task to connect with: the one that was given, or this process's current one; None: there is none."""
     given = arguments.get("auto_connect_task", True)
     if isinstance(given, Task):
         return OptimizerTask(given, stores_arguments=True)
@@ -339,21 +323,8 @@ def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
     return None if current is None else OptimizerTask(current, stores_arguments=bool(given))
 
 
-def create(base: BaseTask, arguments: Mapping[str, Any]) -> OptimizerTask:
-    """Make the Task of a search, in the project of its base Task.
-
-    Parameters
-    ----------
-    base
-        The Task that the trials are clones of.
-    arguments
-        Those of the controller's constructor, by name.
-
-    Returns
-    -------
-    OptimizerTask
-        The new Task: this process's current one, running, if there is none yet, else one that runs with the search.
-    """
+def _create(base: BaseTask, arguments: Mapping[str, Any]) -> OptimizerTask:
+    """Make the Task of a search in the project of its base Task: this process's current one, if there is none yet."""
     project = None
     if base.project is not None:
         project = server().call("projects.get_by_id", project=base.project)["project"]["name"]
@@ -386,21 +357,21 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
     _Made
         The definition, with the optimizer Task where there is one.
     """
-    optimizer_task = find(arguments)
+    optimizer_task = _find(arguments)
     if optimizer_task is not None and optimizer_task.keeps_search and arguments.get("always_create_task"):
         optimizer_task = None  # it is that of an earlier search
     creates = optimizer_task is None and bool(arguments.get("always_create_task"))
     if Task.running_locally():
         definition = make(arguments)
         if creates:
-            optimizer_task = create(definition.template.base, arguments)
+            optimizer_task = _create(definition.template.base, arguments)
         if optimizer_task is not None:
             concurrency = definition.settings.max_number_of_concurrent_tasks
             own = {"base_task_id": definition.template.base_task_id, "max_number_of_concurrent_tasks": concurrency}
             optimizer_task.connect({**arguments, **own})
     else:
         if creates:
-            optimizer_task = create(BaseTask.read(server(), arguments["base_task_id"]), arguments)
+            optimizer_task = _create(BaseTask.read(server(), arguments["base_task_id"]), arguments)
         definition = make(arguments if optimizer_task is None else optimizer_task.connect(arguments))
     if isinstance(arguments.get("auto_connect_task"), Task):
         definition.header["arguments"]["auto_connect_task"] = arguments["auto_connect_task"].id

@@ -279,7 +279,7 @@ class TaskRecords:
             with self._lock:
                 self._kept.pop(("output", job), None)
         try:
-            return self._remembered("output", job, lambda: (read_console(self._server, job), "", ""))
+            return self._remembered("output", job, lambda: (_read_console(self._server, job), "", ""))
         except ClearmlError as error:
             return f"The console of this trial cannot be read now: {error}", "", ""
 
@@ -347,21 +347,8 @@ class TaskRecords:
         return answer
 
 
-def read_console(server: Server, job: str) -> str:
-    """The last lines of a Task's console; raises ``ClearmlError`` when it cannot be read.
-
-    Parameters
-    ----------
-    server
-        The server to ask.
-    job
-        The Task's id.
-
-    Returns
-    -------
-    str
-        The lines, the newest last.
-    """
+def _read_console(server: Server, job: str) -> str:
+    """The last lines of a Task's console, the newest last; raises ``ClearmlError`` when it cannot be read."""
     answer = server.call("events.get_task_log", task=job, batch_size=_LOG_LINES, navigate_earlier=True)
     with _reading(job):
         events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
@@ -394,7 +381,7 @@ def cause_of_failure(server: Server, task: str) -> str:
         What was raised last, or the last line that says ``ERROR``, as pip's and the agent's do.
     """
     try:
-        console = read_console(server, task)
+        console = _read_console(server, task)
     except ClearmlError:
         return ""
     return short(_last_error(console), _MOST_OF_CAUSE)
@@ -410,18 +397,7 @@ def _last_error(console: str) -> str:
 
 
 def page_of(task_id: str) -> str | None:
-    """Address of a Task's page in ClearML's web application, for which no server is asked.
-
-    Parameters
-    ----------
-    task_id
-        The Task's id.
-
-    Returns
-    -------
-    str or None
-        None where the configuration does not name the application.
-    """
+    """Address of a Task's page in ClearML's web application; None where the configuration does not name that."""
     from clearml.backend_api import Session
 
     try:

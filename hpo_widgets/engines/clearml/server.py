@@ -200,18 +200,7 @@ class Server:
         return found
 
     def find_tasks(self, **request: Any) -> list[dict[str, Any]]:
-        """The Tasks that ``tasks.get_all`` finds; an answer that does not say which is an error, and not none.
-
-        Parameters
-        ----------
-        **request
-            The request's fields.
-
-        Returns
-        -------
-        list of dict
-            Their fields.
-        """
+        """Fields of the Tasks that ``tasks.get_all`` finds; an answer that does not say which is an error, not none."""
         tasks = self.call("tasks.get_all", **request).get("tasks")
         if not isinstance(tasks, list):
             raise RequestFailedError("tasks.get_all", 200, 0, _NOT_CLEARMLS)

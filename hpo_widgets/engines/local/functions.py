@@ -106,10 +106,8 @@ class FunctionPool(ProcessEngine):
     choices
         Name to declared values of the parameters that are choices. Values that are not short plain scalars
         are sent to a worker once, and each trial gets a copy of its own.
-    worker_env
-        Environment variables by the worker's index: a mapping, a sequence or a function of the index.
-    max_memory_per_job
-        Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
+    worker_env, max_memory_per_job
+        See `ProcessEngine`.
     is_loaded
         False: the processes load the installed libraries that the callable needs, and then wait for `load`. One that
         waits for ten minutes ends, and `load` replaces it.

@@ -105,17 +105,7 @@ def libraries_of(root: object) -> list[str]:
 
     Those that its code imports when it runs are among them, unless it may also set variables of the environment or the
     path of modules, which may have to come first. A person's own modules are not: they may be edited before the
-    callable is sent.
-
-    Parameters
-    ----------
-    root
-        The callable.
-
-    Returns
-    -------
-    list of str
-        Sorted, so that a package comes before what is in it.
+    callable is sent. They are sorted, so that a package comes before what is in it.
     """
     names, imported, sets_first = _modules_of(root)
     return sorted(filter(_is_installed, names if sets_first else names | imported))
@@ -124,18 +114,8 @@ def libraries_of(root: object) -> list[str]:
 def own_files_of(root: object) -> list[str]:
     """Files of a person's own modules that a callable needs, also through each other.
 
-    They are those that this process has loaded, and those that the callable's code imports when it runs.
-
-    Parameters
-    ----------
-    root
-        The callable.
-
-    Returns
-    -------
-    list of str
-        Sorted. Neither what is installed nor Python's own library is among them, nor a notebook, whose functions are
-        sent as they are.
+    They are those that this process has loaded, and those that the callable's code imports when it runs. Neither what
+    is installed nor Python's own library is among them, nor a notebook, whose functions are sent as they are.
     """
     names, imported, _ = _modules_of(root)
     files: set[str] = set()

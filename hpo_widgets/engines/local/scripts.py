@@ -50,10 +50,8 @@ class ScriptEngine(ProcessEngine):
         The script.
     workers
         How many trials may run at once.
-    worker_env
-        Environment variables by the worker's index: a mapping, a sequence or a function of the index.
-    max_memory_per_job
-        Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
+    worker_env, max_memory_per_job
+        See `ProcessEngine`.
 
     Raises
     ------

@@ -43,15 +43,7 @@ class _LocalTemplate(Template):
     limits_memory: ClassVar[bool] = sys.platform == "linux"
 
     def configure(self, arguments: Mapping[str, Any]) -> None:
-        """Check what worker processes are given.
-
-        Raises
-        ------
-        OSError
-            When their memory is to be limited, and cannot be here.
-        TypeError
-            When variables of the environment are not given by the worker.
-        """
+        """Refuse a limit of memory that cannot be kept here, and variables that are not given by the worker."""
         if arguments.get("max_memory_per_job") is not None and sys.platform != "linux":
             raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
         check_worker_environment(arguments.get("worker_env"))
@@ -159,14 +151,7 @@ class FunctionTemplate(_LocalTemplate):
         return engine
 
     def check(self, names: Iterable[str]) -> None:
-        """Compare the names of a space with the signature.
-
-        Raises
-        ------
-        ValueError
-            For a name that the callable does not take, with a near match; for two names that reach it as
-            one; for a required argument that the space lacks; for a positional-only argument.
-        """
+        """Refuse a name that the signature lacks or has by position only, and a space that lacks a required one."""
         given = _short_names(names, self.name)
         parameters = self._parameters
         if parameters is None:
@@ -287,14 +272,9 @@ class ScriptTemplate(_LocalTemplate):
         return self.options.arguments_of(point)
 
     def check(self, names: Iterable[str]) -> None:
-        """Compare the names of a space with what the script's text says about its arguments.
+        """Refuse a name that the script does not take, and a space without a required argument or one before another.
 
-        Raises
-        ------
-        ValueError
-            For a name that the script does not take, with a near match; for a required argument that the
-            space lacks, or a positional one before another that has no default; for two names that reach it as one.
-            Nothing is checked where the text does not say.
+        Nothing is checked where the text does not say.
         """
         given = _short_names(names, self.path.name)
         if self.options.template is None:
@@ -307,14 +287,7 @@ class ScriptTemplate(_LocalTemplate):
         return [name for name, option in self.options.found.items() if option.is_required]
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
-        """Compare the values and the combinations of a space with what the script takes.
-
-        Raises
-        ------
-        ValueError
-            For a number that a counted flag cannot say, for a positional argument that may be None, or that some
-            combination leaves out, before another while it has no default, and for a required one that some leaves out.
-        """
+        """Refuse a number that a counted flag cannot say, and a needed argument that some combination leaves out."""
         if self.options.template is None:
             may_be_none = set()
             for name in space.names:
