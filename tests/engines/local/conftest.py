@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import cloudpickle
 import psutil
 import pytest
 
@@ -61,6 +62,11 @@ class Driver:
         self.launch(number, **point)
         return self.ended(number)
 
+    def begin(self, number=0, **point):
+        """Launch a trial and wait until it has reported."""
+        self.launch(number, **point)
+        return self.reported(number)
+
     def reported(self, number=0):
         self.until(lambda: self.scalars.get(number), f"a report of trial {number}")
         return self.scalars[number]
@@ -104,6 +110,14 @@ def drive_script(drive_engine, tmp_path):
         return drive_engine(ScriptEngine(ScriptTemplate(path, arguments), workers=workers, **keywords))
 
     return start
+
+
+@pytest.fixture
+def by_value(request):
+    """Workers get the functions of the test's module as they are, as they cannot import it."""
+    cloudpickle.register_pickle_by_value(request.module)
+    yield
+    cloudpickle.unregister_pickle_by_value(request.module)
 
 
 def is_running(pid):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import select
 import signal
+import subprocess
+import sys
+import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
+
+pytestmark = pytest.mark.usefixtures("by_value")
 
 ABORTED, COMPLETED, FAILED, PRUNED = (
     TrialState.ABORTED,
@@ -21,8 +31,6 @@ ABORTED, COMPLETED, FAILED, PRUNED = (
 
 
 def sleeps(trial):
-    import time
-
     trial.report_scalar("is", "running", 1, 0)
     time.sleep(1000)
 
@@ -34,9 +42,6 @@ def spins(trial):
 
 
 def ignores_signals(trial):
-    import signal
-    import time
-
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     trial.report_scalar("is", "running", 1, 0)
     while True:
@@ -44,9 +49,6 @@ def ignores_signals(trial):
 
 
 def swallows_exceptions(trial):
-    import contextlib
-    import time
-
     trial.report_scalar("is", "running", 1, 0)
     while True:
         with contextlib.suppress(BaseException):
@@ -54,16 +56,11 @@ def swallows_exceptions(trial):
 
 
 def holds_the_interpreter(trial):
-    import itertools
-    from collections import deque
-
     trial.report_scalar("is", "running", 1, 0)
     deque(itertools.repeat(0), maxlen=0)  # compiled code that looks at no signal and lets no thread in
 
 
 def waits_for_a_child(trial):
-    import subprocess
-
     trial.report_scalar("is", "running", 1, 0)
     subprocess.run(["sleep", "1000"], check=False)
 
@@ -71,39 +68,22 @@ def waits_for_a_child(trial):
 ENDLESS = [sleeps, spins, ignores_signals, swallows_exceptions, holds_the_interpreter, waits_for_a_child]
 
 
-@pytest.fixture(autouse=True)
-def _by_value():
-    """This module is no place that a worker could import from."""
-    import sys
-
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
 @pytest.mark.parametrize("function", ENDLESS, ids=lambda function: function.__name__)
 @pytest.mark.parametrize("grace", [0.0, 0.1])
 def test_abort_ends_a_trial_whatever_it_does_and_frees_its_worker(drive, gone, function, grace):
     driver = drive(function)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     pid = driver.worker_pid()
     driver.engine.abort(0, grace)
     outcome = driver.ended(0)
     assert outcome.state == ABORTED
     assert driver.engine.free() == 1
     gone(pid)
-    driver.launch(1)
-    driver.reported(1)
+    driver.begin(1)
 
 
 def test_an_aborted_trial_runs_its_finally_blocks(drive, tmp_path):
     def train(trial):
-        import time
-        from pathlib import Path
-
         try:
             trial.report_scalar("is", "running", 1, 0)
             while True:  # a signal in the instant before a long sleep would wait for its end
@@ -113,8 +93,7 @@ def test_an_aborted_trial_runs_its_finally_blocks(drive, tmp_path):
             print("cleaned up")
 
     driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.abort(0, grace=30)
     outcome = driver.ended(0)
     assert outcome.state == ABORTED
@@ -125,8 +104,7 @@ def test_an_aborted_trial_runs_its_finally_blocks(drive, tmp_path):
 
 def test_an_abort_may_count_as_another_state(drive):
     driver = drive(sleeps)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.abort(0, 0.05, PRUNED)
     assert driver.ended(0).state == PRUNED
 
@@ -140,8 +118,7 @@ def test_an_abort_in_the_middle_of_many_reports_keeps_the_stream_whole(drive):
 
     driver = drive(train)
     for number in range(8):
-        driver.launch(number)
-        driver.reported(number)
+        driver.begin(number)
         driver.engine.abort(number, grace=30)
         assert driver.ended(number).state == ABORTED
         assert [value for _, _, value, _ in driver.scalars[number]] == list(range(len(driver.scalars[number])))
@@ -189,12 +166,6 @@ def test_an_abort_while_the_callable_is_still_loading(drive, tmp_path, monkeypat
 
 def test_an_abort_kills_children_and_grandchildren_even_in_other_sessions(drive, gone, read_pid):
     def train(trial):
-        import os
-        import subprocess
-        import sys
-        import time
-        from pathlib import Path
-
         code = (
             "import os, subprocess, time, pathlib; p = subprocess.Popen(['sleep', '1000']);"
             "pathlib.Path('grandchild').write_text(f'{p.pid}\\n'); time.sleep(1000)"
@@ -227,8 +198,7 @@ def test_a_trial_that_looks_at_should_stop_ends_by_itself(drive):
     driver = drive(train)
     pid = driver.worker_pid()
     for number, state in enumerate([PRUNED, ABORTED]):
-        driver.launch(number)
-        driver.reported(number)
+        driver.begin(number)
         driver.engine.ask_stop(number, state)
         outcome = driver.ended(number)
         assert outcome.state == state
@@ -249,8 +219,7 @@ def test_a_trial_that_raises_as_optuna_has_it_is_pruned_when_it_was_asked_to_end
         raise TrialPruned
 
     driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     if asks:
         driver.engine.ask_stop(0, PRUNED)
     outcome = driver.ended(0)
@@ -259,10 +228,6 @@ def test_a_trial_that_raises_as_optuna_has_it_is_pruned_when_it_was_asked_to_end
 
 def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path):
     def train(trial):
-        import contextlib
-        import time
-        from pathlib import Path
-
         step = 0
         try:
             while True:
@@ -275,8 +240,7 @@ def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path)
 
     driver = drive(train)
     pid = driver.worker_pid()
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.ask_stop(0, PRUNED)
     assert driver.ended(0).state == PRUNED
     assert (tmp_path / "cleaned").exists()
@@ -285,8 +249,6 @@ def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path)
 
 def test_a_trial_that_looked_once_and_no_more_is_stopped_all_the_same(drive):
     def train(trial):
-        import time
-
         if trial.should_stop:
             return
         while True:
@@ -294,17 +256,13 @@ def test_a_trial_that_looked_once_and_no_more_is_stopped_all_the_same(drive):
             time.sleep(0.001)
 
     driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.ask_stop(0, PRUNED)
     assert driver.ended(0).state == PRUNED
 
 
 def test_a_trial_that_ends_before_it_hears_of_the_stop_has_completed(drive, tmp_path):
     def train():
-        import time
-        from pathlib import Path
-
         while not Path("go").exists():
             time.sleep(0.005)
         return 1.0
@@ -326,9 +284,6 @@ def test_asking_or_aborting_an_unknown_trial_does_nothing(drive):
 
 def test_a_process_left_behind_is_killed_and_the_result_kept(drive, gone, read_pid):
     def train(x):
-        import subprocess
-        from pathlib import Path
-
         child = subprocess.Popen(["sleep", "1000"])
         Path(f"pid{x}").write_text(f"{child.pid}\n")
         return x
@@ -344,8 +299,6 @@ def test_a_process_left_behind_is_killed_and_the_result_kept(drive, gone, read_p
 
 def test_children_that_have_ended_cost_no_new_worker(drive):
     def train(x):
-        import subprocess
-
         subprocess.run(["true"], check=True)
         subprocess.Popen(["true"]).wait()
         return x
@@ -358,9 +311,6 @@ def test_children_that_have_ended_cost_no_new_worker(drive):
 
 def test_a_thread_left_behind_is_ended_with_its_worker_and_the_result_kept(drive, gone):
     def train(x, trial):
-        import threading
-        import time
-
         def chatter():
             while True:
                 trial.report_scalar("late", "report", 1, 1)
@@ -380,8 +330,6 @@ def test_a_thread_left_behind_is_ended_with_its_worker_and_the_result_kept(drive
 
 def test_threads_that_are_joined_cost_no_new_worker(drive):
     def train(x):
-        from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(4) as executor:
             return sum(executor.map(abs, range(x)))
 
@@ -393,8 +341,6 @@ def test_threads_that_are_joined_cost_no_new_worker(drive):
 
 def test_a_fork_that_returns_into_the_worker_harms_nobody(drive):
     def train(x):
-        import os
-
         if os.fork() == 0:
             return -1
         os.wait()
@@ -406,9 +352,6 @@ def test_a_fork_that_returns_into_the_worker_harms_nobody(drive):
 
 def test_a_forked_child_is_told_not_to_report(drive, tmp_path):
     def train(trial):
-        import os
-        from pathlib import Path
-
         if os.fork() == 0:
             try:
                 trial.report_scalar("a", "b", 1, 1)
@@ -424,10 +367,6 @@ def test_a_forked_child_is_told_not_to_report(drive, tmp_path):
 
 def test_a_forked_child_dies_of_sigterm_as_any_process_does(drive):
     def train():
-        import os
-        import signal
-        import time
-
         fork = os.fork()
         if not fork:
             time.sleep(1000)
@@ -449,17 +388,13 @@ def test_multiprocessing_inside_a_trial_works(drive):
 
 def test_an_interrupt_of_the_parents_group_does_not_reach_workers(drive, tmp_path):
     def train(trial):
-        import time
-        from pathlib import Path
-
         trial.report_scalar("is", "running", 1, 0)
         while not Path("go").exists():
             time.sleep(0.005)
         return os.getpgid(0) == os.getsid(0) == os.getppid()
 
     driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     heard = []
     previous = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
     try:

@@ -6,6 +6,8 @@ import ast
 import functools
 import os
 import signal
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -103,8 +105,6 @@ def test_garbage_of_a_callable_fails_its_trial_and_replaces_its_worker(drive):
 
 def test_a_line_that_never_ends_fails_its_trial_at_its_maximum_and_is_not_waited_for(drive):
     def train(x):
-        import time
-
         send(b"x" * (5 << 20) * x)
         while x:
             time.sleep(1)
@@ -142,8 +142,6 @@ def test_a_trial_that_says_twice_how_it_ended_is_heard_once(drive):
 
 def test_a_trial_that_says_it_has_ended_and_goes_on_holds_no_other_back(drive, monkeypatch):
     def train(x):
-        import time
-
         if x:
             send(b"[1,0,0.5,1.0,null]\n")
             time.sleep(1000)
@@ -162,9 +160,6 @@ def test_a_trial_that_says_it_has_ended_and_goes_on_holds_no_other_back(drive, m
 
 def test_garbage_while_no_trial_runs_costs_none(drive, gone):
     def train(x):
-        import threading
-        import time
-
         def later():
             while not os.path.exists("ended"):
                 time.sleep(0.001)
@@ -194,9 +189,6 @@ def test_garbage_while_no_trial_runs_costs_none(drive, gone):
 @pytest.mark.parametrize("how", ["close", "shutdown"])
 def test_a_trial_that_closes_the_connection_fails_soon(drive, how):
     def train(how):
-        import socket
-        import time
-
         for name in os.listdir("/proc/self/fd") if how else ():
             try:
                 if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -178,8 +179,6 @@ def test_libraries_are_found_beside_much_data():
 
 
 def test_a_worker_may_have_descriptors_of_any_number(drive):
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2048:
         pytest.skip("this user may not open so many files")

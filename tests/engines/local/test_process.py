@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import linecache
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -34,8 +38,6 @@ def test_close_leaves_no_process_and_no_descriptor(counts, nothing_left, gone):
 
 def test_aborts_deaths_and_resizes_leak_nothing(drive, counts):
     def train(kind):
-        import os
-
         if kind == "die":
             os._exit(1)
         if kind == "leave":
@@ -145,8 +147,6 @@ def test_a_fork_of_the_parent_does_not_keep_workers_alive(child_python, read_pid
 
 
 def test_workers_survive_the_end_of_the_thread_that_started_them(drive):
-    import threading
-
     drivers = []
     thread = threading.Thread(target=lambda: drivers.append(drive(lambda x: x)))
     thread.start()
@@ -210,8 +210,6 @@ def test_an_error_in_a_script_shows_its_lines(child_python):
 
 
 def test_an_error_in_a_notebooks_cell_shows_its_lines(drive):
-    import linecache
-
     source = "def train(x):\n    return 1 / x  # in the cell\n"
     linecache.cache["/nowhere/ipykernel/1.py"] = (len(source), None, source.splitlines(keepends=True), "")
     namespace = {"__name__": "__main__"}
@@ -263,9 +261,6 @@ def test_systems_with_less_than_linux_do_the_same(counts, nothing_left, gone):
     before = counts()
 
     def train(kind, trial):
-        import os
-        import time
-
         trial.report_scalar("is", "running", 1, 0)
         if kind == "die":
             os._exit(5)
@@ -324,8 +319,6 @@ def test_the_modules_import_without_posix(child_python):
 
 
 def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
-    import resource
-
     pool = FunctionPool(FunctionTemplate(lambda: 1), workers=1)
     pool._discard(pool._workers[0])
     before = counts()
@@ -403,8 +396,6 @@ def test_a_worker_cannot_change_what_the_others_get():
 
 def test_what_a_trial_prints_is_its_own(drive):
     def train(x):
-        import sys
-
         if x:
             print(f"out {x}")
             print(f"err {x}", file=sys.stderr)
@@ -417,9 +408,6 @@ def test_what_a_trial_prints_is_its_own(drive):
 
 def test_output_of_compiled_code_and_of_children_is_kept(drive):
     def train():
-        import os
-        import subprocess
-
         os.write(1, b"compiled\n")
         subprocess.run(["sh", "-c", "echo child; echo wrong >&2"], check=True)
 
@@ -439,8 +427,6 @@ def test_a_failed_trial_keeps_what_it_printed(drive):
 @pytest.mark.parametrize("end", [b"\n", b""], ids=["in lines", "without a newline"])
 def test_a_trial_that_prints_without_end_is_bounded_and_can_be_aborted(drive, end):
     def train(trial):
-        import os
-
         os.write(1, b"first\n")
         trial.report_scalar("is", "running", 1, 0)
         line = b"x" * 65535 + end
@@ -448,8 +434,7 @@ def test_a_trial_that_prints_without_end_is_bounded_and_can_be_aborted(drive, en
             os.write(1, line)
 
     driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     stdout = driver.engine._workers[0].process.stdout
     driver.until(lambda: stdout.is_cut, "the first cut")
     sizes = []
@@ -474,10 +459,6 @@ def test_output_of_one_trial_never_shows_in_the_next(drive):
 
 def test_the_log_of_a_running_trial_can_be_read(drive, tmp_path):
     def train():
-        import sys
-        import time
-        from pathlib import Path
-
         print("epoch 1")
         print("careful", file=sys.stderr)
         while not Path("go").exists():
@@ -494,10 +475,6 @@ def test_the_log_of_a_running_trial_can_be_read(drive, tmp_path):
 
 def test_a_trial_that_replaces_or_closes_stdout_harms_no_other(drive):
     def train(how):
-        import io
-        import os
-        import sys
-
         print("before")
         if how == "replace":
             sys.stdout = io.StringIO()
@@ -516,8 +493,6 @@ def test_a_trial_that_replaces_or_closes_stdout_harms_no_other(drive):
 
 def test_bytes_that_are_no_text_are_shown_as_such(drive):
     def train():
-        import os
-
         os.write(1, b"\xff\xfe ok")
 
     assert drive(train).run().stdout == "\ufffd\ufffd ok"

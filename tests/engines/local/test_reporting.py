@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +15,6 @@ from hpo_widgets.trials import TrialState
 
 def test_scalars_arrive_while_the_trial_runs_and_before_its_end(drive, tmp_path):
     def train(trial):
-        import time
-        from pathlib import Path
-
         trial.report_scalar("validation", "loss", 0.5, iteration=3)
         while not Path("go").exists():
             time.sleep(0.005)
@@ -33,35 +33,17 @@ def test_many_fast_reports_arrive_all_and_in_order(drive):
             trial.report_scalar("a", "b", step, step)
 
     driver = drive(train)
-    driver.launch(0)
-    driver.ended(0)
+    driver.run()
     assert [iteration for *_, iteration in driver.scalars[0]] == list(range(100_000))
-
-
-def test_reports_that_nobody_fetches_hold_the_trial_back_and_lose_nothing(drive):
-    def train(trial):
-        from pathlib import Path
-
-        for step in range(20_000):
-            trial.report_scalar("a", "b", step, step)
-        Path("done").touch()
-
-    driver = drive(train)
-    driver.launch(0)
-    driver.ended(0)
-    assert len(driver.scalars[0]) == 20_000
 
 
 def test_threads_of_a_trial_may_report(drive):
     def train(trial):
-        from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(8) as executor:
             list(executor.map(lambda step: trial.report_scalar("a", "b", step, step), range(5000)))
 
     driver = drive(train)
-    driver.launch(0)
-    driver.ended(0)
+    driver.run()
     assert sorted(iteration for *_, iteration in driver.scalars[0]) == list(range(5000))
 
 
@@ -75,8 +57,7 @@ def test_numpy_numbers_nan_and_infinity_can_be_reported(drive):
         trial.report_scalar("a", "b", 1, np.float64(4))
 
     driver = drive(train)
-    driver.launch(0)
-    assert driver.ended(0).state == TrialState.COMPLETED
+    assert driver.run().state == TrialState.COMPLETED
     first, second, third, fourth = driver.scalars[0]
     assert first == ("a", "b", 0.5, 1)
     assert type(first[2]) is float

@@ -134,23 +134,20 @@ IGNORES = "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" 
 @pytest.mark.parametrize("text", [SLOW, CLEANS_UP, IGNORES], ids=["slow", "cleans up", "ignores"])
 def test_abort_ends_a_script(drive_script, text, gone):
     driver = drive_script(text)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     pid = driver.worker_pid()
     driver.engine.abort(0, 0.1)
     outcome = driver.ended(0)
     assert outcome.state == ABORTED
     assert outcome.stdout == "running\n"
     gone(pid)
-    driver.launch(1)
-    driver.reported(1)
+    driver.begin(1)
 
 
 def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path, monkeypatch):
     monkeypatch.setattr(scripts, "_STOP_GRACE", 60.0)  # more than a busy machine needs
     driver = drive_script(CLEANS_UP)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.ask_stop(0, PRUNED)
     assert driver.ended(0).state == PRUNED
     assert (tmp_path / "cleaned").exists()
@@ -159,8 +156,7 @@ def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path, monkeyp
 def test_a_script_that_ignores_a_stop_is_killed(drive_script, monkeypatch):
     monkeypatch.setattr(scripts, "_STOP_GRACE", 0.05)
     driver = drive_script(IGNORES)
-    driver.launch(0)
-    driver.reported(0)
+    driver.begin()
     driver.engine.ask_stop(0, PRUNED)
     assert driver.ended(0).state == PRUNED
 
@@ -204,8 +200,7 @@ def test_many_reports_of_a_script_arrive_all(drive_script):
     driver = drive_script(
         "from hpo_widgets import report_scalar\nfor step in range(20_000): report_scalar('a', 'b', step, step)"
     )
-    driver.launch(0)
-    driver.ended(0)
+    driver.run()
     assert [iteration for *_, iteration in driver.scalars[0]] == list(range(20_000))
 
 

@@ -16,6 +16,8 @@ from hpo_widgets.engines.local.process import Process
 from hpo_widgets.engines.local.supervisor import KILL
 from hpo_widgets.trials import TrialState
 
+pytestmark = pytest.mark.usefixtures("by_value")
+
 START_CHILDREN = """
 import os, subprocess
 from pathlib import Path
@@ -55,9 +57,6 @@ def read_pids(tmp_path):
 
 def leave(ending):
     """A trial that starts children and ends."""
-    import os
-    import time
-
     names: dict[str, object] = {}
     exec(text, names)
     names["start_children"]()
@@ -73,15 +72,6 @@ def leave(ending):
 
 
 text = START_CHILDREN
-
-
-@pytest.fixture(autouse=True)
-def _by_value():
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.mark.parametrize("ending", ["returns", "raises", "exits", "crashes"])
@@ -256,9 +246,6 @@ def test_a_supervisor_ends_as_its_child_does(tmp_path):
 
 def test_a_child_cannot_read_its_life_line(drive):
     def train():
-        import os
-        import sys
-
         return {"read/read": len(os.read(0, 1)), "stdin/stdin": len(sys.stdin.read())}
 
     assert drive(train).run().result == {"read/read": 0, "stdin/stdin": 0}

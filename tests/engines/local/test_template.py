@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -351,8 +352,6 @@ def test_scripts_that_cannot_be_run_are_refused(script, tmp_path):
 
 
 def test_a_script_that_may_not_be_read_is_refused(script, monkeypatch):
-    from pathlib import Path
-
     path = script("x = 1")
 
     def refuse(self):
