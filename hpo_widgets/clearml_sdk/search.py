@@ -95,13 +95,7 @@ class SdkSearch(ABC):
 
     @abstractmethod
     def look(self) -> None:
-        """Read what has happened since the last look; the watcher does so repeatedly.
-
-        Raises
-        ------
-        ClearmlError
-            When the server does not answer.
-        """
+        """Read what has happened since the last look; raises ``ClearmlError`` when the server does not answer."""
 
     @abstractmethod
     def _pause(self) -> float:

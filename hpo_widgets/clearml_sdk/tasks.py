@@ -259,13 +259,7 @@ class TaskTrials:
         return trial
 
     def ask(self) -> list[TaskTrial]:
-        """Ask the server about all that may have changed, by one request, and return the trials that have.
-
-        Raises
-        ------
-        ClearmlError
-            When the server does not answer.
-        """
+        """Ask the server about all that may have changed, by one request, and return the trials that have."""
         now = time.monotonic()
         asks_all = now - self._asked_all_at >= _POLL_ALL_SECONDS
         asked = list(self.all) if asks_all else self.active
@@ -420,13 +414,7 @@ def _seconds(time_of_server: object) -> float:
 
 
 def abort(trial: TaskTrial) -> None:
-    """Take a Task out of its queue, or stop it.
-
-    Raises
-    ------
-    ClearmlError
-        When the server does not do so.
-    """
+    """Take a Task out of its queue, or stop it; raises ``ClearmlError`` when the server does not do so."""
     try:
         if trial.state is TrialState.QUEUED:
             trial.was_queued = trial.was_withdrawn = True

@@ -83,13 +83,7 @@ class BaseTask:
         )
 
     def check_names(self, names: Iterable[str]) -> list[str]:
-        """Compare the names of a space with the parameters; returns what cannot be known, in sentences.
-
-        Raises
-        ------
-        ValueError
-            For a name that the Task does not have, with a near match.
-        """
+        """Refuse a name that the Task does not have, with a near match; returns what cannot be known, in sentences."""
         known = [f"{section}/{name}" for section, entries in self.hyperparams.items() for name in entries]
         if not known:
             sentence = (
@@ -103,13 +97,7 @@ class BaseTask:
         return []
 
     def check_values(self, space: Space) -> None:
-        """Compare the values of a space with the types of the parameters.
-
-        Raises
-        ------
-        ValueError
-            For values that the script would not get as they are.
-        """
+        """Refuse values of a space that the script would not get as they are, by the types of its parameters."""
         for column in space.columns:
             leaf = space.leaf(column.name)
             kind = self._kind(column.name)
@@ -148,13 +136,7 @@ class BaseTask:
                 )
 
     def check_objectives(self, objectives: Iterable[Objective]) -> list[str]:
-        """Compare objectives with the scalars that it has reported; returns what cannot be known, in sentences.
-
-        Raises
-        ------
-        ValueError
-            For a scalar that the Task, which has reported others, does not report, with a near match.
-        """
+        """Refuse a scalar that the Task, which has reported others, does not report; returns what cannot be known."""
         reported = [
             f"{entry.get('metric')}/{entry.get('variant')}"
             for variants in self.last_metrics.values()
@@ -174,15 +156,14 @@ class BaseTask:
 
 def _id_by_name(server: Server, name: str) -> str:
     project_name, _, task_name = name.rpartition("/")
-    pattern = f"^{re.escape(project_name)}$"
-    projects = server.call("projects.get_all", name=pattern, only_fields=["id"], search_hidden=True)["projects"]
-    if not projects:
+    project = server.project_id(project_name)
+    if project is None:
         known = [str(project["name"]) for project in server.call("projects.get_all", only_fields=["name"])["projects"]]
         raise ValueError(
             f"there is no project {project_name!r} on the ClearML server, as the name {name!r} of a Task says. "
             f"{near_match(project_name, known)}"
         )
-    in_project = {"project": [str(projects[0]["id"])], "order_by": ["-last_update"], "page": 0, "page_size": PAGE}
+    in_project = {"project": [project], "order_by": ["-last_update"], "page": 0, "page_size": PAGE}
     only = ["id", "name"]
     named = {"name": f"^{re.escape(task_name)}$", "only_fields": only, **in_project}
     # As for the SDK and in the web pages, archived ones count only where there is no other.

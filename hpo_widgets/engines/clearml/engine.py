@@ -60,7 +60,7 @@ class ClearmlEngine:
         server, factory = template.server, TaskFactory(template, job_class, options.search_id)
         availability = Availability(jobs.notice)
         self._aborts = AbortThread(jobs, server, availability)
-        queue = QueueWatch(server, factory, template.queue, jobs.notice)
+        queue = QueueWatch(server, template.queue, jobs.notice)
         limit = options.max_iteration_per_job
         iterations = ObjectiveIterations(server, options.objectives, options.wants_reports, limit)
         self._threads = (

@@ -46,8 +46,7 @@ class TaskFactory:
         self._server = template.server
         self._job_class = job_class
         self._search_id = search_id
-        self.queue_id: str | None = None
-        """None before `prepare`, and for processes of this machine."""
+        self._queue_id: str | None = None
         self._project_id: str | None = None
         self._is_ready = False
         self.is_local = issubclass(job_class, LocalClearmlJob)
@@ -63,7 +62,7 @@ class TaskFactory:
         if self._is_ready:
             return
         if not self.is_local:
-            self.queue_id = self._template.queue_id()
+            self._queue_id = self._template.queue_id()
         self._project_id = self._template.project_id()
         if self._project_id is None and self._template.parent is not None:
             found = self._server.tasks([self._template.parent], ["project"])
@@ -194,7 +193,7 @@ class TaskFactory:
             job.job = local
         else:
             try:
-                self._server.call("tasks.enqueue", task=job.task, queue=self.queue_id)
+                self._server.call("tasks.enqueue", task=job.task, queue=self._queue_id)
             except RequestFailedError as error:
                 if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
                     raise

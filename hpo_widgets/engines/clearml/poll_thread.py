@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.engines.clearml.launching import TaskFactory
     from hpo_widgets.engines.clearml.server import Availability, Server
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
@@ -276,9 +275,8 @@ class QueueWatch:
         Called with a sentence.
     """
 
-    def __init__(self, server: Server, factory: TaskFactory, queue: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, server: Server, queue: str, tell: Callable[[str], None]) -> None:
         self._server = server
-        self._factory = factory
         self._queue = queue
         self._tell = tell
         self._idle_since: float | None = None
@@ -299,14 +297,9 @@ class QueueWatch:
 
     def _why(self) -> str:
         try:
-            workers = self._server.call("workers.get_all").get("workers") or ()
+            serving = self._server.workers_of(self._queue)
         except ClearmlError as error:  # keys may be allowed Tasks and not workers, which is no reason to look no more
             return f"who serves it could not be looked up: {error}"
-        serving = [
-            str(worker.get("id"))
-            for worker in workers
-            if any(served.get("id") == self._factory.queue_id for served in worker.get("queues") or ())
-        ]
         if serving:
             return f"its workers ({', '.join(serving[:5])}) are busy with other Tasks"
         return f"no agent serves it; start one with `clearml-agent daemon --queue {self._queue}`"

@@ -110,12 +110,8 @@ class OptimizerReport:
                 self._scalar(logger, "remaining budget", f"{name} %", round(100 * max(0.0, 1 - limit.fraction), 1))
 
     def _send_resources(self, logger: Any, source: StartedSearch) -> None:
-        workers = self._server.call("workers.get_all").get("workers") or ()
-        serving = sum(
-            any(served.get("name") == self._queue for served in worker.get("queues") or ()) for worker in workers
-        )
         counts = source.search.counts
-        self._scalar(logger, "resources", "queue workers", serving)
+        self._scalar(logger, "resources", "queue workers", len(self._server.workers_of(self._queue)))
         self._scalar(logger, "resources", "running tasks", counts[TrialState.RUNNING])
         self._scalar(logger, "resources", "pending tasks", counts[TrialState.QUEUED])
 

@@ -199,6 +199,21 @@ class Server:
             found += self.find_tasks(**request)
         return found
 
+    def workers_of(self, queue: str) -> list[str]:
+        """Ids of the workers that serve a queue, by its name."""
+        workers = self.call("workers.get_all").get("workers") or ()
+        return [
+            str(worker.get("id"))
+            for worker in workers
+            if any(served.get("name") == queue for served in worker.get("queues") or ())
+        ]
+
+    def project_id(self, name: str) -> str | None:
+        """The id of a project, hidden ones included; None: there is none of that name."""
+        pattern = f"^{re.escape(name)}$"
+        found = self.call("projects.get_all", name=pattern, only_fields=["id", "name"], search_hidden=True)
+        return next((str(project["id"]) for project in found.get("projects") or ()), None)
+
     def find_tasks(self, **request: Any) -> list[dict[str, Any]]:
         """Fields of the Tasks that ``tasks.get_all`` finds; an answer that does not say which is an error, not none."""
         tasks = self.call("tasks.get_all", **request).get("tasks")

@@ -229,23 +229,18 @@ class TaskTemplate(Template):
             return None
         # As the server keeps it.
         name = "/".join(part.strip() for part in self.project.split("/") if part.strip())
-        found = self._project_named(name)
+        found = self.server.project_id(name)
         if found is not None:
             return found
         try:
             made = self.server.call("projects.create", name=name, description="HPO process spawned Tasks")
         except RequestFailedError as error:
             if error.subcode == NAME_IS_TAKEN:  # another search has made it meanwhile
-                found = self._project_named(name)
+                found = self.server.project_id(name)
             if found is None:
                 raise ValueError(f"the project {name!r} cannot be made: {error.message}") from error
             return found
         return str(made["id"])
-
-    def _project_named(self, name: str) -> str | None:
-        pattern = f"^{re.escape(name)}$"
-        found = self.server.call("projects.get_all", name=pattern, only_fields=["id", "name"], search_hidden=True)
-        return next((str(project["id"]) for project in found.get("projects") or ()), None)
 
     # What people are given ------------------------------------------------------------------------
 

@@ -126,13 +126,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_platform() -> None:
-    """Raise where processes cannot be run as promised.
-
-    Raises
-    ------
-    OSError
-        On a system without process groups, such as Windows outside WSL.
-    """
+    """Raise an OSError on a system without process groups, such as Windows outside WSL."""
     if not hasattr(os, "killpg") or fcntl is None:
         raise OSError(
             "running trials on this machine needs process groups, which this system does not have; "
