@@ -214,13 +214,7 @@ class OptimizerTask:
         return None
 
     def refuse_others(self, search_id: str) -> None:
-        """Refuse a search that another process runs (`JournalInUse`), or has run since it was opened here.
-
-        Raises
-        ------
-        JournalError
-            When its trials are not all known here.
-        """
+        """Refuse a search that another process runs (`JournalInUse`), or has run since (`JournalError`)."""
         state = None if self.is_read_only else self.kept(search_id)
         if state is None:
             return

@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,34 +52,30 @@ CLOSING = 2.0
 people are told how it ended."""
 
 
+@dataclass(slots=True, eq=False)
 class WorkerHandle:
     """What an engine knows of one worker, whose process comes and goes; belongs to the engine's thread."""
 
-    __slots__ = (
-        "abort_state", "began", "buffer", "connection", "fd", "has_closed", "index", "is_ready", "kill_at", "killed_at",
-        "num_handed_over", "number", "outcome", "outgoing", "page", "process", "sent", "series", "stop_state",
-    )  # fmt: skip
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.process: Process | None = None
-        self.connection: socket.socket | None = None
-        self.fd = -1
-        self.buffer = b""
-        self.outgoing = b""
-        self.page: memoryview | None = None
-        self.is_ready = self.has_closed = False
-        self.kill_at = FOREVER
-        self.killed_at = FOREVER
-        # Of the trial that it runs:
-        self.number: int | None = None
-        self.began = 0.0
-        self.sent = b""
-        self.num_handed_over = 0
-        self.series: set[tuple[str, str]] = set()
-        self.outcome: Outcome | None = None
-        self.stop_state: TrialState | None = None
-        self.abort_state: TrialState | None = None
+    index: int
+    process: Process | None = None
+    connection: socket.socket | None = None
+    fd: int = -1
+    buffer: bytes = b""
+    outgoing: bytes = b""
+    page: memoryview | None = None
+    is_ready: bool = False
+    has_closed: bool = False
+    kill_at: float = FOREVER
+    killed_at: float = FOREVER
+    # Of the trial that it runs:
+    number: int | None = None
+    began: float = 0.0
+    sent: bytes = b""
+    num_handed_over: int = 0
+    series: set[tuple[str, str]] = field(default_factory=set)
+    outcome: Outcome | None = None
+    stop_state: TrialState | None = None
+    abort_state: TrialState | None = None
 
 
 class ProcessEngine(ABC):

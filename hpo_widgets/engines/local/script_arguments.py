@@ -101,13 +101,7 @@ class _ScriptOption:
         return 1 if self.default else 0
 
     def num_flags(self, value: int) -> int:
-        """How often a counted flag is given for a number.
-
-        Raises
-        ------
-        ValueError
-            When no number of flags says that.
-        """
+        """How often a counted flag is given for a number; a ValueError when no number of flags says that."""
         if value < self.lowest:
             raise ValueError(
                 f"{self.flag!r} is a counted flag with the default {self.default or 0!r}, so {self.name!r} cannot be "
@@ -207,13 +201,7 @@ class _ScriptOptions:
 
 
 def read_options(source: str | bytes) -> _ScriptOptions:
-    """Find the arguments of a script.
-
-    Raises
-    ------
-    SyntaxError, ValueError
-        When the script is not Python.
-    """
+    """Find the arguments of a script; a SyntaxError or ValueError when it is not Python."""
     tree = ast.parse(source)
     modules = _imported(tree)
     if "hydra" in modules:
