@@ -18,8 +18,15 @@ import pytest
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.scripts import ScriptEngine
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
+from tests.conftest import DEADLINE
 
-DEADLINE = 60.0
+
+def wait_for(condition, said):
+    """Wait until a condition holds; ``said()`` tells what is the matter when it never does."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, said()
+        time.sleep(0.005)
 
 
 class Driver:
@@ -132,10 +139,7 @@ def gone():
     """``gone(pid, ...)`` waits until none of these processes runs."""
 
     def wait(*pids):
-        deadline = time.monotonic() + DEADLINE
-        while any(is_running(pid) for pid in pids):
-            assert time.monotonic() < deadline, f"still running: {[pid for pid in pids if is_running(pid)]}"
-            time.sleep(0.005)
+        wait_for(lambda: not any(map(is_running, pids)), lambda: f"still running: {list(filter(is_running, pids))}")
 
     return wait
 
@@ -146,14 +150,8 @@ def read_pid(tmp_path):
 
     def read(name="pid"):
         path = tmp_path / name
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            with suppress(FileNotFoundError, ValueError):
-                text = path.read_text()
-                if text.endswith("\n"):
-                    return int(text)
-            assert time.monotonic() < deadline, f"nobody wrote {name}"
-            time.sleep(0.005)
+        wait_for(lambda: path.exists() and path.read_text().endswith("\n"), lambda: f"nobody wrote {name}")
+        return int(path.read_text())
 
     return read
 
@@ -198,10 +196,7 @@ def nothing_left(counts):
 
     def compare(before):
         assert counts()[1] == before[1]
-        deadline = time.monotonic() + DEADLINE
-        while (now := counts())[0] > before[0]:
-            assert time.monotonic() < deadline, f"left: {now}, before: {before}"
-            time.sleep(0.005)
+        wait_for(lambda: counts()[0] <= before[0], lambda: f"left: {counts()}, before: {before}")
 
     return compare
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
@@ -23,6 +22,7 @@ from hpo_widgets.engines.local.pickling import libraries_of
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
+from tests.engines.local.conftest import is_running
 
 SPACE = Space([UniformParameterRange("x", 0, 1)])
 OPTIONS = EngineOptions("a search")
@@ -46,16 +46,10 @@ def workers():
     """``workers()`` gives the processes that this process has started since the beginning of the test and that run."""
 
     def running():
-        return {child for child in psutil.Process().children() if is_running(child)}
+        return {child for child in psutil.Process().children() if is_running(child.pid)}
 
     before = running()
     return lambda: running() - before
-
-
-def is_running(process):
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.process import CUT_AT, HEAD, TAIL, THREAD_LIMITS, Capture, Environments
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
-from tests.conftest import DEADLINE
+from tests.engines.local.conftest import wait_for
 
 
 def test_close_leaves_no_process_and_no_descriptor(counts, nothing_left, gone):
@@ -335,10 +335,10 @@ def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
             if ended[0].state == TrialState.FAILED:
                 assert "no worker process could be started: OSError" in ended[0].error
                 # What was ending then may have ended since, and a thread of another test may hold a file just now.
-                deadline = time.monotonic() + DEADLINE
-                while any(now > then for now, then in zip(counts(), before, strict=True)):
-                    assert time.monotonic() < deadline, f"left: {counts()}, before: {before}"
-                    time.sleep(0.01)
+                wait_for(
+                    lambda: all(now <= then for now, then in zip(counts(), before, strict=True)),
+                    lambda: f"left: {counts()}, before: {before}",
+                )
         assert ended[0].state == TrialState.COMPLETED
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -15,6 +15,7 @@ import pytest
 from hpo_widgets.engines.local.process import Process
 from hpo_widgets.engines.local.supervisor import KILL
 from hpo_widgets.trials import TrialState
+from tests.engines.local.conftest import wait_for
 
 pytestmark = pytest.mark.usefixtures("by_value")
 
@@ -45,12 +46,8 @@ def read_pids(tmp_path):
     """``read_pids()`` waits for the trial's own process, its supervisor, a plain child, one in a session, a daemon."""
 
     def read():
-        deadline = time.monotonic() + 60
-        while True:
-            with suppress(FileNotFoundError):
-                return [int(word) for word in (tmp_path / "pids").read_text().split()]
-            assert time.monotonic() < deadline, "the trial did not start its children"
-            time.sleep(0.005)
+        wait_for((tmp_path / "pids").exists, lambda: "the trial did not start its children")
+        return [int(word) for word in (tmp_path / "pids").read_text().split()]
 
     return read
 
