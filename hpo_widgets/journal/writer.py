@@ -196,28 +196,8 @@ class Journal:
                 _leave(connection, owner)
                 raise
 
-    @staticmethod
-    def view(path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> JournalReader:
-        """Open a journal to read and follow it; see `JournalReader`. A live owner is not disturbed.
-
-        Parameters
-        ----------
-        path
-            The file.
-        busy_timeout
-            Seconds to wait for a lock of another process.
-
-        Returns
-        -------
-        JournalReader
-            Reads and follows the journal; the caller closes it.
-
-        Raises
-        ------
-        JournalError
-            When there is no journal, or it cannot be read.
-        """
-        return JournalReader.open(path, busy_timeout=busy_timeout)
+    view = JournalReader.open
+    """Open a journal to read and follow it; see `JournalReader`. A live owner is not disturbed."""
 
     @property
     def sequence(self) -> int:
@@ -299,15 +279,10 @@ class Journal:
         return self._write(Given(header=[self.search_id, dict(header)]))
 
     def abort_interrupted(self) -> list[int]:
-        """Mark the trials that were running when the last owner died as aborted.
+        """Mark the trials that were running when the last owner died as aborted, and return their numbers, rising.
 
         The new owner calls it once, right after `open`. The trials end at the last owner's last sign of life. Queued
         trials stay queued, as they had not begun.
-
-        Returns
-        -------
-        list of int
-            Their numbers, rising.
         """
         last_sign = self.last_owner_seen if self.last_owner_seen is not None else time.time()
         running: list[TrialRow] = []
