@@ -43,15 +43,8 @@ def add_parser(commands: Any) -> None:
 def open_lab(chosen: argparse.Namespace) -> int:
     """Replace this process by JupyterLab, which then receives Ctrl+C and sets the exit status.
 
-    Returns
-    -------
-    int
-        1 where JupyterLab is not installed; stderr says how to install it. Otherwise this function does not return.
-
-    Raises
-    ------
-    UsageError
-        When the folder or notebook does not exist.
+    Where JupyterLab is not installed it returns 1, and stderr says how to install it. A folder or notebook that does
+    not exist is a `UsageError`.
     """
     if not chosen.path.exists():
         raise UsageError(f"there is no {chosen.path}; give a folder or a notebook")

@@ -124,15 +124,8 @@ def add_parsers(commands: Any) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Search, show the progress, and print what was found.
 
-    Returns
-    -------
-    int
-        0 when a trial was completed, 1 when none was or the search ended by an error, 130 after Ctrl+C.
-
-    Raises
-    ------
-    UsageError
-        When arguments do not fit together; no trial has run then.
+    Returns 0 when a trial was completed, 1 when none was or the search ended by an error, 130 after Ctrl+C.
+    Arguments that do not fit together are a `UsageError`; no trial has run then.
     """
     titles, series, signs = zip(*chosen.objectives, strict=True)
     given = {
@@ -153,17 +146,10 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def continue_search(chosen: argparse.Namespace) -> int:
-    """Go on with a search, show the progress, and print what was found.
+    """Go on with a search, show the progress, and print what was found; returns what `run` does.
 
-    Returns
-    -------
-    int
-        As `run`.
-
-    Raises
-    ------
-    UsageError
-        When there is no such search, another process runs it, its budget is used up, or the script does not fit.
+    It is a `UsageError` when there is no such search, another process runs it, its budget is used up, or the script
+    does not fit.
     """
     try:
         opened = HyperParameterOptimizer.open(chosen_journal(chosen), base_task_id=chosen.script)

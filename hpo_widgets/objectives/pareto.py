@@ -52,15 +52,7 @@ def pareto_front(
 def fronts_in_turn(table: Floats) -> Iterator[npt.NDArray[np.intp]]:
     """Yield the places of the rows of each front, the Pareto front first, as far as they are asked for.
 
-    Parameters
-    ----------
-    table : ndarray, shape (n, k)
-        Values, none of them NaN; lower is better.
-
-    Yields
-    ------
-    ndarray of int
-        Places in ``table``, rising.
+    ``table`` has shape (n, k), none of its values is NaN, and lower is better; the places rise.
     """
     values = table + 0.0  # -0.0 and 0.0 are one value
     order = np.lexsort(values.T[::-1])
@@ -78,15 +70,8 @@ def fronts_in_turn(table: Floats) -> Iterator[npt.NDArray[np.intp]]:
 def crowding_distance(table: Floats) -> Floats:
     """Return how far each row of one front stands from its neighbours, infinite at the ends.
 
-    Parameters
-    ----------
-    table : ndarray, shape (n, k)
-        Finite values of one front.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Sum over the columns of the gap between the two neighbours, as a part of the column's span.
+    ``table`` has shape (n, k) and finite values. The distance is the sum over the columns of the gap between the two
+    neighbours, as a part of the column's span.
     """
     distance = np.zeros(len(table))
     for column in table.T:

@@ -53,17 +53,9 @@ class EpochMark:
 
 
 def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[EpochMark]]:
-    """Return the epochs whose ranges the next undos and the next redos bring back.
+    """Return the epochs whose ranges the next undos and the next redos bring back, the next one last.
 
-    Parameters
-    ----------
-    marks
-        All epochs of a search, the first included.
-
-    Returns
-    -------
-    tuple of list of EpochMark
-        For undo and for redo, the next one last.
+    ``marks`` are all epochs of a search, the first included.
     """
     undo: list[EpochMark] = []
     redo: list[EpochMark] = []

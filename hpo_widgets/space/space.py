@@ -531,16 +531,8 @@ class Space:
     def misfit(self, point: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Tell by which names a point differs from the nearest combinations of the space's ParameterSets.
 
-        Parameters
-        ----------
-        point : mapping
-            Names and values of the declared types.
-
-        Returns
-        -------
-        tuple of list
-            Names that the point lacks, and those that it has too much; none of either where it fits, and where no
-            combination takes its values.
+        These are names that the point lacks, and those that it has too much; none of either where it fits, and where no
+        combination takes its values.
         """
         return self._names_of(misfit(self._layout, point, self._could_be))
 

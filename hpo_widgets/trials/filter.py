@@ -214,15 +214,7 @@ def _comparable(chosen: TrialFilter) -> tuple[Any, ...]:
 def comparable_ranges(ranges: Mapping[str, Iterable[Any]]) -> dict[str, tuple[Hashable, ...]]:
     """Return what can be compared in the place of ranges: choices may be arrays, of which `==` makes another array.
 
-    Parameters
-    ----------
-    ranges
-        Full parameter name to ``(low, high)``, or to choices.
-
-    Returns
-    -------
-    dict
-        The same names, to numbers and to what stands for other values.
+    The names stay; numbers stay as they are, and other values become what stands for them.
     """
     return {name: tuple(map(_comparable_value, range_)) for name, range_ in ranges.items()}
 

@@ -143,17 +143,9 @@ class TrialRow:
         return NAN if math.isnan(by_times_of_day) else max(0.0, by_times_of_day)
 
     def cut_off(self, last_sign: float) -> TrialRow:
-        """What became of a trial that ran when the process of its search ended.
+        """What became of a trial that ran when the process of its search ended: it was aborted at that moment.
 
-        Parameters
-        ----------
-        last_sign
-            The last sign of life of that process, Unix seconds; NaN where it is not known.
-
-        Returns
-        -------
-        TrialRow
-            The trial, aborted at that moment.
+        ``last_sign`` is that process's last sign of life in Unix seconds, NaN where it is not known.
         """
         return replace(
             self,

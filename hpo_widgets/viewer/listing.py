@@ -83,18 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def describe(search: Search) -> dict[str, Any]:
-    """Return how a search stands, in JSON values.
-
-    Parameters
-    ----------
-    search
-        The search.
-
-    Returns
-    -------
-    dict
-        The values of the fields that the list of searches has.
-    """
+    """Return how a search stands, in JSON values: the fields that the list of searches has."""
     counts, objectives = search.counts, search.objectives
     has_front = len(objectives) > 1
     rows, front = search.snapshot(), Front(objectives)

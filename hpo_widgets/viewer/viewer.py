@@ -210,16 +210,6 @@ class SearchViewer(JournalFollower, JournalSearch):
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Go on with the search in this process, once no other one runs it; see `HyperParameterOptimizer.start`.
 
-        Parameters
-        ----------
-        job_complete_callback
-            As of `HyperParameterOptimizer.start`.
-
-        Returns
-        -------
-        bool
-            As of `HyperParameterOptimizer.start`.
-
         Raises
         ------
         RuntimeError
