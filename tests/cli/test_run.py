@@ -415,7 +415,6 @@ def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def twice(x):
     return {"a/a": x, "b/b": x}
 
@@ -431,6 +430,7 @@ def test_of_several_objectives_show_tells_how_large_the_front_is(tmp_path, capsy
     assert "4 trials on the front, with which the table begins\n" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("words", [["export"], ["export", "--format", "json"], ["show"]])
 def test_an_output_on_a_full_disk_is_said_in_one_line(kept, tmp_path, words):
     command = [sys.executable, "-m", "hpo_widgets", *words, kept.id, "--journal", str(tmp_path)]
