@@ -28,14 +28,13 @@ class TestFilters:
         assert api.ids(parent=one) == [child]
         assert names(api, parent=[one, other]) == ["child", "third"]
 
-    def test_a_project_with_those_below_it_if_asked(self, api):
+    def test_a_project_without_those_below_it(self, api):
         outer = api("projects.create", name="outer")["id"]
         inner = api("projects.create", name="outer/inner")["id"]
         api.task("above", project=outer)
         api.task("below", project=inner)
         api.task("nowhere")
         assert names(api, project=[outer]) == ["above"]
-        assert names(api, project=outer, include_subprojects=True) == ["above", "below"]
         assert names(api, project=[None]) == ["nowhere"]
 
     @pytest.mark.parametrize(
@@ -86,12 +85,11 @@ class TestFilters:
         assert names(api, name="TRAIN") == []
         assert api.error("tasks.get_all", name="(")[:2] == (400, 21)
 
-    def test_a_pattern_in_any_field_or_in_all(self, api):
+    def test_a_pattern_in_all_fields(self, api):
         api.task("needle", comment="hay")
         api.task("straw", comment="needle")
         api.task("needles", comment="needles")
         fields = {"fields": ["name", "comment"], "pattern": "needle"}
-        assert names(api, _any_=fields) == ["needle", "straw", "needles"]
         assert names(api, _all_=fields) == ["needles"]
 
     def test_times(self, api, server):
@@ -101,13 +99,6 @@ class TestFilters:
         moments = [task["created"] for task in api("tasks.get_all", only_fields=["created"])["tasks"]]
         assert names(api, created=[f">={moments[1]}"]) == ["late"]
         assert names(api, created=[f">={moments[0]}", f"<{moments[1]}"]) == ["early"]
-
-    def test_a_parameter(self, api):
-        for value in ("0.1", "0.2"):
-            parameter = {"section": "General", "name": "lr", "value": value}
-            api.task(f"lr {value}", hyperparams={"General": {"lr": parameter}})
-        wanted = {"hyperparams.General.lr.value": {"any": {"include": ["0.2"]}}}
-        assert names(api, filters=wanted) == ["lr 0.2"]
 
     def test_archived_tasks_are_found_unless_refused(self, api):
         api.task("shown")

@@ -38,10 +38,10 @@ def matching_tasks(store: Store, data: Document) -> list[Document]:
     elif _only_names(data.get("parent")):
         found = store.tasks.of("parent", as_list(data["parent"]))
     elif _only_names(data.get("project")):
-        found = store.tasks.of("project", _projects(store, data))
+        found = store.tasks.of("project", as_list(data["project"]))
     else:
         found = store.tasks
-    tests = list(_tests(store, data))
+    tests = list(_tests(data))
     if not ids and not data.get("search_hidden"):
         tests.append(lambda task: _HIDDEN not in task["system_tags"])
     return [task for task in found if all(test(task) for test in tests)]
@@ -62,46 +62,31 @@ def _only_names(value: Any) -> bool:
     return bool(value) and all(isinstance(one, str) and one and one[0] not in "-_" for one in values)
 
 
-def _projects(store: Store, data: Document) -> list[str]:
-    projects = as_list(data["project"])
-    if not data.get("include_subprojects"):
-        return projects
-    within = set(projects)
-    return projects + [one["id"] for one in store.projects.values() if within.intersection(one["path"])]
-
-
-def _tests(store: Store, data: Document) -> Iterable[Test]:
+def _tests(data: Document) -> Iterable[Test]:
     for name in _PATTERNS:
         if isinstance(data.get(name), str) and data[name]:
-            yield _in_fields([name], data[name], any)
+            yield _in_fields([name], data[name])
     for name in _LISTS:
-        values = data.get(name)
-        if values:
-            plain = _projects(store, data) if name == "project" and _only_names(values) else as_list(values)
-            yield _one_of(name, plain)
+        if data.get(name):
+            yield _one_of(name, as_list(data[name]))
     for name in _TAGS:
         if data.get(name):
             yield _tagged(name, as_list(data[name]))
     for name in _TIMES:
         for condition in as_list(data.get(name) or []):
             yield _compared(name, condition)
-    for key, combine in (("_any_", any), ("_all_", all)):
-        wanted = data.get(key)
-        if isinstance(wanted, dict) and wanted.get("pattern"):
-            yield _in_fields(wanted["fields"], wanted["pattern"], combine)
-    for path, condition in (data.get("filters") or {}).items():
-        for how, combine in (("any", any), ("all", all)):
-            if isinstance(condition, dict) and condition.get(how):
-                yield _included(path, condition[how], combine)
+    wanted = data.get("_all_")
+    if isinstance(wanted, dict) and wanted.get("pattern"):
+        yield _in_fields(wanted["fields"], wanted["pattern"])
 
 
-def _in_fields(fields: Iterable[str], text: str, combine: Callable[[Iterable[bool]], bool]) -> Test:
+def _in_fields(fields: Iterable[str], text: str) -> Test:
     expression = pattern(text)
     paths = [field.split(".") for field in fields]
 
     def test(task: Document) -> bool:
-        values = (value for path in paths if (value := value_at(task, path)) is not MISSING)
-        return combine(any(expression.search(str(one)) for one in as_list(value)) for value in values)
+        values = [value_at(task, path) for path in paths]
+        return all(value is not MISSING and any(map(expression.search, map(str, as_list(value)))) for value in values)
 
     return test
 
@@ -145,19 +130,5 @@ def _compared(name: str, condition: Any) -> Test:
     def test(task: Document) -> bool:
         value = task.get(name)
         return value is not None and compare(value, moment)
-
-    return test
-
-
-def _included(path: str, condition: Document, combine: Callable[[Iterable[bool]], bool]) -> Test:
-    way = path.split(".")
-    include = condition.get("include") or []
-    exclude = condition.get("exclude") or []
-
-    def test(task: Document) -> bool:
-        value = value_at(task, way)
-        values = as_list(value) if value is not MISSING else []
-        held = [one in values for one in include] + [one not in values for one in exclude]
-        return combine(held)
 
     return test
