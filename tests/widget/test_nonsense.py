@@ -134,15 +134,17 @@ def test_ranges_of_a_page_that_make_no_sense_are_told_and_change_nothing(panel, 
         {"lr": {"lower": None}}, {"lr": {"upper": 1e-9}}, {"lr": {"lower": 0.001, "middle": 0.01}},
         {"layers": {"upper": 1.5}}, {"act": {"7": True}}, {"act": {"0": 0}}, {"act": {"lower": True}},
         {"act": {"0": False, "1": False}},
-        {"act": [7]}, {"act": [-1]}, {"act": ["relu"]}, {"act": 0}, {"act": [True]},
+        {"act": [7]}, {"act": [-1]}, {"act": ["relu"]}, {"act": 0}, {"act": [True]}, {"act": [None]}, {"act": [0.5]},
+        {"lr": [-1.0, 0.01]}, {"lr": [math.nan, 0.01]}, {"lr": [0.001, math.inf]}, {"lr": ["0.001", 0.01]},
     ):  # fmt: skip
-        wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=1)
+        num_told += 1
+        wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=num_told)
         refresh(panel)
         assert state(panel) == before, ranges
-        num_told += 1
         assert len(panel.search.errors) == num_told, ranges
         line = panel._status_panel.notices[0]
         (name,) = ranges
+        assert panel._space_panel.answered == num_told
         assert name in line["text"] or "too large" in line["text"], ranges
 
 

@@ -68,13 +68,13 @@ ENDED = {
 }
 
 
-def panel_of(num_trials, show, refresh, acknowledge, tab, parameters=None):
+def panel_of(num_trials, show, refresh, acknowledge, title, parameters=None):
     """A search with many trials and its panel, in front of a browser that keeps up."""
     search = ScriptedSearch(parameters)
     search.command("start")
     search.add_trials((0.5 + 0.5 * np.random.default_rng(0).random(num_trials)).tolist())
     panel = show(OptimizerWidget, search)
-    panel._plots.selected_index = tab
+    panel._plots.show(title)
     acknowledge(panel)
     refresh(panel)
     return search, panel
@@ -96,44 +96,7 @@ def frozen_clouds(touched, clouds):
     return [cloud for cloud in clouds if touched & (marks_of(cloud) - {cloud.hot.comm})]
 
 
-@pytest.mark.parametrize(
-    ("num_trials", "ended"),
-    [
-        (2_000, "every kind"),
-        # Of "outliers" nearly all are ordinary.
-        *(pytest.param(20_000, ended, marks=pytest.mark.slow) for ended in ENDED if ended != "ordinary"),
-    ],
-)
-def test_each_of_many_ended_trials_costs_little_in_the_history(show, wire, refresh, acknowledge, num_trials, ended):
-    search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=0)
-    drawing = panel.plots["History"]._drawing
-    hot = {cloud.hot.comm for cloud in drawing.clouds}
-    parts = wire.comms_of(panel.plots["History"])
-    sent, num_frozen, num_grown = [], 0, 0
-    for one in ENDED[ended]:
-        wire.clear()
-        search.add_trial(**one)
-        refresh(panel)
-        sent.append(wire.num_bytes())
-        touched = wire.touched()
-        frozen = frozen_clouds(touched, drawing.clouds)
-        assert len(frozen) <= 1
-        num_frozen += len(frozen)
-        if drawing.figure.comm in touched:  # a cloud has got its frozen marks
-            parts = wire.comms_of(panel.plots["History"])
-            num_grown += 1
-        if one is ORDINARY:
-            rest = touched & parts - hot
-            assert rest <= {drawing._best_line.comm, drawing.figure.comm}.union(*map(marks_of, frozen))
-            assert touched - parts <= others_of(panel)
-    assert max(sent) < LIMIT
-    # All but a few touch nothing but the hot mark; those few keep it small.
-    assert 0 < num_frozen <= len(sent) / 10
-    assert num_grown <= len(drawing.clouds)
-
-
 PARAMETERS = {
-    "4 figures": None,
     "12 figures": [UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(12)],
     "64 parameters": [UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(64)],
     "12 figures of long choices": [
@@ -142,24 +105,37 @@ PARAMETERS = {
 }
 
 
-CASES_OF_SLICES = [
-    ("12 figures", "each the best"),
-    ("12 figures", "outliers"),
-    ("12 figures", "every kind"),
-    ("64 parameters", "ordinary"),
-    ("12 figures of long choices", "ordinary"),
-    ("12 figures of long choices", "outliers"),
+CASES = [
+    ("History", None, "each the best"),
+    ("History", None, "outliers"),  # of which nearly all are ordinary
+    ("History", None, "every kind"),
+    ("Slices", "12 figures", "each the best"),
+    ("Slices", "12 figures", "outliers"),
+    ("Slices", "12 figures", "every kind"),
+    ("Slices", "64 parameters", "ordinary"),
+    ("Slices", "12 figures of long choices", "ordinary"),
+    ("Slices", "12 figures of long choices", "outliers"),
 ]
 
 
-def sent_of_each_in_the_slices(show, wire, refresh, acknowledge, num_trials, parameters, ended):
-    """The bytes that each of many ended trials costs, which are few and of no more marks than it needs."""
-    search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
-    clouds = [cloud for figure in panel.plots["Slices"].figures for cloud in figure.clouds]
+@pytest.mark.parametrize(
+    ("num_trials", "title", "parameters", "ended"),
+    [
+        (2_000, "History", None, "every kind"),
+        (2_000, "Slices", None, "ordinary"),
+        *(pytest.param(20_000, *case, marks=pytest.mark.slow) for case in CASES),
+    ],
+)
+def test_each_of_many_ended_trials_costs_little(show, wire, refresh, acknowledge, num_trials, title, parameters, ended):
+    search, panel = panel_of(num_trials, show, refresh, acknowledge, title, PARAMETERS.get(parameters))
+    plot = panel.plots[title]
+    clouds = [cloud for figure in plot.figures for cloud in figure.clouds]
     hot = {cloud.hot.comm for cloud in clouds}
-    figures = {figure.figure.comm for figure in panel.plots["Slices"].figures}
-    parts = wire.comms_of(panel.plots["Slices"])
-    sent, num_frozen = [], 0
+    others = {figure.figure.comm for figure in plot.figures}
+    if title == "History":
+        others.add(plot.figures[0]._best_line.comm)
+    parts = wire.comms_of(plot)
+    sent, num_frozen, num_grown = [], 0, 0
     for one in ENDED[ended]:
         wire.clear()
         search.add_trial(**one)
@@ -169,56 +145,36 @@ def sent_of_each_in_the_slices(show, wire, refresh, acknowledge, num_trials, par
         frozen = frozen_clouds(touched, clouds)
         assert len(frozen) <= 1
         num_frozen += len(frozen)
-        if figures & touched:  # a cloud that gets its frozen marks only now gives its figure more marks
-            parts = wire.comms_of(panel.plots["Slices"])
+        if touched & {figure.figure.comm for figure in plot.figures}:  # a cloud has got its frozen marks
+            parts = wire.comms_of(plot)
+            num_grown += 1
         if one is ORDINARY:
-            assert touched & parts <= hot.union(figures, *map(marks_of, frozen))
+            assert touched & parts <= hot.union(others, *map(marks_of, frozen))
             assert touched - parts <= others_of(panel)
-            assert len(touched & hot) >= len(panel.plots["Slices"].figures)
+            assert len(touched & hot) >= len(plot.figures)
     assert max(sent) < LIMIT
-    assert num_frozen >= len(panel.plots["Slices"].figures)
-    if ended == "ordinary":
+    assert num_frozen >= len(plot.figures)
+    if title == "History":
+        # All but a few touch nothing but the hot mark; those few keep it small.
+        assert num_frozen <= len(sent) / 10
+        assert num_grown <= len(clouds)
+    elif ended == "ordinary":
         # At least every other update touches nothing but hot marks.
         assert num_frozen <= len(sent) / 2
-    return sent
-
-
-@pytest.mark.parametrize(
-    ("num_trials", "parameters", "ended"),
-    [
-        (2_000, "4 figures", "ordinary"),
-        *(pytest.param(20_000, *case, marks=pytest.mark.slow) for case in CASES_OF_SLICES),
-    ],
-)
-def test_each_of_many_ended_trials_costs_little_in_the_slices(
-    show, wire, refresh, acknowledge, num_trials, parameters, ended
-):
-    sent_of_each_in_the_slices(show, wire, refresh, acknowledge, num_trials, parameters, ended)
 
 
 @pytest.mark.slow
-def test_a_trial_costs_as_much_at_20000_as_at_2000_in_the_slices(show, wire, refresh, acknowledge):
-    sent = {
-        num_trials: sent_of_each_in_the_slices(
-            show, wire, refresh, acknowledge, num_trials, parameters="4 figures", ended="ordinary"
-        )
-        for num_trials in (2_000, 20_000)
-    }
-    assert sum(sent[20_000][:100]) < 1.2 * sum(sent[2_000][:100])
-
-
-@pytest.mark.slow
-def test_a_trial_costs_as_much_at_20000_as_at_2000_in_the_history(show, wire, refresh, acknowledge):
+@pytest.mark.parametrize("title", ["History", "Slices"])
+def test_a_trial_costs_as_much_at_20000_as_at_2000(show, wire, refresh, acknowledge, title):
     cost = {}
     for num_trials in (2_000, 20_000):
-        search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=0)
-        sent = []
+        search, panel = panel_of(num_trials, show, refresh, acknowledge, title)
+        cost[num_trials] = 0
         for _ in range(100):
             wire.clear()
             search.add_trial(0.75)
             refresh(panel)
-            sent.append(wire.num_bytes())
-        cost[num_trials] = sum(sent)
+            cost[num_trials] += wire.num_bytes()
     assert cost[20_000] < 1.2 * cost[2_000]
 
 

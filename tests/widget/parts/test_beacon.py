@@ -96,10 +96,6 @@ def test_a_list_asks_for_nothing_else(panel, search, wire, name):
     assert search.commands == []
 
 
-def test_its_messages_act_while_a_cell_runs(panel):
-    assert panel._beacon.comm._reply_subshell_for({}, "shell of the page") == "shell of the page"
-
-
 def test_a_page_that_sets_what_it_may_not_changes_nothing(panel, wire):
     wire.browser_sets(panel._beacon, title="other", seen="three")
     assert panel._beacon.title == "scripted"

@@ -77,11 +77,6 @@ def test_reasons_follow_the_search(controls, search, refresh):
     assert controls.commands["start"] == "The search is running already."
 
 
-def test_unknown_keyword_is_refused(search):
-    with pytest.raises(TypeError, match="SearchControls has no keyword 'stauts'.*id you mean 'status'"):
-        SearchControls(search, stauts="idle")
-
-
 def test_waiting_says_what_is_waited_for_and_for_how_long(waiting, search, refresh):
     assert waiting.wait_progress == "200 trials left, ends in about 5:00"
     search.advance(60)

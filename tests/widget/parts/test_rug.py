@@ -49,15 +49,21 @@ def search_over(*values, parameter=None, **kind):
     return search
 
 
-def test_a_value_is_in_the_bin_at_its_place_on_the_track():
-    text = shown(search_over((0.0, 0.5), (0.5, 0.5), (1.0, 0.5)))["x"]
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        (UniformParameterRange("x", 0.0, 1.0), (0.0, 0.5, 1.0)),
+        (LogUniformParameterRange("x", -4, 0), (1e-4, 1e-2, 1)),
+        (UniformParameterRange("x", -1.7e308, 1.7e308), (-1.7e308, 0.0, 1.7e308)),
+        (LogUniformParameterRange("x", -300, 300), (1e-300, 1.0, 1e300)),
+    ],
+    ids=["even", "log", "widest", "widest log"],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_value_is_in_the_bin_at_its_place_on_the_track(parameter, values):
+    text = shown(search_over(*((value, 0.5) for value in values), parameter=parameter))["x"]
     assert len(text) == MOST_BINS
     assert list(levels(text)) == [0, 64, MOST_BINS - 1]
-
-
-def test_places_are_even_in_the_logarithm_where_the_track_is():
-    search = search_over((1e-4, 1), (1e-2, 1), (1, 1), parameter=LogUniformParameterRange("x", -4, 0))
-    assert list(levels(shown(search)["x"])) == [0, 64, MOST_BINS - 1]
 
 
 def test_few_whole_numbers_have_a_bin_each_and_many_share():
@@ -65,19 +71,6 @@ def test_few_whole_numbers_have_a_bin_each_and_many_share():
     assert (len(shown(few)["x"]), list(levels(shown(few)["x"]))) == (6, [0, 2, 5])
     many = search_over((10_000, 1), parameter=UniformIntegerParameterRange("x", 0, 10_000))
     assert list(levels(shown(many)["x"])) == [MOST_BINS - 1]
-
-
-@pytest.mark.parametrize(
-    "parameter",
-    [UniformParameterRange("x", -1.7e308, 1.7e308), LogUniformParameterRange("x", -300, 300)],
-    ids=["even", "log"],
-)
-@pytest.mark.filterwarnings("error")
-def test_tracks_as_wide_as_floats_go_have_a_middle(parameter):
-    low, high = parameter.range
-    middle = 1.0 if parameter.kind == "log" else 0.0
-    text = shown(search_over((low, 1), (middle, 1), (high, 1), parameter=parameter))["x"]
-    assert list(levels(text)) == [0, 64, MOST_BINS - 1]
 
 
 @pytest.mark.parametrize(("sign", "order"), [("min", 1), ("max", -1)])

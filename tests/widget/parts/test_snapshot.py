@@ -219,10 +219,6 @@ def test_a_panel_that_cannot_be_pictured_is_shown(show, search, refresh, monkeyp
     assert "keeps no picture" in caplog.text
 
 
-def test_a_search_that_no_journal_keeps_cannot_be_opened_again(panel):
-    assert panel._repr_mimebundle_()[MIME]["code"] == ""
-
-
 class Kept(ScriptedSearch):
     """A search that a journal keeps."""
 

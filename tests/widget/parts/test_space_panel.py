@@ -223,64 +223,6 @@ def test_what_a_search_cannot_do_is_told_with_the_reason(panel, search, refresh)
     assert panel.commands["set_ranges"] == panel.commands["reset"] == "This search is only watched."
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"kind": "set_ranges"},
-        {"kind": "set_ranges", "ranges": {"unknown": [0, 1]}},
-        {"kind": "set_ranges", "ranges": None},
-        {"kind": "close"},
-        {"kind": 3},
-        {},
-    ],
-)
-def test_messages_that_make_no_sense_do_nothing(panel, search, wire, content):
-    wire.browser_says(panel, **content)
-    assert search.commands == []
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        [0.01, 0.001],
-        [0.01, 0.01],
-        [-1.0, 0.01],
-        [math.nan, 0.01],
-        [0.001, math.inf],
-        ["0.001", 0.01],
-        [None, 0.01],
-        [True, 2.0],
-        [0.001],
-        [],
-        [[0.001], 0.01],
-        {"low": 0.001},
-        "ab",
-        None,
-        3,
-    ],
-    ids=str,
-)
-def test_impossible_bounds_of_a_browser_are_answered_with_a_sentence_and_the_old_range(show, wire, refresh, sent):
-    search = ScriptedSearch([LogUniformParameterRange("lr", -4, -1)])
-    panel = show(SpacePanel, search)
-    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"lr": sent})
-    refresh(panel)
-    assert len(search.epochs) == 1
-    assert "lr" in search.errors[0].sentence
-    assert (panel.answered, panel.ranges["lr"]) == (5, [1e-4, 0.1])
-
-
-@pytest.mark.parametrize("sent", [[], [9], [-1], ["relu"], [None], [0.5], [True]], ids=str)
-def test_impossible_choices_of_a_browser_are_refused(show, wire, refresh, sent):
-    search = ScriptedSearch([DiscreteParameterRange("c", [True, 1, "1"])])
-    panel = show(SpacePanel, search)
-    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"c": sent})
-    refresh(panel)
-    assert len(search.epochs) == 1
-    assert len(search.errors) == 1
-    assert panel.ranges["c"] == [0, 1, 2]
-
-
 @pytest.mark.parametrize("request_id", [None, "5", math.nan, True, [5]], ids=str)
 def test_a_request_without_a_number_is_acted_on_all_the_same(panel, search, wire, refresh, request_id):
     wire.browser_says(panel, kind="set_ranges", id=request_id, ranges={"lr": [0.001, 0.01]})

@@ -114,15 +114,6 @@ def test_an_enormous_top_k_shows_so_many_rows_and_says_so(show, search):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("top_k", 0), ("top_k", "all"), ("top_k", None), ("selected", "all"), ("selected", [-1]), ("selected", [0.5])],
-)
-def test_nonsense_from_code_is_refused(table, name, value):
-    with pytest.raises(traitlets.TraitError):
-        setattr(table, name, value)
-
-
-@pytest.mark.parametrize(
     "content",
     [{"kind": "select", "numbers": value} for value in (None, "all", [-1], [0.5], [None], [True], [10**30], {"0": 1})]
     + [{"kind": "set", "name": "top_k", "value": value} for value in (0, -3, "all", None, 1.5, True, [])]
@@ -315,19 +306,6 @@ def test_several_objectives_have_a_column_each(show, refresh):
     refresh(table)
     assert headings(table)[1:3] == ["a / x", "b / y"]
     assert rows(table)[0]["cells"][1:3] == ["0.5", "2"]
-
-
-def test_closing_frees_everything(wire, search):
-    table = TrialTable(search)
-    search.add_trial(0.5)
-    table.close()
-    assert wire.num_open() == 0
-    assert search.num_subscribers == 0
-
-
-def test_an_unknown_keyword_is_refused(search):
-    with pytest.raises(TypeError, match="Did you mean 'top_k'"):
-        TrialTable(search, topk=3)
 
 
 def test_a_selected_trial_that_is_not_of_the_top_has_a_row_that_says_so(show, search, refresh):

@@ -13,14 +13,9 @@ from hpo_widgets.widget.sync import flow as flow_module
 from hpo_widgets.widget.sync.flow import Flow, FlowView, act_while_cell_runs, cells
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return SimpleNamespace(now=1000.0)
 
 
 @pytest.fixture
@@ -155,7 +150,7 @@ def test_the_kernel_in_use_has_the_routing_that_is_known():
 
 def test_everything_that_a_person_presses_or_drags_acts_while_a_cell_runs(show, search):
     panel = show(OptimizerWidget, search)
-    for widget in (panel._controls, panel._space_panel, panel._status_panel):
+    for widget in (panel._controls, panel._space_panel, panel._status_panel, panel._beacon):
         assert widget.comm._reply_subshell_for({}, "shell of the browser") == "shell of the browser"
 
 

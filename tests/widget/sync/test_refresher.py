@@ -19,11 +19,12 @@ from tests.conftest import DEADLINE
 class Recording:
     """A part that keeps what it was told."""
 
-    def __init__(self):
+    def __init__(self, refresher, **keywords):
         self.told = threading.Condition()
         self.updates = []
         self.was_writing = []
-        self.refresher = None
+        self.refresher = refresher
+        refresher.add(self, **keywords)
 
     def refresh(self, update):
         with self.told:
@@ -79,10 +80,7 @@ def threads(search):
 
 @pytest.fixture
 def part(refresher):
-    made = Recording()
-    made.refresher = refresher
-    refresher.add(made)
-    return made
+    return Recording(refresher)
 
 
 def assert_ended(threads):
@@ -93,9 +91,7 @@ def assert_ended(threads):
 
 def test_a_part_is_shown_everything_when_it_is_added(refresher, search):
     search.add_trials([0.1, 0.2])
-    late = Recording()
-    late.refresher = refresher
-    refresher.add(late)
+    late = Recording(refresher)
     assert late.numbers == {0, 1}
 
 
@@ -177,17 +173,12 @@ def silent(clock, refresher, wire):
 @pytest.fixture
 def drawn(refresher, silent):
     """A part that is drawn, which a silent browser keeps waiting."""
-    made = Recording()
-    made.refresher = refresher
-    refresher.add(made, is_drawn=True)
-    return made
+    return Recording(refresher, is_drawn=True)
 
 
 @pytest.mark.parametrize("hides", [False, True], ids=["seen", "hidden"])
 def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part, refresher, silent, hides):
-    drawn = Recording()
-    drawn.refresher = refresher
-    refresher.add(drawn, is_drawn=True, hidden=hides)
+    drawn = Recording(refresher, is_drawn=True, hidden=hides)
     so_far = len(drawn.updates)
     search.command("start")
     search.add_trial(0.5)
@@ -252,9 +243,7 @@ def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, 
 
 
 def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_answered(search, refresher, clock, wire):
-    hidden = Recording()
-    hidden.refresher = refresher
-    refresher.add(hidden, hidden=True)
+    hidden = Recording(refresher, hidden=True)
     search.command("start")
     for _ in range(4):
         refresher.refresh()
@@ -268,9 +257,7 @@ def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_a
 
 
 def test_hidden_parts_are_left_alone_where_a_page_has_the_cell_run(search, refresher, clock, monkeypatch):
-    hidden = Recording()
-    hidden.refresher = refresher
-    refresher.add(hidden, hidden=True)
+    hidden = Recording(refresher, hidden=True)
     search.command("start")
     monkeypatch.setattr(cells, "are_run_by_page", True)
     for _ in range(4):  # the page is slow: nobody has answered yet
@@ -337,10 +324,7 @@ def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search,
     search.add_trial(0.5)
     search.command("start")
     search.set_status("completed")
-    hidden = [Recording() for _ in range(3)]
-    for made in hidden:
-        made.refresher = refresher
-        refresher.add(made, hidden=True)
+    hidden = [Recording(refresher, hidden=True) for _ in range(3)]
     refresher.settle()
     assert [len(made.updates) for made in hidden] == [0, 0, 0]
     assert refresher.seconds_to_wait() is None  # nobody has seen the panel
@@ -357,10 +341,8 @@ def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search,
 
 
 def test_a_hidden_part_that_is_looked_at_has_all_at_once_and_stays_hidden(search, refresher, clock, wire):
-    hidden = Recording()
-    hidden.refresher = refresher
     search.command("start")
-    refresher.add(hidden, hidden=True)
+    hidden = Recording(refresher, hidden=True)
     Browser(refresher, wire).acknowledge()
     hidden.updates.clear()
     search.add_trial(0.5)
@@ -393,9 +375,7 @@ def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
                 raise RuntimeError("broken")
 
     refresher.add(Broken())
-    healthy = Recording()
-    healthy.refresher = refresher
-    refresher.add(healthy)
+    healthy = Recording(refresher)
     search.add_trial(0.5)
     refresher.refresh()
     healthy.wait_for(lambda: 0 in healthy.numbers)
@@ -493,9 +473,7 @@ def test_a_search_has_a_thread_again_after_all_were_closed(search, refresher, th
     refresher.close()
     later = Refresher(search)
     assert len(threads()) == 1
-    recording = Recording()
-    recording.refresher = later
-    later.add(recording)
+    recording = Recording(later)
     search.add_trial(0.5)
     recording.wait_for(lambda: 0 in recording.numbers)
     later.close()
@@ -503,9 +481,7 @@ def test_a_search_has_a_thread_again_after_all_were_closed(search, refresher, th
 
 def test_every_refresher_of_a_search_hears_of_every_change(search, refresher, part):
     other = Refresher(search)
-    second = Recording()
-    second.refresher = other
-    other.add(second)
+    second = Recording(other)
     # What one has seen is news to the other all the same.
     search.add_trial(0.5)
     refresher.refresh()
