@@ -11,7 +11,7 @@ from hpo_widgets.search.limits import typed_minutes
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import NumberFieldPart, ViewPart
-from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
+from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, progress, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,7 +84,7 @@ class SearchControls(NumberFieldPart):
                 self.opening_code = text.opening_code(search)
 
     def _look(self, search: Search) -> None:
-        ended = outcome(search, self.wait_timeout, self._deadline.minutes_left)
+        ended = self._deadline.outcome(search)
         if ended is not None:
             self.waiting = False
             self.wait_outcome = ended  # after the observer, which begins without one
@@ -92,7 +92,7 @@ class SearchControls(NumberFieldPart):
 
     def _say(self, search: Search) -> None:
         self.wait_progress = progress(search) if self.waiting else ""
-        self.wait_limit = limit(self._deadline.minutes_left) if self.waiting else ""
+        self.wait_limit = self._deadline.limit if self.waiting else ""
 
     def _observe_waiting(self, change: dict[str, object]) -> None:
         """Begin to wait, give it up, or count anew."""

@@ -73,16 +73,35 @@ class Deadline:
     """Until when somebody waits: a time-out counts from the press of Wait, or from when it was set after that."""
 
     def __init__(self) -> None:
-        self._at: float | None = None
+        self._minutes: float | None = None
+        self._at = 0.0
 
     def set(self, minutes: float | None) -> None:
         """Begin to count, or stop counting."""
-        self._at = None if minutes is None else time.monotonic() + minutes * SECONDS_A_MINUTE
+        self._minutes, self._at = minutes, time.monotonic() + (minutes or 0.0) * SECONDS_A_MINUTE
 
     @property
     def minutes_left(self) -> float | None:
         """Minutes until the time-out, 0 when it has passed; None: there is none."""
-        return None if self._at is None else max(0.0, (self._at - time.monotonic()) / SECONDS_A_MINUTE)
+        return None if self._minutes is None else max(0.0, (self._at - time.monotonic()) / SECONDS_A_MINUTE)
+
+    @property
+    def limit(self) -> str:
+        """When waiting ends in any case, in words."""
+        left = self.minutes_left
+        return "no time-out" if left is None else f"time-out in {text.duration(left)}"
+
+    def outcome(self, search: Search) -> str | None:
+        """Say how a wait ended: with the search, or by its time-out; None while it goes on."""
+        if is_over(search):
+            if search.status.is_alive:
+                return _GONE
+            reason = search.stop_reason
+            return f"the search has ended: {reason.sentence}" if reason is not None else "the search has ended"
+        if self._minutes is not None and self.minutes_left == 0:
+            plural = "" if self._minutes == 1 else "s"
+            return f"the time-out of {text.number(self._minutes)} minute{plural} has passed; the search goes on"
+        return None
 
 
 def progress(search: Search) -> str:
@@ -101,36 +120,3 @@ def progress(search: Search) -> str:
         parts.append(f"{text.counted(left, 'trial')} left")
     parts.append(summary.forecast(search) or "too early to tell when the search ends")
     return ", ".join(parts)
-
-
-def limit(minutes_left: float | None) -> str:
-    """Say when waiting ends in any case."""
-    return "no time-out" if minutes_left is None else f"time-out in {text.duration(minutes_left)}"
-
-
-def outcome(search: Search, timeout: float | None, minutes_left: float | None) -> str | None:
-    """Say how a wait ended: with the search, or by its time-out; None: it goes on.
-
-    Parameters
-    ----------
-    search
-        The search that is waited for.
-    timeout
-        Minutes that the wait may take; None: any.
-    minutes_left
-        Minutes that are left of it; None: without a time-out.
-
-    Returns
-    -------
-    str or None
-        A sentence; None while the wait goes on.
-    """
-    if is_over(search):
-        if search.status.is_alive:
-            return _GONE
-        reason = search.stop_reason
-        return f"the search has ended: {reason.sentence}" if reason is not None else "the search has ended"
-    if minutes_left == 0 and timeout is not None:
-        plural = "" if timeout == 1 else "s"
-        return f"the time-out of {text.number(timeout)} minute{plural} has passed; the search goes on"
-    return None
