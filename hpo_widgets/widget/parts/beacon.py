@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus, ViewedSearch, in_words
+from hpo_widgets.search import ViewedSearch, in_words
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.controls import COMMANDS
 from hpo_widgets.widget.parts.part import PageWidget
+from hpo_widgets.widget.parts.status import ShownStatus
 from hpo_widgets.widget.plots.series import ObjectiveValues
 from hpo_widgets.widget.sync.flow import Acknowledging, act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -28,7 +29,7 @@ _MOST_STEPS = 60
 """Steps of the best value that are sent: a drawing of a hundred pixels shows no more."""
 
 
-class SearchBeacon(Acknowledging, PageWidget):
+class SearchBeacon(ShownStatus, Acknowledging, PageWidget):
     """Announces a search and the panel that shows it, as soon as the panel is made, shown or not.
 
     A page without a list of searches hears of it and does nothing; nothing more is sent to it. A list asks to
@@ -39,12 +40,8 @@ class SearchBeacon(Acknowledging, PageWidget):
     ----------
     search
         The search to announce.
-    target
-        The model id of its panel.
-    notices
-        The refresher of the panel: what a page may not do is told in its notices.
-    **traits
-        Layout traits of a widget.
+    target, notices
+        The model id of its panel, and the refresher in whose notices it is told what a page may not do.
     """
 
     _esm = asset("beacon.js")
@@ -52,10 +49,6 @@ class SearchBeacon(Acknowledging, PageWidget):
     target = t.Unicode(help="Model id of the panel.").tag(sync=True)
     search_id = t.Unicode(help="Id of the search; several panels may show the same.").tag(sync=True)
     made_at = t.Float(help="When the panel was made, Unix seconds.").tag(sync=True)
-    title = t.Unicode(help="Name of the search.").tag(sync=True)
-    status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
-    pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
-    is_view = t.Bool(False, help="Whether another process runs it.").tag(sync=True)
     owner_died = t.Bool(False, help="Whether the process that ran it has gone, so that Start takes it over.").tag(
         sync=True
     )
@@ -66,11 +59,6 @@ class SearchBeacon(Acknowledging, PageWidget):
     progress = t.Float(None, allow_none=True, help="Used share of the budget that ends first; None: no limit.").tag(
         sync=True
     )
-    best = t.Dict(
-        default_value=None,
-        allow_none=True,
-        help="Value and number of the best trial; of several objectives, what the front is.",
-    ).tag(sync=True)
     objective = t.Unicode(help="What is optimised, as an axis names it; empty for several objectives.").tag(sync=True)
     curve: t.List[list[float]] = t.List(
         help="Pairs of trial number and value, one for each time that the best value improved."
@@ -102,17 +90,13 @@ class SearchBeacon(Acknowledging, PageWidget):
             self._values.put(update.rows)
         counts, capabilities = search.counts, search.capabilities
         with self.hold_sync():
-            self.title = search.name
-            self.status = str(search.status)
-            self.pill = dict(in_words.pill(search))
-            self.is_view = isinstance(search, ViewedSearch) and search.is_view
+            self._show_standing(search, self._front)
             self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.ended = in_words.num_done(search)
             self.set_trait("total", search.total_max_jobs)
             self.num_trials = sum(counts.values())
             self.left = summary.time_left(search)
             self.set_trait("progress", summary.progress(search))
-            self.set_trait("best", in_words.front(self._front.numbers) if has_front else in_words.best(search))
             self.objective = "" if has_front else text.axis(search.objectives[0])
             improved = self._values.improvements(_MOST_STEPS)
             self.curve = list(map(list, zip(improved.tolist(), self._values.values[improved].tolist(), strict=True)))

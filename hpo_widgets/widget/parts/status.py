@@ -31,7 +31,29 @@ _MOST_JOBS = 10**9
 _COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
 
 
-class StatusPanel(NumberFieldPart):
+class ShownStatus(t.HasTraits):
+    """How a search stands, as the panel and a list of searches say it alike."""
+
+    title = t.Unicode(help="Name of the search.").tag(sync=True)
+    status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
+    pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
+    is_view = t.Bool(False, help="Whether another process runs the search.").tag(sync=True)
+    best = t.Dict(
+        default_value=None,
+        allow_none=True,
+        help="Value and number of the best trial; of several objectives, what the front is.",
+    ).tag(sync=True)
+
+    def _show_standing(self, search: Search, front: Front) -> None:
+        self.title = search.name
+        self.status = str(search.status)
+        self.pill = dict(in_words.pill(search))
+        self.is_view = isinstance(search, ViewedSearch) and search.is_view
+        has_front = len(search.objectives) > 1
+        self.set_trait("best", in_words.front(front.numbers) if has_front else in_words.best(search))
+
+
+class StatusPanel(ShownStatus, NumberFieldPart):
     """Shows a search in a header line, budgets, counts, the best trial and the newest notices.
 
     Its traits are words and numbers ready to be shown, all set by the search; everything that
@@ -51,22 +73,13 @@ class StatusPanel(NumberFieldPart):
     _esm = asset("status.js")
     _css = asset("status.css")
 
-    title = t.Unicode(help="Name of the search.").tag(sync=True)
     task = t.Dict(
         default_value=None, allow_none=True, help="Id and page of the Task that a server keeps of the search."
     ).tag(sync=True)
-    status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
-    is_view = t.Bool(False, help="Whether another process runs the search.").tag(sync=True)
-    pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
     facts = t.List(t.Unicode(), help="Engine, workers, strategy, objectives.").tag(sync=True)
     strategy = t.Unicode(help="Class of the strategy, of which `facts` has the title.").tag(sync=True)
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
-    best = t.Dict(
-        default_value=None,
-        allow_none=True,
-        help="Value and number of the best trial; of several objectives, what the front is.",
-    ).tag(sync=True)
     has_front = t.Bool(False, help="Several objectives: there is a front, and no best trial.").tag(sync=True)
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
     next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
@@ -92,18 +105,13 @@ class StatusPanel(NumberFieldPart):
         self.has_front = len(search.objectives) > 1
         if self.has_front:
             self._front.put(update.rows, search.snapshot)
-        best = in_words.front(self._front.numbers) if self.has_front else in_words.best(search)
         with self.hold_sync():
-            self.title = search.name
+            self._show_standing(search, self._front)
             self.set_trait("task", summary.task(search))
-            self.status = str(search.status)
-            self.pill = dict(in_words.pill(search))
-            self.is_view = isinstance(search, ViewedSearch) and search.is_view
             self.facts = summary.facts(search)
             self.strategy = search.strategy_name
             self.budgets = [dict(line) for line in summary.budgets(search)]
             self.counts = [dict(count) for count in summary.counts(search)]
-            self.set_trait("best", best)
             self.forecast = summary.forecast(search)
             self.next_poll = summary.next_poll(search)
             self.sentence = "" if reason is None else reason.sentence
