@@ -48,8 +48,11 @@ def clock(at: float) -> str:
 
 
 def day_and_clock(at: float) -> str:
-    """Unix seconds as local day and time of day."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    """Unix seconds as local day and time of day; a dash where they are none, as a journal may hold any number."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return NO_VALUE
 
 
 def objective(one: Objective) -> str:

@@ -282,8 +282,8 @@ def sparkline(x: Sequence[float], y: Sequence[float]) -> str:
 
 def _times(trial: Trial) -> list[list[str]]:
     lines = [
-        ["started", _when(trial.started)],
-        ["ended", _when(trial.ended)],
+        ["started", text.day_and_clock(trial.started)],
+        ["ended", text.day_and_clock(trial.ended)],
         ["took", text.seconds(trial.duration)],
         ["worker", str(trial.worker) if trial.worker >= 0 else text.NO_VALUE],
         ["space", str(trial.epoch + 1)],
@@ -291,15 +291,6 @@ def _times(trial: Trial) -> list[list[str]]:
     # What is not known, such as when a running trial ends, has no line.
     known = [line for line in lines if line[1] != text.NO_VALUE]
     return known + ([["point", "enqueued"]] if trial.enqueued else [])
-
-
-def _when(at: float) -> str:
-    if not math.isfinite(at):
-        return text.NO_VALUE
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-    except (OverflowError, ValueError, OSError):  # a journal may hold any number
-        return text.NO_VALUE
 
 
 _INTERVAL = 1.0
