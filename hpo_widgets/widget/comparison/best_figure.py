@@ -33,15 +33,7 @@ _SECONDS_BELOW = 3.0
 
 
 class Line(NamedTuple):
-    """One competitor as it is drawn.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    band : Band
-        Its best so far; by trial or by minutes.
-    """
+    """One competitor as it is drawn: its name, and its best so far, by trial or by minutes."""
 
     name: str
     band: Band

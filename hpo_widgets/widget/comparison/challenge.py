@@ -65,18 +65,7 @@ class AsProposed(SearchStrategy):
 class ProposalForm(PointForm):
     """A `PointForm` that tells when a point was queued, and offers the next one as long as there is one.
 
-    Parameters
-    ----------
-    search
-        The person's search.
-    num_left
-        Returns how many points may still be proposed.
-    was_proposed
-        Returns whether a point was proposed before: pressed twice, the button would waste a point.
-    on_proposed
-        Called after a point was queued.
-    refresher
-        That of the search.
+    Pressed twice, the button would waste a point: one that ``was_proposed`` is refused.
     """
 
     def __init__(

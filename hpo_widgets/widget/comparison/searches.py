@@ -247,18 +247,7 @@ def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
 
 
 def differences(searches: Mapping[str, Search]) -> list[str]:
-    """Say what cannot be compared of some searches.
-
-    Parameters
-    ----------
-    searches
-        Name to search; all are compared with the first one.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty where they have the same space and objective.
-    """
+    """Say in sentences what cannot be compared of some searches with the first one; none where all can."""
     (first_name, first), *others = searches.items()
     sentences = []
     for name, search in others:

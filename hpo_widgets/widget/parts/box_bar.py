@@ -27,11 +27,6 @@ _MOST_LETTERS = 60
 class BoxBar(ViewPart):
     """A line about the box that was brushed, with buttons that narrow the ranges to it, and that clear it.
 
-    Parameters
-    ----------
-    search
-        The search to steer.
-
     Examples
     --------
     >>> BoxBar(optimizer, box={"lr": (1e-3, 1e-2)})  # doctest: +SKIP

@@ -89,18 +89,7 @@ class FileMenu(ViewPart):
         """Change nothing: a file is made when somebody asks for it."""
 
     def file(self, kind: str) -> tuple[str, bytes, str]:
-        """Make a file.
-
-        Parameters
-        ----------
-        kind
-            ``"csv"`` and ``"json"`` for the trials, ``"png"`` and ``"svg"`` for the plot, ``"html"`` for the page.
-
-        Returns
-        -------
-        tuple
-            Its name, what is in it, and in words which trials these are; no words for other files.
-        """
+        """Make a file of a kind of `files`: its name, what is in it, and for trials in words which ones these are."""
         name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self._name)[:60]
         data, words = self._contents(kind)
         return f"{name or 'search'}.{kind}", data, words

@@ -26,18 +26,7 @@ _NOT_ENDED = frozenset({TrialState.RUNNING.label, TrialState.QUEUED.label})
 class PanelSnapshot(SnapshotPart):
     """What a notebook keeps of the panel of a search.
 
-    Parameters
-    ----------
-    search
-        The search.
-    status
-        The status panel, whose words are kept.
-    table
-        The table, whose first rows are kept as they are seen.
-    filter_bar
-        The filter, whose conditions are kept: picture and table have the trials that pass.
-    plot
-        Gives the plot that is seen, and its title.
+    Its words are those of the status panel, the table's first rows, the filter's conditions, and the title of the plot.
     """
 
     def __init__(

@@ -32,11 +32,6 @@ class PointForm(ViewPart):
 
     What the point does not say is that of the best trial, or of the middle of the ranges as long as there is none.
 
-    Parameters
-    ----------
-    search
-        The search to steer.
-
     Examples
     --------
     >>> PointForm(optimizer, point={"lr": 0.01})  # doctest: +SKIP

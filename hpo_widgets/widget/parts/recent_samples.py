@@ -41,17 +41,7 @@ _KERNEL_WIDTH = 1 / 16
 
 
 class RecentSamples:
-    """The newest values that a strategy drew of each numeric parameter, under one space epoch.
-
-    Parameters
-    ----------
-    space
-        The space.
-    epoch
-        Its epoch: only trials of it count.
-    strategy
-        The strategy's name.
-    """
+    """The newest values that a strategy drew of each numeric parameter, of trials of one space epoch."""
 
     def __init__(self, space: Space, epoch: int, strategy: str) -> None:
         leaves: dict[str, Any] = {name: space.leaf(name) for name in space.names}

@@ -108,9 +108,9 @@ class TrialTable(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._slots: list[int | None] = []
         self._scalars: list[str] = []
+        self._beyond: list[int] = []
         self._last_scalars = _LastScalars()
         self._failed: list[int] = []
-        self._beyond: list[int] = []
         self._worst = math.nan
         self._front = Front(search.objectives)
         self._not_before = -math.inf
@@ -148,18 +148,7 @@ class TrialTable(ViewPart):
         self._failed, self._is_stale, self._not_before = [], True, -math.inf
 
     def shown_rows(self, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return what is seen of the table, from its top, in words.
-
-        Parameters
-        ----------
-        most
-            So many rows at most.
-
-        Returns
-        -------
-        tuple of two lists of dict
-            The columns, those that are hidden left out, and the rows, each with a cell for each of these.
-        """
+        """Return the columns that are not hidden, and the first rows of what is seen, each with a cell for each."""
         shown = [place for place, column in enumerate(self.columns) if column["name"] not in self.hidden]
         rows = [getattr(self, f"row_{slot}") for slot in self.order[:most]]
         return [self.columns[place] for place in shown], [
@@ -167,18 +156,7 @@ class TrialTable(ViewPart):
         ]
 
     def caption(self, most: int) -> str:
-        """Return which trials these are, and in what order.
-
-        Parameters
-        ----------
-        most
-            So many rows at most, from the top of what is seen.
-
-        Returns
-        -------
-        str
-            The words.
-        """
+        """Say which trials the first rows of what is seen are, so many at most, and in what order."""
         if not self.shows_all:
             return "Best trials first, failed ones last"
         first = self.page * PAGE_ROWS

@@ -39,7 +39,7 @@ _MOST_TRIES = 3
 """So often in a row a part that fails is refreshed though the search has not changed."""
 
 
-class PassingTrials:
+class _PassingTrials:
     """Which trials pass a filter, worked out once for each version of a search, however many parts ask.
 
     Used under the lock of its refresher only.
@@ -51,22 +51,7 @@ class PassingTrials:
         self._mask: Mask | None = None
 
     def find(self, search: Search, version: int, chosen: TrialFilter) -> tuple[Rows, Mask]:
-        """Return all trials, and which of them pass.
-
-        Parameters
-        ----------
-        search
-            The search.
-        version
-            The version of its trials that is shown; they may be newer.
-        chosen
-            The filter.
-
-        Returns
-        -------
-        tuple of Rows, array of bool
-            All trials by number, and a mask of the same length.
-        """
+        """Return all trials by number, and a mask of those that pass; ``version`` is shown, trials may be newer."""
         asked = chosen, version, len(search.epochs)
         if asked != self._asked or self._rows is None or self._mask is None:
             self._rows = search.snapshot()
@@ -81,7 +66,7 @@ class Update:
 
     search: Search
     rows: Rows
-    known: PassingTrials = field(default_factory=PassingTrials)
+    known: _PassingTrials = field(default_factory=_PassingTrials)
     is_kept: bool = False
     """Whether somebody keeps what is shown after this update, as when a page is saved."""
 
@@ -257,7 +242,7 @@ class Refresher:
         self.notices: list[Notice] = []
         self.is_dirty = False
         self._parts: list[_Shown] = []
-        self._known = PassingTrials()
+        self._known = _PassingTrials()
         self._has_rest = False
         """Whether a search has ended of which hidden parts do not show all yet."""
         self._version = 0
