@@ -100,31 +100,6 @@ def test_nonsense_from_code_raises_a_sentence_and_changes_nothing(panel, refresh
         assert state(panel) == before, value
 
 
-FROM_A_PAGE = {
-    "selected": [None, 3, "x", [5], [-1], [0.5], [None], [[0]], [True], [1e300], {"0": 1}],
-    "top_k": [None, 0, -1, "x", [1], 1.5, True, {}],
-}
-
-
-@pytest.mark.parametrize("way", ["trait", "message"])
-@pytest.mark.parametrize("name", FROM_A_PAGE)
-def test_nonsense_of_a_page_is_told_and_changes_nothing(panel, wire, refresh, name, way):
-    before = state(panel)
-    for value in FROM_A_PAGE[name]:
-        panel._refresher.notices.clear()
-        if way == "trait":
-            wire.browser_sets(panel._table, **{name: value})
-        elif name == "selected":
-            wire.browser_says(panel._table, kind="select", numbers=value)
-        else:
-            wire.browser_says(panel._table, kind="set", name="top_k", value=value)
-        refresh(panel)
-        assert state(panel) == before, value
-        assert len(panel._refresher.notices) == 1, value
-        line = panel._status_panel.notices[0]
-        assert line["text"].endswith("; nothing was changed"), value
-
-
 def test_ranges_of_a_page_that_make_no_sense_are_told_and_change_nothing(panel, wire, refresh):
     before, num_told = state(panel), len(panel.search.errors)
     for ranges in (

@@ -17,7 +17,6 @@ from hpo_widgets.journal import JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-from tests.conftest import DEADLINE
 
 pytestmark = pytest.mark.usefixtures("wire")
 
@@ -175,11 +174,16 @@ def running_values(rows):
     return rows.parameters["x"][rows.state == TrialState.RUNNING]
 
 
-def test_with_a_live_owner_there_is_a_view_and_after_its_death_start_continues(owner, open_panel, until):
+@pytest.fixture
+def busy(owner, until):
+    """The path of the journal of the other process, both of whose workers have trials that do not end."""
     path = Path(".hpo_widgets") / f"{owner.search_id}.sqlite"
     with SearchViewer(path) as look:
-        # Both workers have trials that do not end.
         until(look, lambda: sum(running_values(look.snapshot()) > 0.5) == 2 and look.counts[TrialState.COMPLETED] > 0)
+    return path
+
+
+def test_with_a_live_owner_there_is_a_view_and_after_its_death_start_continues(owner, busy, open_panel):
     panel = open_panel(owner.search_id, base_task_id=train)
     assert isinstance(panel.search, SearchViewer)
     assert panel.status == "running"
@@ -196,19 +200,6 @@ def test_with_a_live_owner_there_is_a_view_and_after_its_death_start_continues(o
     assert panel.wait()
     assert panel.search.counts[TrialState.ABORTED] == 2
     assert sum(panel.search.counts.values()) == before + 3
-
-
-@pytest.fixture
-def busy(owner):
-    """The path of the journal of the other process, both of whose workers have trials that do not end."""
-    path = Path(".hpo_widgets") / f"{owner.search_id}.sqlite"
-    with SearchViewer(path) as look:
-        deadline = threading.Event()
-        look.subscribe(deadline.set)
-        while not (sum(running_values(look.snapshot()) > 0.5) == 2 and look.counts[TrialState.COMPLETED] > 0):
-            assert deadline.wait(DEADLINE)
-            deadline.clear()
-    return path
 
 
 def die(owner):
