@@ -310,17 +310,27 @@ class _Writer:
         self._meanings[found] = key
         return found
 
-    def parameter(self, parameter: Parameter) -> str:
-        """The constructor call of a parameter as declared."""
+    def parameter(self, parameter: Parameter, indent: int = 8) -> str:
+        """The constructor call of a parameter as declared, in a line that is indented so far."""
         kind = self.own(type(parameter).__name__)
         if isinstance(parameter, ParameterSet):
+            inside = indent + 4
             combinations = [
-                "{" + ", ".join(f"{_text(key)}: {self._part(key, part)}" for key, part in combination.items()) + "}"
+                _fitted(
+                    "{",
+                    [f"{_text(key)}: {self._part(key, part, inside + 4)}" for key, part in combination.items()],
+                    "}",
+                    inside,
+                )
                 for combination in parameter.values
             ]
-            return f"{kind}([{', '.join(combinations)}])"
+            return _fitted(f"{kind}([", combinations, "])", indent)
         if isinstance(parameter, DiscreteParameterRange):
-            return f"{kind}({_text(parameter.name)}, {self.expression(list(parameter.declared), parameter.name)})"
+            choices = [
+                self.expression(choice, f"{parameter.name}_{number}")
+                for number, choice in enumerate(parameter.declared, start=1)
+            ]
+            return _fitted(f"{kind}({_text(parameter.name)}, [", choices, "])", indent)
         assert isinstance(parameter, NumericParameter)  # noqa: S101 -- there is no other kind
         words = [_text(parameter.name), f"min_value={parameter.min_value!r}", f"max_value={parameter.max_value!r}"]
         if isinstance(parameter, LogUniformParameterRange) and parameter.base != 10:
@@ -332,8 +342,8 @@ class _Writer:
             words.append("include_max_value=False")
         return f"{kind}({', '.join(words)})"
 
-    def _part(self, key: str, part: object) -> str:
-        return self.parameter(part) if isinstance(part, Parameter) else self.expression(part, key)
+    def _part(self, key: str, part: object, indent: int) -> str:
+        return self.parameter(part, indent) if isinstance(part, Parameter) else self.expression(part, key)
 
     def expression(self, value: object, hint: str) -> str:
         """Python that gives ``value``; ``hint`` is what it is called when code can only name it."""
@@ -423,6 +433,15 @@ def literal(value: Any, hint: str, write: Callable[[Any, str], str]) -> str | No
     if kind is list:
         return f"[{', '.join(items)}]"
     return f"{kind.__name__}([{', '.join(sorted(items))}])"
+
+
+def _fitted(before: str, items: Sequence[str], after: str, indent: int) -> str:
+    """Items in brackets: in one line, or one a line where that would be too long or one has several already."""
+    line = f"{before}{', '.join(items)}{after}"
+    if "\n" not in line and indent + len(line) < _LONGEST_LINE:
+        return line
+    margin = " " * indent
+    return before + "\n" + "".join(f"{margin}    {item},\n" for item in items) + margin + after
 
 
 def _values(parameter: Parameter) -> str:

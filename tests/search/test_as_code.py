@@ -125,6 +125,25 @@ def test_ranges_inside_a_parameter_set_are_set_after_the_constructor():
     assert code.index("optimizer.set_ranges") > code.index("HyperParameterOptimizer(")
 
 
+def test_parameters_that_are_too_long_for_a_line_have_one_part_a_line():
+    long = [f"a choice of which there are many, {number}" for number in range(6)]
+    units = UniformIntegerParameterRange("units", 16, 512)
+    layers = ParameterSet([{"units": units, "activation": "relu", "bias": True}, {"units": 1}])
+    parameters = [
+        ParameterSet([{"kind": "none"}, {"kind": "some", "layers": layers, "of": DiscreteParameterRange("of", long)}]),
+        DiscreteParameterRange("choice", long),
+        DiscreteParameterRange("short", ["a", "b"]),
+    ]
+    space = Space(parameters)
+    code = constructor_call(anything, space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert run(code).space == space
+    lines = code.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert '        DiscreteParameterRange("short", ["a", "b"]),' in lines
+    assert '            {"kind": "none"},' in lines
+    assert '                "kind": "some",' in lines
+
+
 def steered(search):
     optimizer = search(
         anything,
