@@ -424,7 +424,7 @@ class CurvesPlot(Plot):
     def _sentence(self, num_drawn: int) -> str:
         """Say how many curves are drawn, or why none is."""
         if num_drawn:
-            return f"{num_drawn:,} of {self._num_trials:,} trials"
+            return f"{num_drawn:,} of {text.counted(self._num_trials, 'trial')}"
         if not self._num_trials or self._missing() or self._answer is not None:
             return ""
         if not self._has_reports:

@@ -389,7 +389,7 @@ def test_a_filter_leaves_curves_out(show, refresh):
     plot = show(CurvesPlot, ended([1.0, 0.5], [1.0, 0.4], states=[TrialState.PRUNED]))
     plot.filter = {"states": ("completed",)}
     refresh(plot)
-    assert "1 of 1 trials" in plot._said.value
+    assert plot._said.value == "1 of 1 trial"
     assert len(plot._ends["ended early"].x) == 0
 
 
