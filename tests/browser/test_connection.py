@@ -40,6 +40,8 @@ class Network:
 
     def __init__(self, server: Lab) -> None:
         self.state = "there"
+        self.num_lost = 0
+        """Acknowledgements that were lost."""
         self._server = urlsplit(server.base)
         self._open: set[asyncio.StreamWriter] = set()
         self._is_listening = threading.Event()
@@ -73,6 +75,10 @@ class Network:
                     await writer.drain()
         writer.close()
 
+    def note(self, sent: str | bytes) -> None:
+        """Take note of what a page sends."""
+        self.num_lost += self.state == "deaf" and '"seen"' in str(sent)
+
     def leave(self) -> None:
         """Cut what is connected, and be away from now on."""
         self.state = "away"
@@ -89,44 +95,89 @@ class Network:
         self._thread.join()
 
 
-def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab, browser):
-    with (
-        contextlib.closing(Network(lab)) as network,
-        new_context(browser) as context,
-        open_page(network.lab, context) as notebook,
-    ):
+# As in a host that tells a widget nothing of the connection: JupyterLab's own parts have asked for the signal before.
+TELL_NOTHING = """() => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const untold = { connect: () => true, disconnect: () => true };
+  Object.defineProperty(Object.getPrototypeOf(kernel), 'connectionStatusChanged', { get: () => untold });
+}"""
+
+
+@pytest.fixture
+def network(lab):
+    """A `Network` between pages and the server."""
+    with contextlib.closing(Network(lab)) as made:
+        yield made
+
+
+@pytest.fixture
+def running(network, browser):
+    """A page behind the network, with a notebook that will show a panel of a search that goes on."""
+    with new_context(browser) as context, open_page(network.lab, context) as notebook:
         # JupyterLab says it too, over all of the page, when it has tried some times.
         said = notebook.page.get_by_role("dialog", name=re.compile("Server Connection Error"))
         notebook.page.add_locator_handler(said, lambda dialog: dialog.get_by_role("button").last.click())
-        lost = []
+        notebook.page.on("websocket", lambda socket: socket.on("framesent", network.note))
+        notebook.open(PANEL, TRIALS)
+        yield notebook
 
-        def note_acknowledgement(sent: str | bytes) -> None:
-            if network.state == "deaf" and '"seen"' in str(sent):
-                lost.append(sent)
 
-        notebook.page.on("websocket", lambda socket: socket.on("framesent", note_acknowledgement))
-        panel = notebook.show(PANEL, TRIALS)
-        expect(panel.locator(".hpo-pill")).to_have_text("●running")
-        notebook.wait_kernel("len(search.snapshot()) > 5")
-        away = panel.locator(".hpo-away")
-        expect(away).to_have_text("")
+def run(notebook):
+    """Run the search, and give its panel once trials have come."""
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    notebook.wait_kernel("len(search.snapshot()) > 5")
+    return panel
 
-        network.state = "deaf"
-        # Of the panel and of the list of searches; each waits for an answer then. One that was under way may be lost
-        # without being noted, and no other follows it.
-        end = time.monotonic() + 10.0
-        while len(lost) < 2 and time.monotonic() < end:
-            notebook.page.wait_for_timeout(50)
-        network.leave()
-        expect(away).to_contain_text("No connection since")
-        notebook.screenshots_in_both_themes("connection-away", panel)
-        button(panel, "Pause").click()
-        expect(panel.locator(".hpo-pill")).to_have_text("●running")
 
-        network.state = "there"
-        expect(away).to_have_text("")
-        expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
-        notebook.wait_kernel(HAS_ALL)
-        number = notebook.kernel("len(search.snapshot())")
-        expect(panel.locator(".hpo-counts")).to_contain_text(f"{number} completed")
-        expect(panel.locator(".hpo-history-host .dot")).to_have_count(number + 1)  # and the mark of the best
+def lose(notebook, network):
+    """Lose what the page says, then all: of the panel and of the list of searches each waits for an answer then."""
+    network.state = "deaf"
+    # One that was under way may be lost without being noted, and no other follows it.
+    end = time.monotonic() + 10.0
+    while network.num_lost < 2 and time.monotonic() < end:
+        notebook.page.wait_for_timeout(50)
+    network.leave()
+
+
+def assert_shows_all(notebook, panel):
+    """The panel of a search that was paused shows every trial."""
+    expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
+    notebook.wait_kernel(HAS_ALL)
+    number = notebook.kernel("len(search.snapshot())")
+    expect(panel.locator(".hpo-counts")).to_contain_text(f"{number} completed")
+    expect(panel.locator(".hpo-history-host .dot")).to_have_count(number + 1)  # and the mark of the best
+
+
+def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(running, network):
+    panel = run(running)
+    running.command("hpo-widgets:open-search-panel")
+    origin = running.page.locator(".hpo-side .hpo-entry-origin").first
+    away = panel.locator(".hpo-away")
+    expect(away).to_have_text("")
+
+    lose(running, network)
+    expect(away).to_contain_text("No connection since")
+    expect(origin).to_contain_text("no connection")
+    running.screenshot("connection-away", panel)
+    button(panel, "Pause").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+
+    network.state = "there"
+    expect(away).to_have_text("")
+    expect(origin).not_to_contain_text("no connection")
+    assert_shows_all(running, panel)
+
+
+def test_a_panel_that_is_told_nothing_of_its_connection_notices_and_goes_on_by_itself(running, network):
+    running.page.evaluate(TELL_NOTHING)
+    panel = run(running)
+    away = panel.locator(".hpo-away")
+    lose(running, network)
+    expect(away).to_contain_text("Nothing from the kernel since")
+    running.screenshot("connection-silent", panel)
+    network.state = "there"
+    expect(away).to_have_text("")
+    running.kernel("search.command('pause')")
+    assert_shows_all(running, panel)

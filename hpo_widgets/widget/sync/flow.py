@@ -104,6 +104,9 @@ class Acknowledging(t.HasTraits):
     seen = t.Int(0, help="Number of the newest update that a view has taken in.").tag(
         sync=True, two_way=True, echo_update=False
     )
+    goes_on = t.Bool(False, help="Whether updates follow every second, so that silence says that some were lost.").tag(
+        sync=True
+    )
     plot_sizes = t.Dict(
         per_key_traits={name: t.Tuple(t.Int(), t.Int()) for name in ("plot", "slices")},
         help="Width and height in pixels of the figure that fills a tab, and of one of several, on the page.",
@@ -257,8 +260,14 @@ class Flow:
             return math.inf
         return max(0.0, self._next_unanswered - now)
 
-    def mark_sent(self) -> None:
-        """Say that an update has gone out: the last thing of each update."""
+    def mark_sent(self, *, goes_on: bool = False) -> None:
+        """Say that an update has gone out: the last thing of each update.
+
+        Parameters
+        ----------
+        goes_on
+            Whether another one follows within a second or so, whatever happens. Default False.
+        """
         self._sent_at = now = self._clock()
         if self._keeps_up:
             self._num_unattended, self._silent_since = 0, now
@@ -268,6 +277,7 @@ class Flow:
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
         self._num_sent += 1
         if self.view is not None:
+            self.view.goes_on = goes_on
             self.view.sent = self._num_sent
 
     def _on_seen(self, _change: object) -> None:

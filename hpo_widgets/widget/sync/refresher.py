@@ -35,6 +35,8 @@ _CLOCK_INTERVAL = 1.0
 # Now and then the thread looks whether anybody is left, and whether a cell runs.
 _LONGEST_WAIT = 60.0
 _MOST_NOTICES = 20
+_BETWEEN_SENDING_AGAIN = 2.0
+"""Seconds in which one answer is enough for all: a page asks some more seconds after it is connected again."""
 _MOST_TRIES = 3
 """So often in a row a part that fails is refreshed though the search has not changed."""
 
@@ -249,6 +251,7 @@ class Refresher:
         self._status = search.status
         self._clock = clock
         self._refreshed_at = clock()
+        self._sent_again_at = float("-inf")
         self._writer: int | None = None
         self._is_closed = False
         self.flow = Flow(_INTERVAL, self._wake, self.poke, self._send_again, clock=clock)
@@ -387,7 +390,7 @@ class Refresher:
                 one.version = rows.version if one.is_hidden else None
             hidden = [one.version for one in self._parts if one.is_hidden and one.version is not None]
             self._has_rest = has_ended and any(version < rows.version for version in hidden)
-            self.flow.mark_sent()
+            self.flow.mark_sent(goes_on=self._status.is_alive)
 
     def _refresh(self, one: _Shown, rows: Rows, *, is_kept: bool) -> None:
         """Tell a part of changes, or of all trials where it failed to show the last ones."""
@@ -471,13 +474,17 @@ class Refresher:
     def _send_again(self) -> None:
         """Send the state of all widgets that show the search: a page may have missed any change of them.
 
-        With the lock, so that no change goes out between the state that is taken and the one that is sent.
+        With the lock, so that no change goes out between the state that is taken and the one that is sent. Questions
+        that have waited for a connection, or for a kernel that was held up, come all at once, and get one answer.
         """
         from ipywidgets import Widget
         from ipywidgets.embed import dependency_state
         from ipywidgets.widgets.widget import _instances
 
         with self.lock:
+            if self._clock() - self._sent_again_at < _BETWEEN_SENDING_AGAIN:
+                return
+            self._sent_again_at = self._clock()
             shown = [part for part in (self.flow.view, *(one.part for one in self._parts)) if isinstance(part, Widget)]
             for model_id in dependency_state(shown):
                 _instances[model_id].send_state()

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { goOn, goOnWhenConnectedAgain, onConnectedAgain, onKernelEnd } from "./connection";
+import {
+  askWhenSilent,
+  goOn,
+  goOnWhenConnectedAgain,
+  onConnectedAgain,
+  onKernelEnd,
+  silenceAround,
+} from "./connection";
 import { connectionNotices } from "./connection_notices";
 import { fakeModel, fakePage, tellMutation } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
@@ -98,6 +105,14 @@ test("a connection that is lost for long is told of until it is back", (context)
   kernel.connectionStatusChanged.emit("disconnected");
   assert.notEqual(away.textContent, "");
   kernel.connectionStatusChanged.emit("connected");
+  assert.match(away.textContent, /^◌ Connected again: /); // what was missed has not come yet
+  context.mock.timers.tick(4900);
+  assert.notEqual(away.textContent, "");
+  context.mock.timers.tick(5000);
+  assert.equal(away.textContent, "");
+  kernel.connectionStatusChanged.emit("connecting");
+  context.mock.timers.tick(1000); // so short that nothing was said of it
+  kernel.connectionStatusChanged.emit("connected");
   assert.equal(away.textContent, "");
   lifetime.end();
 });
@@ -119,6 +134,29 @@ test("the messages that were kept for a page have arrived before it acts on bein
   assert.equal(act.mock.callCount(), 1);
   end();
   assert.equal(kernel.connectionStatusChanged.slots.size, 0);
+});
+
+test("a connection that was given up is tried again, by one of those who follow it", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const kernel = fakeKernel();
+  const become = (status) => {
+    kernel.connectionStatus = status;
+    kernel.connectionStatusChanged.emit(status);
+  };
+  kernel.reconnect = mock.fn(async () => {
+    become("connecting");
+    throw new Error("Kernel connection disconnected");
+  });
+  const ends = [1, 2].map(() => onConnectedAgain(kernel, () => {}));
+  become("connecting");
+  context.mock.timers.tick(600_000);
+  assert.equal(kernel.reconnect.mock.callCount(), 0);
+  for (const times of [1, 2]) {
+    become("disconnected");
+    context.mock.timers.tick(60_000);
+    assert.equal(kernel.reconnect.mock.callCount(), times);
+  }
+  for (const end of ends) end();
 });
 
 test("after a lost connection what models hold back is sent, and the kernel is asked for the rest", async () => {
@@ -169,4 +207,80 @@ test("a kernel that has restarted is not asked for what it does not know", (cont
   assert.deepEqual(model.sent, []);
   end();
   for (const signal of Object.values(kernel)) assert.equal(signal.slots.size, 0);
+});
+
+/** A model of a search that goes on, whose page is not told of its connection. */
+function untold(state = {}, own = { comm_live: true }) {
+  const model = fakeModel({ sent: 3, seen: 3, goes_on: true, own_id: "own", ...state });
+  model.widget_manager = { get_model: async () => own };
+  return model;
+}
+
+test("a silence of a search that goes on is told of, and asked for what was missed ever less often", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const pass = async (seconds) => {
+    for (let second = 0; second < seconds; second++) {
+      context.mock.timers.tick(1000);
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+  };
+  const [model, tell] = [untold(), mock.fn()];
+  const end = askWhenSilent(model, tell);
+  await pass(8);
+  await model.change({ sent: 4 });
+  await pass(11);
+  assert.deepEqual(model.sent, []);
+  await pass(1);
+  assert.deepEqual(model.sent, [{ kind: "connected" }]);
+  assert.deepEqual(tell.mock.calls.at(-1).arguments, [8000]);
+  await pass(600);
+  assert.ok(model.sent.length > 5 && model.sent.length < 15);
+  await model.change({ sent: 9 });
+  assert.deepEqual(tell.mock.calls.at(-1).arguments, [null]);
+  end();
+  const asked = model.sent.length;
+  await pass(600);
+  assert.equal(model.sent.length, asked);
+});
+
+for (const [what, model] of [
+  ["a search that has ended", untold({ goes_on: false })],
+  ["a saved page", untold({}, { comm_live: false })],
+]) {
+  test(`the silence of ${what} says nothing`, async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const tell = mock.fn();
+    askWhenSilent(model, tell);
+    context.mock.timers.tick(60_000);
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(tell.mock.callCount(), 0);
+    assert.deepEqual(model.sent, []);
+  });
+}
+
+test("while there is no connection nothing is asked that would wait for it", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const [model, tell] = [untold(), mock.fn()];
+  model.widget_manager.kernel = { connectionStatus: "connecting" };
+  askWhenSilent(model, tell);
+  context.mock.timers.tick(12_000);
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(tell.mock.callCount(), 1);
+  assert.deepEqual(model.sent, []);
+});
+
+test("a silence is told of in the panel", async () => {
+  const panel = document.createElement("div");
+  panel.className = "hpo-layout";
+  const { away } = connectionNotices({ widget_manager: {} }, new Lifetime());
+  panel.append(away);
+  await Promise.resolve();
+  const tell = silenceAround(panel); // events of this page do not bubble
+  tell(Date.now());
+  assert.match(away.textContent, /^◌ Nothing from the kernel since \d\d:\d\d: /);
+  tell(null);
+  assert.equal(away.textContent, "");
 });

@@ -14,6 +14,9 @@ export interface KernelConnection {
   statusChanged: Signal<string>;
   connectionStatusChanged: Signal<string>;
   disposed: Signal<unknown>;
+  connectionStatus?: string;
+  /** Tries some times to connect again, within about two minutes. */
+  reconnect?: () => Promise<void>;
 }
 
 /** A model of ipywidgets, as far as its changes may be held back. */
@@ -27,6 +30,7 @@ interface HoldingModel {
 export interface Manager {
   kernel?: Partial<KernelConnection> | null;
   disconnect?: () => void;
+  get_model?: (id: string) => Promise<HoldingModel>;
   _models?: Record<string, Promise<HoldingModel>>;
 }
 
@@ -37,9 +41,8 @@ export function managerOf({ widget_manager }: { widget_manager: unknown }): Mana
 
 /** The kernel of a widget manager; null where the host does not show its connection. */
 export function kernelOf({ kernel }: Manager): KernelConnection | null {
-  const { statusChanged, connectionStatusChanged, disposed } = kernel ?? {};
-  return statusChanged && connectionStatusChanged && disposed
-    ? { statusChanged, connectionStatusChanged, disposed }
+  return kernel?.statusChanged && kernel.connectionStatusChanged && kernel.disposed
+    ? (kernel as KernelConnection)
     : null;
 }
 
@@ -48,7 +51,13 @@ const ENDED = ["restarting", "autorestarting", "terminating", "dead"];
  * Milliseconds that messages which were kept for the page get to arrive when it is connected again: longer than the widget
  * manager waits for the states of all widgets. It may get older ones than a change that comes with them.
  */
-const ARRIVAL_MS = 5000;
+export const ARRIVAL_MS = 5000;
+/** Milliseconds after which a connection that JupyterLab has given up is tried again. */
+const RETRY_MS = 10_000;
+/** Milliseconds without an update after which the kernel is asked: it takes a page that is silent for nine seconds as closed. */
+const SILENCE_MS = 12_000;
+/** Milliseconds between two questions at most: each one without an answer doubles them. */
+const LONGEST_SILENCE_MS = 60_000;
 
 /**
  * Calls `ended` when a kernel restarts, ends or is left.
@@ -73,20 +82,31 @@ export function onKernelEnd(
 }
 
 /**
- * Calls `act` when a kernel is connected again, and the messages that were kept for the page have arrived.
+ * Calls `act` when a kernel is connected again, and the messages that were kept for the page have arrived. JupyterLab tries
+ * seven times to connect, for a minute or two; here it is made to go on with that.
  *
  * @returns ends it
  */
 export function onConnectedAgain(
-  { connectionStatusChanged }: Pick<KernelConnection, "connectionStatusChanged">,
+  kernel: Omit<KernelConnection, "statusChanged" | "disposed">,
   act: () => void,
 ): () => void {
+  const { connectionStatusChanged } = kernel;
   let wasLost = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const retry = (): void => {
+    // Each view of a panel follows the connection, and the first one acts.
+    if (kernel.connectionStatus === "disconnected") {
+      kernel.reconnect?.().catch(() => {}); // given up once more, which `follow` hears of
+    }
+  };
   const follow = (_kernel: unknown, status: string): void => {
     clearTimeout(timer);
     if (status !== "connected") {
       wasLost = true;
+      if (status === "disconnected") {
+        timer = setTimeout(retry, RETRY_MS);
+      }
     } else if (wasLost) {
       wasLost = false;
       timer = setTimeout(act, ARRIVAL_MS);
@@ -117,6 +137,73 @@ export function goOnWhenConnectedAgain<Model extends Record<string, unknown>>(
   return () => {
     forget();
     forgetEnd();
+  };
+}
+
+/** Tells a panel since when, in milliseconds, its updates have stopped to come; null when they come again. */
+export type TellSilence = (since: number | null) => void;
+
+/** The event of a node by which the panel round it hears what a `TellSilence` is told. */
+export const SILENCE = "hpo-widgets:silence";
+
+/** For a view of a panel; a bubbling event, as another view shows the words. */
+export function silenceAround(node: HTMLElement): TellSilence {
+  return (since) =>
+    void node.dispatchEvent(new CustomEvent(SILENCE, { bubbles: true, detail: since }));
+}
+
+/**
+ * Notices by itself that updates of a search which goes on have stopped to come, as not every host tells of a connection
+ * that was lost: tells it, and has the kernel send all that was missed.
+ *
+ * @returns ends it
+ */
+export function askWhenSilent<Model extends Record<string, unknown>>(
+  model: AnyModel<Model>,
+  tell: TellSilence,
+): () => void {
+  const manager = managerOf(model);
+  if (manager.get_model === undefined) {
+    return () => {};
+  }
+  let silence = SILENCE_MS;
+  let heardAt = Date.now();
+  let isSilent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = (): void => {
+    clearTimeout(timer);
+    if (model.get("goes_on")) {
+      timer = setTimeout(ask, silence);
+    }
+  };
+  const ask = async (): Promise<void> => {
+    // A saved page, and one that has lost its kernel for good, misses nothing.
+    const own = await manager.get_model?.(model.get("own_id") as string);
+    if (!own?.comm_live) {
+      return;
+    }
+    silence = Math.min(2 * silence, LONGEST_SILENCE_MS);
+    wait();
+    isSilent = true;
+    tell(heardAt);
+    if ((manager.kernel?.connectionStatus ?? "connected") === "connected") {
+      goOn(model);
+    }
+  };
+  const hear = (): void => {
+    silence = SILENCE_MS;
+    heardAt = Date.now();
+    wait();
+    if (isSilent) {
+      isSilent = false;
+      tell(null);
+    }
+  };
+  model.on("change:sent", hear);
+  wait();
+  return () => {
+    clearTimeout(timer);
+    model.off("change:sent", hear);
   };
 }
 

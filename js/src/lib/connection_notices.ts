@@ -2,7 +2,7 @@
 // pressed any more then.
 
 import type { AnyModel } from "@anywidget/types";
-import { kernelOf, managerOf, onKernelEnd } from "./connection";
+import { ARRIVAL_MS, kernelOf, managerOf, onKernelEnd, SILENCE } from "./connection";
 import "./connection_notices.css";
 import { element, setAttribute, setText } from "./dom";
 import { CONTROLS } from "./focus";
@@ -11,6 +11,9 @@ import { whenInPanel } from "./panel";
 
 /** Milliseconds after which it is said that there is no connection: most come back before. */
 const SHORT_MS = 2000;
+/** Milliseconds that what was missed may take to arrive, after it was asked for. */
+const ANSWER_MS = 2000;
+const BACK = "◌ Connected again: what was missed follows within seconds.";
 
 /** The class that ipywidgets gives to what has lost its kernel. */
 const GONE = "jupyter-widgets-disconnected";
@@ -76,6 +79,14 @@ function awayWords(since: string): string {
   return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
 }
 
+function silentWords(since: string): string {
+  return `◌ Nothing from the kernel since ${since}: what is seen is of then.`;
+}
+
+function timeOfDay(at: number): string {
+  return new Date(at).toTimeString().slice(0, "hh:mm".length);
+}
+
 /** What is said of something that is shown again by its cell, once its kernel has ended. */
 export function runAgainWords(what: string): string {
   return `✕ Not connected any more: the kernel of this ${what} has ended. Run its cell again.`;
@@ -84,7 +95,7 @@ export function runAgainWords(what: string): string {
 /**
  * Makes the places for words on the connection. One is shown, by the style sheet, when the kernel has ended: all its widgets
  * lose their connection then, as they do when JupyterLab restarts it. What it says is up to the caller. The other one says
- * that the kernel cannot be reached now; when it can be again, all widgets go on.
+ * that what is seen is not of now: the kernel cannot be reached, what was missed has not come yet, or nothing comes.
  */
 export function connectionNotices<Model extends Record<string, unknown>>(
   model: AnyModel<Model>,
@@ -94,10 +105,35 @@ export function connectionNotices<Model extends Record<string, unknown>>(
   const away = element("div", "hpo-away", { role: "status" });
   const manager = managerOf(model);
   const kernel = kernelOf(manager);
+  let lostSince: string | null = null;
+  let isBack = false;
+  let silentSince: string | null = null;
+  const say = (): void =>
+    setText(
+      away,
+      lostSince !== null
+        ? awayWords(lostSince)
+        : isBack
+          ? BACK
+          : silentSince !== null
+            ? silentWords(silentSince)
+            : "",
+    );
   whenInPanel(
     away,
     lifetime,
-    (panel) => quietWhenGone(panel, lifetime),
+    (panel) => {
+      quietWhenGone(panel, lifetime);
+      panel.addEventListener(
+        SILENCE,
+        (event) => {
+          const { detail } = event as CustomEvent<number | null>;
+          silentSince = detail === null ? null : timeOfDay(detail);
+          say();
+        },
+        { signal: lifetime.signal },
+      );
+    },
     ".hpo-layout, .hpo-race-layout",
   );
   if (kernel !== null) {
@@ -107,13 +143,22 @@ export function connectionNotices<Model extends Record<string, unknown>>(
     const follow = (_kernel: unknown, status: string): void => {
       if (status === "connected") {
         cancel();
+        isBack = lostSince !== null;
         isLost = false;
-        setText(away, "");
+        lostSince = null;
+        say();
+        cancel = lifetime.after(ARRIVAL_MS + ANSWER_MS, () => {
+          isBack = false;
+          say();
+        });
       } else if (!isLost) {
         cancel();
         isLost = true;
-        const since = new Date().toTimeString().slice(0, "hh:mm".length);
-        cancel = lifetime.after(SHORT_MS, () => setText(away, awayWords(since)));
+        const since = timeOfDay(Date.now());
+        cancel = lifetime.after(SHORT_MS, () => {
+          lostSince = since;
+          say();
+        });
       }
     };
     kernel.connectionStatusChanged.connect(follow);

@@ -274,7 +274,7 @@ export function fakePage() {
 
 /** A model whose kernel has said `state`; `sent` is what was sent to it. */
 export function fakeModel(state) {
-  const listeners = { change: new Set(), "msg:custom": new Set() };
+  const listeners = { change: new Set(), "change:sent": new Set(), "msg:custom": new Set() };
   const sent = [];
   return {
     sent,
@@ -294,7 +294,9 @@ export function fakeModel(state) {
     /** Resolves when all views have been painted. */
     change: async (more) => {
       Object.assign(state, more);
-      for (const listener of listeners.change) listener();
+      for (const event of ["sent" in (more ?? {}) ? "change:sent" : "", "change"]) {
+        for (const listener of listeners[event] ?? []) listener();
+      }
       await Promise.resolve();
     },
   };

@@ -1,7 +1,7 @@
 // What a view has to end when it is removed: its painting, timers, and listeners beyond its own nodes.
 
 import type { AnyModel } from "@anywidget/types";
-import { goOnWhenConnectedAgain } from "./connection";
+import { askWhenSilent, goOnWhenConnectedAgain, type TellSilence } from "./connection";
 import { keepFocus } from "./focus";
 
 /** Number of updates that the kernel sends before it waits for an acknowledgement; the same as in the kernel. */
@@ -34,10 +34,13 @@ export class Lifetime {
   /**
    * Paints now and after every change of the model, and acknowledges updates: the first one, every second one, and the
    * last one. Several changes in a row, such as the traits of one update of the kernel, are painted once.
+   *
+   * @param tellSilence is told when updates of a search that goes on stop to come, and when they come again
    */
   paintOnChange<Model extends Record<string, unknown>>(
     model: AnyModel<Model>,
     paint: () => void,
+    tellSilence: TellSilence = () => {},
   ): void {
     let isScheduled = false;
     let putOff = (): void => {};
@@ -62,6 +65,7 @@ export class Lifetime {
     model.on("change", schedule);
     this.atEnd(() => model.off("change", schedule));
     this.atEnd(goOnWhenConnectedAgain(model));
+    this.atEnd(askWhenSilent(model, tellSilence));
     paint();
     acknowledge(model);
   }

@@ -22,7 +22,13 @@ import {
 
 function entry(title, state = {}, origin = {}) {
   const told = { title, search_id: `${title}-1`, status: "running", made_at: 1, ...state };
-  return entryOf((name) => told[name], { kernel: "k", path: "a.ipynb", isBusy: false, ...origin });
+  return entryOf((name) => told[name], {
+    kernel: "k",
+    path: "a.ipynb",
+    isBusy: false,
+    isAway: false,
+    ...origin,
+  });
 }
 
 const titles = (entries) => entries.map(({ title }) => title);
@@ -146,6 +152,13 @@ test("what another version of the package does not tell is left empty", () => {
   const known = entryOf((name) => ({ title: "a" })[name], { kernel: "k", path: "", isBusy: true });
   assert.deepEqual([known.curve, known.best, known.commands], [[], null, {}]);
   assert.equal(originWords(known), "no notebook · kernel busy");
+});
+
+test("a search whose kernel cannot be reached says so, as what is seen may be of before", () => {
+  assert.equal(
+    originWords(entry("a", {}, { isAway: true, isBusy: true })),
+    "a.ipynb · no connection",
+  );
 });
 
 test("progress says how many trials of how many, and how long it goes on where that is known", () => {

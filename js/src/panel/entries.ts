@@ -9,6 +9,8 @@ export interface Origin {
   /** Path of the notebook; empty where there is none. */
   path: string;
   isBusy: boolean;
+  /** There is no connection to the kernel, or what was missed without one has not come yet. */
+  isAway: boolean;
 }
 
 /** Where a search is kept that no panel of this page shows. */
@@ -70,7 +72,7 @@ export function journalEntry(found: Readonly<Record<string, unknown>>, folder: s
     made_at: typeof changed_at === "number" ? changed_at : 0,
     pill: problem ? { word: "cannot be read", look: "failed" } : entry.pill,
     status: problem ? "failed" : entry.status,
-    origin: { kernel: `journal ${folder}`, path: "", isBusy: false },
+    origin: { kernel: `journal ${folder}`, path: "", isBusy: false, isAway: false },
     journal: {
       folder,
       opens,
@@ -218,13 +220,14 @@ export function folderOf(path: string): string {
 }
 
 /** Where a search runs or is kept, in words. */
-export function originWords({ origin: { path, isBusy }, journal, made_at }: Entry): string {
+export function originWords({ origin, journal, made_at }: Entry): string {
   if (journal) {
     return (
       journal.problem || `${timeWords(made_at)}${journal.folder ? ` · ${journal.folder}` : ""}`
     );
   }
-  return `${path ? fileName(path) : "no notebook"}${isBusy ? " · kernel busy" : ""}`;
+  const state = origin.isAway ? " · no connection" : origin.isBusy ? " · kernel busy" : "";
+  return `${origin.path ? fileName(origin.path) : "no notebook"}${state}`;
 }
 
 /** Unix seconds as a local date and time. */

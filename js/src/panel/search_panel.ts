@@ -334,6 +334,7 @@ function kernelOf(beacon: Beacon): KernelWatch | null {
 class WatchedKernel implements KernelWatch {
   /** Whether it runs a cell; null before the first cell that began or ended here. */
   private runsCell: boolean | null = null;
+  isAway = false;
 
   constructor(private readonly kernel: Kernel.IKernelConnection) {}
 
@@ -357,11 +358,24 @@ class WatchedKernel implements KernelWatch {
     };
     this.kernel.statusChanged.connect(changed);
     this.kernel.iopubMessage.connect(onMessage);
-    const forget = [onKernelEnd(this.kernel, ended), onConnectedAgain(this.kernel, connectedAgain)];
+    const onConnection = (_kernel: unknown, status: string): void => {
+      if (status !== "connected") {
+        this.isAway = true;
+        changed();
+      }
+    };
+    this.kernel.connectionStatusChanged.connect(onConnection);
+    const onBack = (): void => {
+      this.isAway = false;
+      connectedAgain();
+      changed();
+    };
+    const forget = [onKernelEnd(this.kernel, ended), onConnectedAgain(this.kernel, onBack)];
     return () => {
       for (const end of forget) {
         end();
       }
+      this.kernel.connectionStatusChanged.disconnect(onConnection);
       this.kernel.iopubMessage.disconnect(onMessage);
       this.kernel.statusChanged.disconnect(changed);
     };

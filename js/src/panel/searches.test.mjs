@@ -45,6 +45,7 @@ function fakeKernel(id) {
   return {
     id,
     isBusy: false,
+    isAway: false,
     watching,
     watch(changed, ended, connectedAgain) {
       watching.changed.push(changed);
@@ -192,9 +193,8 @@ test("all searches of a kernel know whether it is busy from the one that is watc
   );
   announce(fakeBeacon({ title: "first" }), page);
   announce(fakeBeacon({ title: "second" }), page);
-  made[0].isBusy = true;
-  assert.deepEqual(
-    searches.entries.map(({ origin }) => origin.isBusy),
-    [true, true],
-  );
+  Object.assign(made[0], { isBusy: true, isAway: true });
+  for (const { origin } of searches.entries) {
+    assert.deepEqual([origin.isBusy, origin.isAway], [true, true]);
+  }
 });

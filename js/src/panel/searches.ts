@@ -8,8 +8,9 @@ import { type Entry, entryOf, type Origin } from "./entries";
 export interface KernelWatch {
   readonly id: string;
   readonly isBusy: boolean;
+  readonly isAway: boolean;
   /**
-   * Calls `changed` when the kernel becomes busy or idle, `ended` once, when it restarts, ends or is left, and
+   * Calls `changed` when the kernel becomes busy or idle, or its connection is lost, `ended` once, when it restarts, ends or is left, and
    * `connectedAgain` after its connection was lost.
    *
    * @returns ends it
@@ -100,6 +101,7 @@ export class Searches {
       kernel: kernel.id,
       path: this.pathOf(kernel.id),
       isBusy: kernel.isBusy,
+      isAway: kernel.isAway,
     };
     return entryOf((name: keyof BeaconState) => beacon.get(name), origin);
   }

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { type Interval, intervalSign, lineSign } from "../controls/series";
 import { Announcer } from "../lib/announcer";
+import { silenceAround } from "../lib/connection";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
@@ -129,7 +130,7 @@ const render: Render<Model> = ({ model, el }) => {
     namePlots();
   };
 
-  lifetime.paintOnChange(model, paint);
+  lifetime.paintOnChange(model, paint, silenceAround(root));
   el.append(root);
   return lifetime.end;
 };

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
 import { lineSign, seriesClass } from "../controls/series";
+import { silenceAround } from "../lib/connection";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import {
   element,
@@ -156,7 +157,7 @@ const render: Render<Model> = ({ model, el }) => {
       model.send({ kind: "command", name: command });
     }
   });
-  lifetime.paintOnChange(model, paint);
+  lifetime.paintOnChange(model, paint, silenceAround(root));
   el.append(root);
   return lifetime.end;
 };

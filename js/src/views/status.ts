@@ -6,6 +6,7 @@ import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets
 import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
+import { silenceAround } from "../lib/connection";
 import { element, isRepeatedClick, keepKeys, setAttribute, setKeys, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
@@ -245,7 +246,7 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   raise.addEventListener("click", () => model.send({ kind: "raise" }));
-  lifetime.paintOnChange(model, paint);
+  lifetime.paintOnChange(model, paint, silenceAround(root));
   el.append(root);
   return lifetime.end;
 };

@@ -284,6 +284,24 @@ def test_a_page_that_is_connected_again_gets_the_state_of_all_that_it_shows(sear
     assert {drawn.figure.comm, *(mark.comm for mark in drawn.figure.marks)} <= wire.touched()
 
 
+def test_questions_that_have_waited_for_a_connection_get_one_answer(clock, refresher, wire):
+    for _ in range(5):
+        wire.browser_says(refresher.flow.view, kind="connected")
+    assert len(wire.updates(refresher.flow.view)) == 1
+    clock.now += 5.0
+    wire.browser_says(refresher.flow.view, kind="connected")
+    assert len(wire.updates(refresher.flow.view)) == 2
+
+
+def test_a_page_knows_whether_the_next_update_comes_by_itself(refresher, search):
+    goes_on = []
+    for status in (SearchStatus.IDLE, SearchStatus.RUNNING, SearchStatus.PAUSED, SearchStatus.STOPPED):
+        search.set_status(status)
+        refresher.refresh()
+        goes_on.append(refresher.flow.view.goes_on)
+    assert goes_on == [False, True, True, False]
+
+
 @pytest.fixture
 def forgotten(search, wire, show):
     """A panel of a running search whose page has answered once, and then no more for ten seconds."""
