@@ -179,8 +179,10 @@ class ActiveTrial:
         reported = [f"{title}/{series}" for title, series in self.summaries]
         sentence = f"ended without reporting {objective.key!r}"
         if not reported:
-            nothing = "and returned nothing" if self.row.job is None else "nothing"  # a server's job returns nothing
-            return f"{sentence}; {reported_nothing or f'it reported {nothing}'}"
+            if reported_nothing is None and self.row.job is None:  # a server's job returns nothing anyway
+                how = f"return a number, or report {objective.key!r} with trial.report_scalar"
+                return f"returned and reported nothing: {how}"
+            return f"{sentence}; {reported_nothing or 'it reported nothing'}"
         return f"{sentence}, only other scalars. {near_match(objective.key, reported)}"
 
     def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:

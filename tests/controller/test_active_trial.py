@@ -107,8 +107,8 @@ def test_a_trial_with_all_its_objectives_is_judged_well(trial):
 
 
 def test_a_trial_that_reports_nothing_is_told_so(trial):
-    assert (
-        trial.validate_objectives(LOSS) == "ended without reporting 'validation/loss'; it reported and returned nothing"
+    assert trial.validate_objectives(LOSS) == (
+        "returned and reported nothing: return a number, or report 'validation/loss' with trial.report_scalar"
     )
     trial.row.job = "0a1b"
     assert trial.validate_objectives(LOSS) == "ended without reporting 'validation/loss'; it reported nothing"
