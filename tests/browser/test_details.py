@@ -65,6 +65,21 @@ def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details)
 
 
 @pytest.mark.slow
+def test_scalars_with_long_names_and_values_fit_beside_the_plot(opened, details):
+    opened.kernel("""[
+        search._trials.__setitem__(1, replace(search._trials[1], summary={
+            "validation set with a title that is long/" + "a_loss_whose_name_has_no_place_to_break_it" * 2:
+                [0.0123456789, 29, -1.234567e-300, 29, 1.7e308, 0, 30],
+        })), setattr(widget, 'selected', [0]), setattr(widget, 'selected', [1]),
+    ] and None""")
+    scalars = details.locator(".hpo-scalars")
+    expect(scalars).to_contain_text("has_no_place")
+    opened.screenshots_in_both_themes("details-long", details)
+    widths = scalars.evaluate("section => [section.scrollWidth, section.clientWidth]")
+    assert widths[0] == widths[1] < 420
+
+
+@pytest.mark.slow
 def test_curves_are_drawn_in_both_themes_and_widths_and_parameters_copied(opened, details, themes_and_widths):
     expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
         "widget._details.curves[0].removeprefix('M0 0')"

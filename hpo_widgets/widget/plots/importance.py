@@ -23,7 +23,7 @@ from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from hpo_widgets.search import Search
@@ -281,7 +281,7 @@ class ImportancePlot(Plot):
         self._found = found
         labels = text.labels(self.search.space.names)
         shares = dict(list(found.shares.items())[:MOST_BARS])
-        self._names = {_short(labels[name], place): name for place, name in enumerate(shares)}
+        self._names = _short_names({name: labels[name] for name in shares})
         # The axis goes up, and the most important one belongs to the top.
         names = list(self._names)[::-1]
         if list(self._x.domain) != names:
@@ -310,9 +310,12 @@ class ImportancePlot(Plot):
                 self.chosen = name
 
 
-def _short(label: str, place: int) -> str:
-    """Return a name that fits beside a bar; two long ones that begin alike stay apart by their places."""
-    return label if len(label) <= _MOST_NAME else f"{text.short(label, _MOST_NAME - 3)} {place + 1}"
+def _short_names(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return names that fit beside bars, to those of the parameters; what is still alike stays apart by its place."""
+    names: dict[str, str] = {}
+    for place, (name, cut) in enumerate(zip(labels, text.shorts([*labels.values()], _MOST_NAME), strict=True), start=1):
+        names[f"{text.short(cut, _MOST_NAME - 3)} {place}" if cut in names else cut] = name
+    return names
 
 
 def _sentence(found: Importances, by: str) -> str:

@@ -119,6 +119,15 @@ def test_the_axis_of_values_is_logarithmic_where_it_shows_more_or_is_asked_to_be
     assert plot.figures[0].y.axis.label == ("validation / loss (log)" if is_log else "validation / loss")
 
 
+def test_the_label_of_the_axis_of_values_fits_beside_it(show):
+    search = ScriptedSearch(titles=["validation"], series=["loss " * 20], signs=["min"])
+    search.add_trials([0.5])
+    label = show(HistoryPlot, search).figures[0].y.axis.label
+    assert label.startswith("validation / loss")
+    assert label.endswith("…")
+    assert len(label) <= 48
+
+
 def test_another_kind_of_axis_can_be_asked_for_later_and_leaves_no_widget_behind(show, wire, search):
     search.add_trials(OVER_DECADES)
     plot = show(HistoryPlot, search)

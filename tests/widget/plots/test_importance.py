@@ -11,6 +11,7 @@ from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRa
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import ImportancePlot, OptimizerWidget
+from hpo_widgets.widget.plots import importance
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, MOST_TRIALS, importances
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 
@@ -195,8 +196,15 @@ def test_names_that_are_long_and_alike_stay_apart(show):
         search.add_trial(point[names[0]], point)
     ended(search)
     plot = show(ImportancePlot, search)
-    assert len(bars(plot)) == 2
-    assert max(map(len, bars(plot))) <= 32
+    assert sorted(bars(plot)) == ["…a", "…b"]
+
+
+def test_names_that_cannot_be_told_apart_by_their_ends_have_their_places():
+    labels = {name: f"{name}{'x' * 60}" for name in ("ab", "ac", "b")}
+    labels["ad"] = f"ac{'x' * 60}y"
+    names = importance._short_names(labels)
+    assert sorted(names.values()) == sorted(labels)
+    assert max(map(len, names)) <= 32
 
 
 def test_the_bars_have_the_width_that_short_names_leave(show):
