@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
-from hpo_widgets._messages import short
+from hpo_widgets._messages import counted, short
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
@@ -151,7 +151,7 @@ class StopConditions:
         num_launched, strategy_name = state.num_launched, type(state.strategy).__name__
         limit = self._settings.total_max_jobs
         if limit is not None and num_launched >= limit:
-            return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
+            return StopReason("total_max_jobs", _budget_used(limit))
         if self.why_none_launched is not None:
             return self.why_none_launched
         error = proposals.error
@@ -164,7 +164,7 @@ class StopConditions:
             size = state.space.size
             has_tried_all = size is not None and num_launched >= size
             words = "every point of the space was tried" if has_tried_all else f"{strategy_name} has no further point"
-            return StopReason("space_exhausted", f"{words} ({num_launched} trials)")
+            return StopReason("space_exhausted", f"{words} ({counted(num_launched, 'trial')})")
         return None
 
     def why_nothing_left(self, num_launched: int) -> StopReason | None:
@@ -172,10 +172,7 @@ class StopConditions:
         settings, clock = self._settings, self._clock
         limit = settings.total_max_jobs
         if limit is not None and num_launched >= limit:
-            return StopReason(
-                "total_max_jobs",
-                f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
-            )
+            return StopReason("total_max_jobs", f"{_budget_used(limit)}; raise total_max_jobs to go on")
         wall_left = clock.wall_left
         if wall_left is not None and wall_left <= 0:
             return StopReason("optimization_time_limit", "the time limit has passed; set a new one to go on")
@@ -187,3 +184,7 @@ class StopConditions:
 
 def _the_last(error: str | None) -> str:
     return f"; the last: {short(' '.join(error.split()), _MOST_ERROR)}" if error else ""
+
+
+def _budget_used(limit: int) -> str:
+    return "the only trial of the budget was used" if limit == 1 else f"all {limit} trials of the budget were used"

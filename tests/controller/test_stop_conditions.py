@@ -160,6 +160,14 @@ def test_the_budget_of_jobs_ends_the_search_paused_or_not(conditions):
         assert (reason.code, reason.sentence) == ("total_max_jobs", "all 9 trials of the budget were used")
 
 
+def test_one_trial_is_told_of_in_the_singular(settings, conditions):
+    settings.total_max_jobs = 1
+    assert why_no_more(conditions, Proposals(), 1).sentence == "the only trial of the budget was used"
+    settings.total_max_jobs = None
+    exhausted = why_no_more(conditions, Proposals(is_exhausted=True), 1, size=1)
+    assert exhausted.sentence == "every point of the space was tried (1 trial)"
+
+
 def test_an_exhausted_space_ends_the_search_unless_it_is_paused_or_points_wait(conditions):
     exhausted = Proposals(is_exhausted=True)
     assert why_no_more(conditions, exhausted, is_paused=True) is None
