@@ -53,24 +53,12 @@ _logger = logging.getLogger("hpo_widgets")
 _said: set[str] = set()
 
 
-def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Open the file for its owner, in the best journal mode that its file system supports.
+def connect_owner(path: Path) -> sqlite3.Connection:
+    """Open the file for its owner, in the best journal mode that its file system supports; the caller closes it.
 
     A write may take long, and the file was read and checked before, so its queries may too.
-
-    Parameters
-    ----------
-    path
-        The file.
-    busy_timeout
-        Seconds to wait for a lock of another process.
-
-    Returns
-    -------
-    sqlite3.Connection
-        The connection; the caller closes it.
     """
-    connection = _connect(path, "rw", busy_timeout)
+    connection = _connect(path, "rw")
     try:
         limit_time(connection, math.inf)
         _set_journal_mode(connection, path)
@@ -80,23 +68,11 @@ def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Open the file read-only, also in a folder that cannot be written to.
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open the file read-only, also in a folder that cannot be written to; the caller closes it.
 
     A reader of a WAL file shares an index with the writer, ``-shm``, and creates it if it is missing. On read-only
     media the reader cannot; then there can be no writer either, and the file is read as it is.
-
-    Parameters
-    ----------
-    path
-        The file.
-    busy_timeout
-        Seconds to wait for a lock of another process.
-
-    Returns
-    -------
-    sqlite3.Connection
-        The connection; the caller closes it.
 
     Raises
     ------
@@ -104,7 +80,7 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
         When the last writes cannot be read where the file is.
     """
     try:
-        return _connect_and_read(path, "ro", busy_timeout)
+        return _connect_and_read(path, "ro")
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
@@ -112,8 +88,8 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
         if _size(path, "-journal"):
             # Its owner died in the middle of a write (without WAL). SQLite rolls such a write back as soon as any
             # process opens the file for writing.
-            _connect_and_read(path, "rw", busy_timeout).close()
-            return _connect_and_read(path, "ro", busy_timeout)
+            _connect_and_read(path, "rw").close()
+            return _connect_and_read(path, "ro")
         if _size(path, "-wal"):
             raise JournalError(
                 f"{path} cannot be read where it is: its last writes are still in {path.name}-wal and cannot be merged "
@@ -124,11 +100,11 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 def connect_still(path: Path) -> sqlite3.Connection:
     """Open a file that nobody writes, to read what is in the file itself, with no lock and no file beside it."""
-    return _connect_and_read(path, "ro&immutable=1", BUSY_TIMEOUT)
+    return _connect_and_read(path, "ro&immutable=1")
 
 
-def _connect_and_read(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
-    connection = _connect(path, mode, busy_timeout)
+def _connect_and_read(path: Path, mode: str) -> sqlite3.Connection:
+    connection = _connect(path, mode)
     try:
         # SQLite opens a file when it is first read.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -152,13 +128,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # The locks of `JournalReader` and the callers of `Journal` ensure that one thread at a time uses a connection.
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
-        timeout=busy_timeout,
+        timeout=BUSY_TIMEOUT,
         check_same_thread=False,
     )
     try:

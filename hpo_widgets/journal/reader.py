@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hpo_widgets.journal import schema
 from hpo_widgets.journal.connection import (
-    BUSY_TIMEOUT,
     QUERY_SECONDS,
     connect_reader,
     connect_still,
@@ -68,25 +67,17 @@ class JournalReader:
         The file.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, busy_timeout: float = BUSY_TIMEOUT) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = connection
-        self._busy_timeout = busy_timeout
         self._file = identity(path)
         self._search_id = Content(connection).search_id
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
     @classmethod
-    def open(cls, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> JournalReader:
-        """Open a journal read-only.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            The file.
-        busy_timeout : float
-            Seconds to wait when another process holds the file locked. Default: 5.
+    def open(cls, path: str | Path) -> JournalReader:
+        """Open a journal read-only; a file that another process holds locked is waited for for five seconds.
 
         Raises
         ------
@@ -95,9 +86,9 @@ class JournalReader:
         """
         path = Path(path).absolute()
         with explained(path, "read"):
-            connection = _connect_checked(path, busy_timeout)
+            connection = _connect_checked(path)
             try:
-                return cls(path, connection, busy_timeout)
+                return cls(path, connection)
             except BaseException:
                 connection.close()
                 raise
@@ -350,7 +341,7 @@ class JournalReader:
 
     def _follow_to_new_file(self, former: sqlite3.Connection) -> sqlite3.Connection:
         """Open the new file at the path, which the owner writes when its file was deleted or moved."""
-        connection = _connect_checked(self.path, self._busy_timeout)
+        connection = _connect_checked(self.path)
         is_same_search = False
         try:
             is_same_search = Content(connection).search_id == self._search_id
@@ -373,14 +364,14 @@ class JournalReader:
                 content.connection.execute("COMMIT")
 
 
-def _connect_checked(path: Path, busy_timeout: float) -> sqlite3.Connection:
+def _connect_checked(path: Path) -> sqlite3.Connection:
     """Open a journal to read and check that it is one."""
     schema.check_file(path)
     if not has_log(path):
         # No process has it open. Checked like this, a file that is refused gets no files beside it.
         with closing(connect_still(path)) as still:
             schema.check_connection(still, path)
-    connection = connect_reader(path, busy_timeout)
+    connection = connect_reader(path)
     try:
         schema.check_connection(connection, path)
     except BaseException:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from hpo_widgets.journal import lease, schema
 from hpo_widgets.journal.batch import BatchMaker, Given
 from hpo_widgets.journal.connection import (
-    BUSY_TIMEOUT,
     OpenFiles,
     connect_owner,
     remove,
@@ -66,12 +65,12 @@ class Journal:
         owner: lease.Owner,
         hold: lease.LeaseHold,
         former: State,
-        busy_timeout: float,
     ) -> None:
         self.path = path
         self.last_owner_seen = None if former.owner is None else former.owner.heartbeat
         self._connection: sqlite3.Connection | None = connection
-        self._busy_timeout = busy_timeout
+        self._busy_timeout: float | None = None
+        """What `set_busy_timeout` was given; None before."""
         self._lost = ""
         """Why nothing is written any more, once another file has taken the path; empty before."""
         self._owner = owner
@@ -91,9 +90,7 @@ class Journal:
         self._metrics: dict[tuple[str, str], int] = {pair: key for key, pair in enumerate(content.metrics(), start=1)}
 
     @classmethod
-    def create(
-        cls, path: str | Path, search_id: str, header: Mapping[str, Any], *, busy_timeout: float = BUSY_TIMEOUT
-    ) -> Journal:
+    def create(cls, path: str | Path, search_id: str, header: Mapping[str, Any]) -> Journal:
         """Make the journal of a new search and own it.
 
         Parameters
@@ -105,8 +102,6 @@ class Journal:
             See `new_search_id`.
         header : mapping
             What the search is, JSON values: name, space, objectives, arguments, group.
-        busy_timeout : float
-            Seconds to wait when another process holds the file locked. Default: 5.
 
         Raises
         ------
@@ -135,9 +130,9 @@ class Journal:
                     insert_state(new, owner)
                 _put_in_place(made, path)
                 made = path
-                connection = connect_owner(path, busy_timeout)
+                connection = connect_owner(path)
                 try:
-                    return cls(path, connection, owner, hold, State(None, Totals()), busy_timeout)
+                    return cls(path, connection, owner, hold, State(None, Totals()))
                 except BaseException:
                     connection.close()
                     raise
@@ -149,7 +144,7 @@ class Journal:
             raise
 
     @classmethod
-    def open(cls, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT, whole: bool = True) -> Journal:
+    def open(cls, path: str | Path, *, whole: bool = True) -> Journal:
         """Own a journal that nobody owns any more, to continue its search.
 
         Trials that were running when the last owner died are left as they are; see `abort_interrupted`.
@@ -158,8 +153,6 @@ class Journal:
         ----------
         path : str or pathlib.Path
             The file.
-        busy_timeout : float
-            Seconds to wait when another process holds the file locked. Default: 5.
         whole : bool
             Read every page of the file first, so that a damaged one is not touched. Default: True. It takes longer
             the larger the file is, and a process that has owned the journal before need not do it again.
@@ -176,14 +169,14 @@ class Journal:
         path = Path(path).absolute()
         # First as a reader: a file that is damaged, too new or in use must stay untouched, and SQLite may change a file
         # as soon as it opens it for writing.
-        with JournalReader.open(path, busy_timeout=busy_timeout) as reader:
+        with JournalReader.open(path) as reader:
             lease.refuse_living(reader.owner(), path)
             if whole:
                 reader.check_whole()
         owner = lease.Owner.here()
         hold = lease.hold(owner)
         with explained(path, "opened"):
-            connection = connect_owner(path, busy_timeout)
+            connection = connect_owner(path)
             try:
                 schema.check_connection(connection, path)
                 # A write transaction, so that of two processes that try to own it only one succeeds.
@@ -191,7 +184,7 @@ class Journal:
                     former = read_state(connection)
                     lease.refuse_living(former.owner, path)
                     put_state(connection, State(owner, former.totals))
-                return cls(path, connection, owner, hold, former, busy_timeout)
+                return cls(path, connection, owner, hold, former)
             except BaseException:
                 _leave(connection, owner)
                 raise
@@ -320,7 +313,9 @@ class Journal:
                     f"{error}"
                 ) from error
             self._connection = None
-            self._connection = connect_owner(self.path, self._busy_timeout)
+            self._connection = connect_owner(self.path)
+            if self._busy_timeout is not None:
+                _set_busy_timeout(self._connection, self._busy_timeout)
             # The first read makes the log.
             read_state(self._connection)
             self._files = OpenFiles(self.path)
@@ -346,10 +341,10 @@ class Journal:
         raise JournalError(self._lost)
 
     def set_busy_timeout(self, seconds: float) -> None:
-        """Change how long a write waits when another process holds the file locked."""
+        """Change how long a write waits when another process holds the file locked; five seconds before."""
         self._busy_timeout = seconds
         with self._using() as connection:
-            connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+            _set_busy_timeout(connection, seconds)
 
     def close(self) -> None:
         """Give the lease back and close the files. May be called twice.
@@ -430,6 +425,10 @@ class Journal:
             f"{who} has taken over {self.path}, because this one gave no sign of life for too long. Nothing more is "
             "written from here; view the journal to follow the search there."
         )
+
+
+def _set_busy_timeout(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _leave(connection: sqlite3.Connection, owner: lease.Owner) -> None:

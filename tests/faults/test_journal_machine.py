@@ -41,7 +41,8 @@ class FaultyJournal(RuleBasedStateMachine):
         self.line = table.line("journal written, killed, full, locked, deleted, in any order")
         self.folder = Path(tempfile.mkdtemp())
         self.num_lives = 0
-        self.journal = Journal.create(self.folder / "0" / "one.sqlite", "one", {"name": "one"}, busy_timeout=0.01)
+        self.journal = Journal.create(self.folder / "0" / "one.sqlite", "one", {"name": "one"})
+        self.journal.set_busy_timeout(0.01)
         self.rows = {}
         self.scalars = {}
         self.num_events = 0
@@ -82,7 +83,8 @@ class FaultyJournal(RuleBasedStateMachine):
         self.journal.close()
         path = left / self.journal.path.name
         change_owner(path, pid=2**22 - 1, token="dead")
-        self.journal = Journal.open(path, busy_timeout=0.01)
+        self.journal = Journal.open(path)
+        self.journal.set_busy_timeout(0.01)
         aborted = self.journal.abort_interrupted()
         running = [number for number, each in self.rows.items() if each.state == TrialState.RUNNING]
         assert aborted == sorted(running)
@@ -94,7 +96,8 @@ class FaultyJournal(RuleBasedStateMachine):
     @rule()
     def be_closed_and_opened(self):
         self.journal.close()
-        self.journal = Journal.open(self.journal.path, busy_timeout=0.01)
+        self.journal = Journal.open(self.journal.path)
+        self.journal.set_busy_timeout(0.01)
 
     @rule(value=VALUES)
     def find_the_disk_full(self, value):

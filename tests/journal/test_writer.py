@@ -137,7 +137,8 @@ except JournalError as error:
 
 
 def test_a_locked_file_is_waited_for_and_then_said_to_be_locked(directory, make_row):
-    with Journal.create(directory, "locked", {}, busy_timeout=0.05) as journal:
+    with Journal.create(directory, "locked", {}) as journal:
+        journal.set_busy_timeout(0.05)
         with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(JournalBusy, match="another program holds it locked"):
@@ -166,13 +167,14 @@ def test_a_lock_that_is_released_in_time_is_not_noticed(journal, make_row):
     holder.join(30)
 
 
-def test_opening_a_locked_file_says_so(directory):
+def test_opening_a_locked_file_says_so(directory, monkeypatch):
+    monkeypatch.setattr("hpo_widgets.journal.connection.BUSY_TIMEOUT", 0.05)
     Journal.create(directory, "locked", {}).close()
     path = find("locked", directory)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalBusy, match="locked"):
-            Journal.open(path, busy_timeout=0.05)
+            Journal.open(path)
         other.execute("ROLLBACK")
     Journal.open(path).close()
 

@@ -6,7 +6,6 @@ import re
 import sqlite3
 import threading
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from hpo_widgets import (
 )
 from hpo_widgets.controller import controller, recorder
 from hpo_widgets.journal import (
-    Journal,
     JournalBusy,
     JournalDamaged,
     JournalError,
@@ -459,7 +457,7 @@ def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_runn
 
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     ended._controller.state.settings.total_max_jobs = 5
-    monkeypatch.setattr(Journal, "open", staticmethod(partial(Journal.open, busy_timeout=0.02)))
+    monkeypatch.setattr("hpo_widgets.journal.connection.BUSY_TIMEOUT", 0.02)
     with locked(ended.journal_path), pytest.raises(JournalBusy, match="holds it locked"):
         ended.start()
     assert not ended.is_running()
