@@ -55,24 +55,6 @@ class TestTimes:
         api(f"tasks.{operation}", task=task)
         assert api.read(task)["completed"] > first["completed"]
 
-    def test_a_stop_notes_no_end(self, api):
-        task = api.task()
-        api("tasks.started", task=task)
-        api("tasks.stop", task=task, force=True)
-        assert "completed" not in api.read(task)
-
-
-def test_a_late_completion_beats_an_abort_and_not_a_failure(api):
-    task = api.task()
-    api("tasks.started", task=task)
-    api("tasks.stopped", task=task)
-    api("tasks.completed", task=task)
-    assert api.read(task)["status"] == "completed"
-    failed = api.task()
-    api("tasks.started", task=failed)
-    api("tasks.failed", task=failed)
-    assert api.error("tasks.completed", task=failed)[:2] == (400, 110)
-
 
 def test_a_completion_may_publish(api):
     task = api.task()
@@ -148,13 +130,6 @@ class TestReset:
         api("tasks.reset", task=task, clear_all=True)
         found = api.read(task)
         assert (found["script"]["entry_point"], found["configuration"]) == ("", {})
-
-    def test_after_a_reset_a_trials_completion_is_refused_and_a_start_is_not(self, api):
-        task = api.task()
-        api("tasks.started", task=task)
-        api("tasks.reset", task=task)
-        assert api.error("tasks.completed", task=task)[:2] == (400, 110)
-        api("tasks.started", task=task)
 
 
 class TestDeletion:
