@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,10 +12,10 @@ import numpy as np
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name, has_dict_form
-from hpo_widgets.parameters.choices import ChoiceTable, as_values, choice_label
+from hpo_widgets.parameters.choices import ChoiceTable, choice_label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 @has_dict_form
@@ -47,7 +48,7 @@ class DiscreteParameterRange(LeafParameter):
     def __init__(self, name: str, values: Sequence[Any] = ()) -> None:
         check_name(name)
         object.__setattr__(self, "name", name)
-        listed = as_values(name, values)
+        listed = self._listed(values)
         if not listed:
             raise ValueError(f"{name!r} has no values to choose from: list at least one")
         try:
@@ -57,6 +58,17 @@ class DiscreteParameterRange(LeafParameter):
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "values", table.values)
         object.__setattr__(self, "_allowed", tuple(range(len(table.values))))
+
+    def _listed(self, values: Any) -> list[Any]:
+        """Return what was given as a list of choices, or say why it is none."""
+        if isinstance(values, np.ndarray):
+            return list(values.tolist())
+        if isinstance(values, (str, bytes, Mapping, set, frozenset)) or not isinstance(values, Iterable):
+            kind = type(values).__name__
+            raise TypeError(
+                f"the choices of {self.name!r} must be a list or tuple (order matters), got {kind} {values!r}"
+            )
+        return list(values)
 
     @property
     def declared(self) -> tuple[Any, ...]:
@@ -122,7 +134,7 @@ class DiscreteParameterRange(LeafParameter):
         if limits is not None:
             raise ValueError(f"{self.name!r} is a choice: its declared values are its limit, leave it out of limits")
         try:
-            listed = as_values(self.name, range)
+            listed = self._listed(range)
         except TypeError as error:
             raise ValueError(str(error)) from error
         if not listed:

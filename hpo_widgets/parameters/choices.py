@@ -6,14 +6,14 @@ import functools
 import math
 import pickle
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import printable, short
 from hpo_widgets.parameters.base import python_value
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
 
 _SCALARS = (bool, int, float, str, bytes, type(None))
 _LABEL_LENGTH = 60
@@ -179,32 +179,3 @@ def from_json(form: Mapping[str, Any]) -> Any:
     if kind == "dict":
         return {key: from_json(item) for key, item in value.items()}
     return value
-
-
-def as_values(name: str, values: Any) -> Sequence[Any]:
-    """Return what was given as a list of choices, or say why it is none.
-
-    Parameters
-    ----------
-    name
-        The parameter's name, for the message.
-    values
-        What was given: a list, a tuple, an array, or anything else that can be listed in order.
-
-    Returns
-    -------
-    sequence
-        The choices.
-
-    Raises
-    ------
-    TypeError
-        When `values` is a single string, a set, a mapping or not iterable.
-    """
-    if isinstance(values, np.ndarray):
-        return list(values.tolist())
-    if isinstance(values, (str, bytes, Mapping, set, frozenset)) or not isinstance(values, Iterable):
-        raise TypeError(
-            f"the choices of {name!r} must be a list or tuple (order matters), got {type(values).__name__} {values!r}"
-        )
-    return list(values)
