@@ -82,6 +82,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
+    """Have a test fail of whose page the browser has complained, or in which a text has become a part of the page.
+
+    A test that has the browser complain forgets that at its end.
+    """
+    result = yield
+    for name in ("notebook", "opened", "viewer"):
+        if name in pyfuncitem.funcargs:
+            shown = pyfuncitem.funcargs[name]
+            assert shown.complaints() == []
+            assert not shown.page.evaluate("() => window.hit || document.querySelector('img[src=x]') !== null")
+    return result
+
+
 # Closes what is shown and deletes every name; whether with them each search and race has gone that a panel has shown.
 FORGET = """[
     __import__('ipywidgets').Widget.close_all(),
@@ -214,7 +229,7 @@ def panel(run_anew: Notebook) -> Locator:
 
 @pytest.fixture
 def open_saved(browser: Browser) -> Iterator[Callable[..., SavedPage]]:
-    """``open_saved(path, scheme="light")`` gives a `SavedPage` that is closed after the test."""
+    """``open_saved(path, scheme="light")`` gives a `SavedPage`, of which the browser has nothing to complain."""
     pages: list[SavedPage] = []
 
     def open_one(path: pathlib.Path, scheme: str = "light") -> SavedPage:
@@ -224,3 +239,4 @@ def open_saved(browser: Browser) -> Iterator[Callable[..., SavedPage]]:
     yield open_one
     for page in pages:
         page.close()
+    assert [page.complaints for page in pages] == [[]] * len(pages)

@@ -25,9 +25,13 @@ PATIENCE = 120.0
 a part of a minute on a machine that has other things to do."""
 _COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests to other machines, whose names it does not resolve.
-# The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
-# its model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`).
-HARMLESS = ("net::ERR_NAME_NOT_RESOLVED", "Failed to load resource", "[anywidget] Failed to initialize model.")
+# The third is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module
+# repairs its model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`). The last is JupyterLab's own:
+# it asks a kernel that is being ended, or whose page is being left, for the state of its debugger.
+HARMLESS = (
+    "net::ERR_NAME_NOT_RESOLVED", "Failed to load resource", "[anywidget] Failed to initialize model.",
+    "Could not restore the debugger state",
+)  # fmt: skip
 
 
 @dataclass

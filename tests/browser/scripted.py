@@ -18,6 +18,8 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, SpacePanel, save_html
 """
+MARKUP = "<img src=x onerror=window.hit=1>"
+"""Is to be text wherever it is shown; conftest.py looks whether it was after each test."""
 DIGITS = 'name="digits", jobs=200, wall_minutes=5'
 
 

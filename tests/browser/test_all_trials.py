@@ -44,7 +44,6 @@ def test_pages_are_turned_and_sorted_in_the_kernel(opened, panel):
     expect(heading).to_have_attribute("aria-sort", "descending")
     best = opened.kernel("int(np.argmax(search.snapshot().values[:, 0]))")
     expect(names(panel).first).to_have_text(f"#{best}")
-    assert opened.complaints() == []
 
 
 @pytest.mark.slow
@@ -97,4 +96,3 @@ def test_both_themes_and_widths(opened, panel, themes_and_widths):
     panel.locator(".hpo-table-columns > summary").click()
     for name in themes_and_widths(1500):
         opened.screenshot(f"all-trials-{name}", panel)
-        assert opened.complaints() == []

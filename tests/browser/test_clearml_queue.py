@@ -89,7 +89,6 @@ def test_a_pause_and_a_narrowed_range_reach_what_waits_in_the_queue(notebook):
     assert notebook.kernel("optimizer.counts[2] == optimizer.budget.jobs.used == 6")
     expect(panel.get_by_text("6 of 6 done")).to_be_visible()
     notebook.screenshots_in_both_themes("queue-ended", panel)
-    assert not notebook.complaints()
 
 
 @pytest.mark.slow
@@ -126,4 +125,3 @@ def test_a_panel_leads_to_the_task_of_its_search(notebook):
     expect(view.get_by_role("link", name="Task")).to_have_count(0)
     notebook.screenshots_in_both_themes("queue-task-text", view)
     notebook.kernel("optimizer.stop()")
-    assert not notebook.complaints()

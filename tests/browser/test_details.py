@@ -7,7 +7,7 @@ import ast
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.scripted import panel_of, wait_for_commands
+from tests.browser.scripted import MARKUP, panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,6 @@ search._trials[:] = [replace(trial, source=Curves(), summary=summary) for trial 
 """,
     panel=", selected=[1]",
 )
-MARKUP = "<img src=x onerror=window.hit=1>"
 
 
 @pytest.fixture
@@ -55,13 +54,11 @@ def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details)
     assert opened.kernel("list(search.trial(1).tags)") == ["baseline", MARKUP]
     details.get_by_role("button", name=f"Remove the tag {MARKUP}").click()
     opened.wait_kernel("search.trial(1).tags == ('baseline',)")
-    assert opened.page.evaluate("() => window.hit") is None
     # What is typed belongs to its trial, whatever is selected meanwhile.
     note.fill("of trial 1")
     opened.kernel("setattr(widget, 'selected', [2])")
     opened.wait_kernel("search.trial(1).note == 'of trial 1'")
     assert opened.kernel("search.trial(2).note") == ""
-    assert opened.complaints() == []
 
 
 @pytest.mark.slow
@@ -88,7 +85,6 @@ def test_curves_are_drawn_in_both_themes_and_widths_and_parameters_copied(opened
     for name in themes_and_widths(1800):
         expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
         opened.screenshot(f"details-{name}", opened.panel())
-        assert opened.complaints() == []
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     with opened.longer(2000):  # for which the button says so
         details.get_by_role("button", name="Copy as dict").click()

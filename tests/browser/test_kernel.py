@@ -164,7 +164,6 @@ def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(run
     expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
     expect(panel.get_by_role("group", name="lr").locator(".hpo-rug path").first).to_be_attached()
     running.screenshot("space-steered", panel)
-    assert running.complaints() == []
 
 
 @pytest.mark.slow
@@ -183,6 +182,7 @@ def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_o
     # The panel in the new page steers.
     lower.press("PageUp")
     running.wait_kernel("len(optimizer.epochs) == 2")
+    running.console_errors.clear()  # of widgets that the kernel told of before the page that was left had made them
 
 
 # What a module that takes over two seconds to load meets: the time that anywidget gives it is over at once.

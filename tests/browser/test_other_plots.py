@@ -45,7 +45,6 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
     notebook.wait_kernel("widget.plots['Slices'].parameters[0] == 'dropout'")
-    assert notebook.complaints() == []
 
 
 THREE = panel_of(
@@ -77,7 +76,6 @@ def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(note
     click_dot(panel.locator(".bqplot:visible .dot[style*='surface']").first)
     notebook.wait_kernel("len(widget.selected) == 1")
     assert notebook.kernel("widget.selected[0]") in rimmed
-    assert notebook.complaints() == []
 
 
 MAP = panel_of(
@@ -125,7 +123,6 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     notebook.wait_kernel("plot.y == 'layers'")
     notebook.kernel("setattr(plot, 'x', 'activation')")
     expect(panel.get_by_label("x", exact=True)).to_have_value("activation")
-    assert notebook.complaints() == []
 
 
 CURVES = panel_of(
@@ -176,7 +173,6 @@ def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
     notebook.kernel("setattr(plot, 'scalar', 'validation/loss')")
     expect(panel.get_by_label("scalar", exact=True)).to_have_value("validation / loss")
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
-    assert notebook.complaints() == []
 
 
 OBJECTIVES = panel_of(
@@ -219,7 +215,6 @@ def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboa
         rest(panel)
         notebook.screenshots_in_both_themes(f"objective-{title.lower()}", panel)
     assert notebook.kernel("widget.selected") == [7]
-    assert notebook.complaints() == []
     notebook.kernel("search.command('stop')")
     notebook.load_again()
     for title, about in ABOUT.items():

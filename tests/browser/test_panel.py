@@ -10,12 +10,11 @@ from playwright.sync_api import expect
 from tests.browser.hand import button, drag, hover_dot, middle, press_keys
 from tests.browser.looks import CUT_OFF, unreadable
 from tests.browser.notebook import rest
-from tests.browser.scripted import DIGITS, commands, panel_of, wait_for_commands
+from tests.browser.scripted import DIGITS, MARKUP, commands, panel_of, wait_for_commands
 
 pytestmark = pytest.mark.browser
 
 PANEL = panel_of(f"{DIGITS}, limits={{'dropout': (0.0, 0.8)}}")
-MARKUP = "<img src=x onerror=window.hit=1>"
 WIDGETS = "len(__import__('ipywidgets').Widget.widgets)"
 
 
@@ -25,7 +24,6 @@ def test_what_is_behind_a_tab_is_made_when_somebody_looks(opened, panel):
     panel.get_by_role("tab", name="Slices").click()
     expect(panel.locator(".hpo-slices-host .bqplot:visible").first).to_be_visible()
     assert before < opened.kernel(WIDGETS) < 200  # of all tabs it would be about 380
-    assert opened.complaints() == []
 
 
 def test_a_drag_is_one_command_moved_by_nothing_but_the_hand_and_given_up_by_escape(opened, panel):
@@ -58,7 +56,6 @@ def test_a_drag_is_one_command_moved_by_nothing_but_the_hand_and_given_up_by_esc
     [[name, ranges]] = wait_for_commands(opened, 2)[1:]
     assert name == "set_ranges"
     assert ranges == {"dropout": [pytest.approx(0.5, abs=0.01), 0.5]}
-    assert opened.complaints() == []
 
 
 def test_keys_move_a_handle_page_keys_by_large_steps_and_follow_up_as_one_command(opened, panel):
@@ -210,7 +207,6 @@ def test_trials_are_drawn_failed_ones_on_their_lane_and_named_under_the_pointer(
         "[search.add_trial(state=TrialState.FAILED, error='no'), search.add_trial(0.3, state=TrialState.PRUNED)]"
     )
     expect(dots).to_have_count(6)
-    assert opened.complaints() == []
 
 
 @pytest.mark.slow
@@ -231,7 +227,6 @@ def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
     space, plot = side.locator(".hpo-space").bounding_box(), side.locator(".hpo-plot-host").first.bounding_box()
     assert plot["y"] >= space["y"] + space["height"] - 1
     notebook.screenshot("panel-side-view")
-    assert notebook.complaints() == []
 
 
 @pytest.mark.slow
@@ -253,6 +248,7 @@ def test_what_is_drawn_behind_another_tab_of_jupyterlab_is_whole_when_it_is_seen
         shown = figure.bounding_box()
         assert shown["width"] > 200
         assert shown["height"] > 100
+    notebook.console_errors.clear()  # what bqplot says of figures that it draws where they have no size
 
 
 # Moves the view of an output to the right of its notebook.
@@ -330,7 +326,6 @@ display(*parts)
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.wait_for_timeout(300)
     notebook.screenshot("parts-alone")
-    assert notebook.complaints() == []
 
 
 def test_text_of_a_search_is_never_html(notebook):
@@ -363,8 +358,6 @@ widget
         # Each mark has a tooltip of its own.
         notebook.page.mouse.move(1, 1)
         expect(tip).to_have_count(0)
-    assert notebook.page.locator("img[src=x]").count() == 0
-    assert notebook.page.evaluate("() => window.hit") is None
 
 
 # In the dark theme too, where test_table.py looks at both.
@@ -380,7 +373,6 @@ def test_all_can_be_read(opened, panel):
     opened.page.wait_for_timeout(300)
     opened.screenshots_in_both_themes("panel", panel)
     assert unreadable(panel) == {}
-    assert opened.complaints() == []
 
 
 def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel):

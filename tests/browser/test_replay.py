@@ -103,4 +103,3 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
     notebook.wait_kernel(f"abs(played.position - 0.6 * {whole}) < 1e-6")
     assert_accessible(notebook, panel, "replay", (1400, 972, 600))
     notebook.kernel("(panel.close(), played.close())")
-    assert notebook.complaints() == []
