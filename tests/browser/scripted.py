@@ -16,7 +16,7 @@ from hpo_widgets.parameters import *
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget, SpacePanel, save_html
+from hpo_widgets.widget import OptimizerWidget, SpacePanel
 """
 MARKUP = "<img src=x onerror=window.hit=1>"
 """Is to be text wherever it is shown; conftest.py looks whether it was after each test."""

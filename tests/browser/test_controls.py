@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_again, drag
+from tests.browser.looks import cut_off
 from tests.browser.notebook import rest
 from tests.browser.scripted import commands, panel_of, wait_for_commands
 
@@ -197,13 +198,7 @@ def test_waiting_fits_a_narrow_panel(opened, panel):
     opened.screenshots_in_both_themes("wait", panel)
     panel.evaluate("panel => { panel.style.width = '400px'; window.dispatchEvent(new Event('resize')); }")
     rest(panel)
-    cut = panel.evaluate(
-        """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
-             node.offsetParent && !node.closest('.hpo-hidden') &&
-             node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
-             .map(node => node.outerHTML)"""
-    )
-    assert cut == []
+    assert cut_off(panel) == []
     opened.screenshots_in_both_themes("wait-narrow", panel)
 
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_dot
+from tests.browser.looks import cut_off
 from tests.browser.notebook import VIEWPORT, rest
 from tests.browser.scripted import commands, panel_of, wait_for_commands
 
@@ -238,11 +239,7 @@ def test_the_bars_fit_a_wide_and_a_narrow_panel(opened, panel, slices):
         opened.set_panel_width(width)
         opened.screenshots_in_both_themes(f"gestures-{width}", panel)
         rest(panel)
-        wide = panel.evaluate(
-            """panel => [...panel.querySelectorAll('.hpo-filter-bar, .hpo-box, .hpo-point')]
-                 .filter(node => node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).length"""
-        )
-        assert wide == 0
+        assert cut_off(panel) == []
     opened.page.set_viewport_size(VIEWPORT)
 
 

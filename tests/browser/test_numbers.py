@@ -74,18 +74,3 @@ def test_a_plot_that_scrolls_has_the_table_where_it_is_seen(opened, filled):
     opened.screenshot("numbers-slices", filled)
     page.keyboard.press("Escape")
     expect(toggle).to_be_focused()
-
-
-@pytest.mark.slow
-def test_a_saved_page_has_the_numbers_without_a_kernel(opened, filled, open_saved, tmp_path):
-    path = tmp_path / "page.html"
-    opened.kernel(f"str(save_html(widget, {str(path)!r}))")
-    shown = open_saved(path)
-    toggle = shown.page.get_by_role("button", name="numbers").filter(visible=True)
-    toggle.press("Enter")
-    numbers = shown.page.get_by_role("table", name="Numbers of History")
-    expect(numbers.get_by_role("rowheader")).to_have_count(200)
-    expect(shown.page.get_by_role("button", name="Update").filter(visible=True)).to_have_attribute(
-        "aria-disabled", "true"
-    )
-    shown.screenshot("numbers-saved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import bqplot
@@ -13,6 +14,7 @@ from hpo_widgets import StrategyRace, UniformParameterRange
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import branin
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
 from tests.browser.notebook import rest
@@ -37,21 +39,12 @@ def panel():
     panel.close()
 
 
-def test_a_page_shows_plots_without_kernel_and_network(tmp_path, open_saved):
-    saved = save_html(figure(), tmp_path / "page.html")
-
-    shown = open_saved(saved.path)
+def test_a_page_shows_plots_without_kernel_and_network_and_dots_stand_above_their_ticks(tmp_path, open_saved):
+    shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
     expect(shown.page.locator(".bqplot .axis")).to_have_count(2)
     assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
-
-
-@pytest.mark.slow
-def test_dots_stand_above_their_ticks(tmp_path, open_saved):
-    shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
-
-    shown.page.locator(".bqplot .dot").nth(3).wait_for()
     rest(shown.page.locator(".bqplot"))
     first_dot, *_, last_dot = [middle(dot)[0] for dot in shown.page.locator(".bqplot .dot").all()]
     ticks = [middle(tick)[0] for tick in shown.page.locator(".bqplot .axis >> nth=0 >> .tick text").all()]
@@ -60,22 +53,67 @@ def test_dots_stand_above_their_ticks(tmp_path, open_saved):
     assert last_dot == pytest.approx(max(ticks), abs=2)
 
 
-def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, open_saved, panel):
+def test_the_whole_panel_is_shown_a_name_stays_text_and_no_kernel_is_missed(tmp_path, open_saved, panel):
     shown = open_saved(save_html(panel, tmp_path / "page.html", title=NASTY).path)
 
     shown.page.get_by_text(NASTY).first.wait_for()
     shown.page.locator(".bqplot .axis").first.wait_for()
     assert shown.page.title() == NASTY
+    assert shown.page.get_by_role("alert").filter(visible=True).all_inner_texts() == []
+    status = shown.page.locator(".hpo-status-body")
+    assert status.evaluate("element => getComputedStyle(element).opacity") == "1"
+
+
+class Output:
+    """What a trial has printed."""
+
+    def scalars(self, number):
+        return []
+
+    def page(self, number):
+        return None
+
+    def output(self, number):
+        return "", "", "Traceback (most recent call last)"
 
 
 @pytest.mark.slow
-def test_a_page_tells_of_no_lost_kernel_and_hides_nothing(tmp_path, open_saved, panel):
+def test_a_page_shows_what_was_tried_the_table_details_and_numbers_with_commands_off(tmp_path, open_saved):
+    search = ScriptedSearch()
+    search.add_trials([0.5 - number / 1000 for number in range(250)])
+    point = {"dropout": 0.25, "layers": 3, "activation": "tanh"}
+    search.add_trial(0.1, {"lr": 0.09, **point})
+    search.add_trial(state=TrialState.FAILED, error="ValueError")
+    search._trials[:] = [dataclasses.replace(trial, source=Output()) for trial in search._trials]
+    panel = OptimizerWidget(search, selected=[251], top_k=6)
     shown = open_saved(save_html(panel, tmp_path / "page.html").path)
+    panel.close()
 
-    status = shown.page.locator(".hpo-status-body")
-    status.wait_for()
-    assert shown.page.get_by_role("alert").filter(visible=True).all_inner_texts() == []
-    assert status.evaluate("element => getComputedStyle(element).opacity") == "1"
+    page = shown.page
+    lr = page.get_by_role("group", name="lr")
+    expect(lr.locator(".hpo-rug path.hpo-level-8")).to_have_count(1)
+    expect(lr.locator(".hpo-rug-best")).to_have_attribute("title", "best trial #250 at 0.09")
+    expect(page.get_by_role("checkbox", name="tanh,")).to_be_visible()
+    expect(lr.get_by_role("slider", name="lr, lower end")).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_role("note")).to_have_count(0)
+
+    rows = page.locator(".hpo-table tbody tr")
+    expect(rows).to_have_count(7)
+    expect(page.locator(".hpo-details")).to_contain_text("Traceback")
+    of_details = page.locator(".hpo-details").get_by_role("button", name="Retry", exact=True)
+    for retry in (page.get_by_role("button", name="Retry trial 251"), of_details):
+        expect(retry).to_have_attribute("aria-disabled", "true")
+    rows.first.click()
+    expect(rows.last).to_have_attribute("aria-selected", "true")
+    page.get_by_role("columnheader", name="trial").get_by_role("button").click()
+    expect(rows.first).not_to_have_attribute("aria-selected", "true")
+
+    page.get_by_role("button", name="numbers").filter(visible=True).press("Enter")
+    numbers = page.get_by_role("table", name="Numbers of History")
+    expect(numbers.get_by_role("rowheader")).to_have_count(200)
+    update = page.get_by_role("button", name="Update").filter(visible=True)
+    expect(update).to_have_attribute("aria-disabled", "true")
+    shown.screenshot("panel-saved")
 
 
 @pytest.mark.slow
@@ -115,16 +153,7 @@ def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
-def test_a_page_follows_the_colour_scheme(tmp_path, open_saved, scheme, is_dark):
-    shown = open_saved(save_html(figure(), tmp_path / "page.html").path, scheme)
-
-    background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == is_dark
-
-
-@pytest.mark.slow
-def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, open_saved, panel):
+def test_a_page_and_its_panel_follow_the_colour_scheme(tmp_path, open_saved, panel):
     saved = save_html(panel, tmp_path / "page.html")
     colours = []
     for scheme in ("light", "dark"):
@@ -132,6 +161,8 @@ def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, open_saved,
         shown.page.locator(".hpo-panel .bqplot").first.wait_for()
         read = "name => getComputedStyle(document.querySelector('.hpo-panel')).getPropertyValue(name)"
         colours.append([shown.page.evaluate(read, name) for name in ("--hpo-accent", "--hpo-text", "--hpo-surface")])
+        background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == (scheme == "dark")
 
     assert all(light != dark for light, dark in zip(*colours, strict=True)), colours
 

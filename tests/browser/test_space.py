@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import drag, middle
+from tests.browser.looks import cut_off
 from tests.browser.scripted import IMPORTS, commands, wait_for_commands
 
 pytestmark = pytest.mark.browser
@@ -108,23 +109,6 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
     expect(panel.get_by_role("button", name="Reset all ranges to those of the start")).to_have_attribute(
         "title", "The ranges are those of the start."
     )
-
-
-@pytest.mark.slow
-def test_a_saved_page_shows_what_was_tried_with_its_controls_off(opened, panel, open_saved, tmp_path):
-    opened.kernel("search.add_trials([0.5] * 12)")
-    add(opened, 0.1, 0.09)
-    path = tmp_path / "page.html"
-    opened.kernel(f"str(save_html(widget, {str(path)!r}))")
-    saved = open_saved(path)
-    page = saved.page
-    lr = page.get_by_role("group", name="lr")
-    expect(lr.locator(".hpo-rug path.hpo-level-8")).to_have_count(1)
-    expect(lr.locator(".hpo-rug-best")).to_have_attribute("title", "best trial #12 at 0.09")
-    expect(page.get_by_role("checkbox", name="tanh,")).to_be_visible()
-    expect(lr.get_by_role("slider", name="lr, lower end")).to_have_attribute("aria-disabled", "true")
-    expect(page.get_by_role("note")).to_have_count(0)
-    saved.screenshot("space-saved")
 
 
 def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, panel):
@@ -369,9 +353,5 @@ widget
     expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
     warm.page.set_viewport_size({"width": 1400, "height": 1400})
     warm.screenshot("space-names", warm.panel())
-    cut = space.evaluate(
-        """space => [...space.querySelectorAll('.hpo-parameter-name, .hpo-chip, .hpo-widen')]
-             .filter(node => node.getBoundingClientRect().right > space.getBoundingClientRect().right).length"""
-    )
-    assert cut == 0
+    assert cut_off(warm.panel()) == []
     assert space.locator("img[src], script").count() == 0

@@ -165,25 +165,3 @@ def test_both_themes_and_widths(opened, table, themes_and_widths):
     expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
     for name in themes_and_widths(1600):
         opened.screenshot(f"table-{name}", opened.panel())
-
-
-@pytest.mark.slow
-def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, table, open_saved, tmp_path):
-    table.locator("tbody tr").last.click()
-    opened.wait_kernel("widget.selected == [57]")
-    path = tmp_path / "page.html"
-    opened.kernel(f"str(save_html(widget, {str(path)!r}))")
-    saved = open_saved(path)
-    page = saved.page
-    rows = page.locator(".hpo-table tbody tr")
-    expect(rows).to_have_count(7)
-    expect(page.locator(".hpo-details")).to_contain_text("Traceback")
-    retry = page.get_by_role("button", name="Retry trial 57")
-    expect(retry).to_have_attribute("aria-disabled", "true")
-    retry = page.locator(".hpo-details").get_by_role("button", name="Retry", exact=True)
-    expect(retry).to_have_attribute("aria-disabled", "true")
-    rows.first.click()
-    expect(rows.last).to_have_attribute("aria-selected", "true")
-    page.get_by_role("columnheader", name="trial").get_by_role("button").click()
-    expect(rows.first).not_to_have_attribute("aria-selected", "true")
-    saved.screenshot("table-saved")
