@@ -145,6 +145,7 @@ def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_a
             assert_looks_right(panel)
     run_anew.use_theme(dark=False)
     run_anew.page.set_viewport_size(VIEWPORT)
+    assert run_anew.complaints() == []
 
 
 MANY = panel_of(

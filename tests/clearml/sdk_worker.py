@@ -14,10 +14,15 @@ from clearml.automation import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets.clearml_sdk import live
 from hpo_widgets.clearml_sdk.live import adapt
 from tests.runs import HANGS, wait_for
+
+OPTUNA = {"optimizer_class": OptimizerOptuna, "max_iteration_per_job": 100}
+every_strategy = pytest.mark.parametrize("strategy", [{}, OPTUNA], ids=["random", "optuna"])
+"""The SDK's own strategies with a loop, and its Optuna strategy with a thread a worker."""
 
 
 class SdkWorker:

@@ -11,22 +11,10 @@ from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets.trials import TrialState
 from tests.clearml.fake_server import Impatient
-from tests.clearml.sdk_worker import states
+from tests.clearml.sdk_worker import OPTUNA, states
 from tests.runs import wait_for
 
-OPTUNA = {"optimizer_class": OptimizerOptuna, "max_iteration_per_job": 100}
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
-
-
-def test_a_stop_ends_it_and_nothing_is_launched_any_more(started, sdk_worker, until):
-    search, *running = started(2, **OPTUNA)
-    until(search, lambda: states(search) == {"running": 2})
-    search.command("stop")
-    until(search, lambda: search.status == "stopped")
-    assert [sdk_worker.status(task) for task in running] == ["stopped", "stopped"]
-    assert not search.is_running
-    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == 2
-    assert sdk_worker.num_waiting() == 0
 
 
 def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(watched, sdk_worker, until):
@@ -38,16 +26,6 @@ def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(watched, sdk_worker, un
     until(search, lambda: search.status == "stopped")
     assert states(search) == {"aborted": 2}
     assert sdk_worker.num_waiting() == 0
-
-
-def test_a_pause_holds_its_workers(started, sdk_worker, until):
-    search, first = started(1, **OPTUNA, max_number_of_concurrent_tasks=1)
-    search.command("pause")
-    sdk_worker.complete(first, 1.0)
-    until(search, lambda: states(search) == {"completed": 1})
-    assert sdk_worker.num_waiting() == 0
-    search.command("resume")
-    assert sdk_worker.take() != first
 
 
 def test_a_stop_in_a_pause_ends_it(started, sdk_worker, until):

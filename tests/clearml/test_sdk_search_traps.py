@@ -19,7 +19,7 @@ from hpo_widgets.clearml_sdk import live
 from hpo_widgets.clearml_sdk.live import adapt
 from hpo_widgets.clearml_sdk.tasks import USER_ABORTED
 from hpo_widgets.trials import TrialState
-from tests.clearml.sdk_worker import states
+from tests.clearml.sdk_worker import every_strategy, states
 from tests.conftest import DEADLINE
 
 SECONDS = 1 / 60
@@ -259,13 +259,16 @@ def test_stop_after_a_natural_end_does_nothing_and_says_so(watched, sdk_worker, 
     assert search.status == "completed"
 
 
-def test_nothing_is_launched_after_the_stop(started, sdk_worker, until):
-    search, _ = started(1, pool_period_min=0.001)
+@every_strategy
+def test_nothing_is_launched_after_the_stop(started, sdk_worker, until, strategy):
+    search, *running = started(2, **strategy, pool_period_min=0.001)
+    until(search, lambda: states(search) == {"running": 2})
     search.command("stop")
     until(search, lambda: search.status == "stopped")
-    made = len(search.optimizer.get_optimizer().get_created_jobs_ids())
+    assert [sdk_worker.status(task) for task in running] == ["stopped", "stopped"]
     search.look()
-    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == made
+    assert not search.is_running
+    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == 2
     assert sdk_worker.num_waiting() == 0
 
 

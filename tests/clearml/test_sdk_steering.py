@@ -7,7 +7,7 @@ from dataclasses import replace
 from clearml.automation import DiscreteParameterRange, GridSearch, RandomSearch, UniformIntegerParameterRange
 
 from hpo_widgets.trials import TrialState
-from tests.clearml.sdk_worker import states
+from tests.clearml.sdk_worker import every_strategy, states
 
 
 def grid():
@@ -18,8 +18,9 @@ def grid():
     ]
 
 
-def test_a_pause_launches_nothing_and_the_running_trial_ends(started, sdk_worker, until):
-    search, first = started(1, max_number_of_concurrent_tasks=1, total_max_jobs=3)
+@every_strategy
+def test_a_pause_launches_nothing_and_the_running_trial_ends(started, sdk_worker, until, strategy):
+    search, first = started(1, **strategy, max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("pause")
     assert search.status == "paused"
     sdk_worker.complete(first, 1.0)

@@ -40,6 +40,17 @@ def output_in_file(page, name):
     return {kind: "".join(value) if isinstance(value, list) else value for kind, value in data.items()}
 
 
+def wait_until_kept(page, words):
+    """Wait until the notebook that is open has some words, saved or not."""
+    page.page.wait_for_function(
+        """words => {
+          const { context } = window.jupyterapp.shell.currentWidget;
+          return JSON.stringify(context.model.toJSON()).includes(words);
+        }""",
+        arg=words,
+    )
+
+
 def state_of_document(page):
     return page.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty")
 
@@ -64,12 +75,7 @@ def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_w
     page.save()
     page.run_cell(1)
     # The end of a search is kept without a save.
-    page.page.wait_for_function(
-        """() => {
-          const { context } = window.jupyterapp.shell.currentWidget;
-          return JSON.stringify(context.model.toJSON()).includes('12 completed');
-        }"""
-    )
+    wait_until_kept(page, "12 completed")
     expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
     expect_live(page)
     page.kernel("optimizer.set_range('y', (0.0, 0.5))")
@@ -163,12 +169,7 @@ def test_a_race_a_comparison_and_a_challenge_are_live_again_in_a_page_that_is_lo
     expect(panels.locator(".hpo-race-layout:visible")).to_have_count(3)
     expect(saved.filter(visible=True)).to_have_count(0)
     # The end of a race is kept without a save.
-    page.page.wait_for_function(
-        """() => {
-          const { context } = window.jupyterapp.shell.currentWidget;
-          return JSON.stringify(context.model.toJSON()).includes('3 whole repeats');
-        }"""
-    )
+    wait_until_kept(page, "3 whole repeats")
     assert page.page.evaluate("() => window.lines") == []
     page.load_again()
     expect(panels.locator(".hpo-race-layout:visible")).to_have_count(3)
