@@ -233,21 +233,9 @@ class LongestFirst(LoadFileScheduling):
         "tests/test_notebooks.py": 80,
         "tests/test_package.py": 70,
         "tests/clearml/test_optimizer_task.py": 60,
-        "tests/space/test_space.py": 50,
-        "tests/strategies/test_every_parameter_every_strategy.py": 40,
-        "tests/objectives/test_ranking.py": 40,
-        "tests/search/test_advice.py": 30,
-        "tests/test_readme.py": 30,
-        "tests/clearml/test_sdk_search_traps.py": 30,
-        "tests/journal/test_damage.py": 30,
-        "tests/clearml/test_notebook.py": 20,
-        "tests/clearml/test_external.py": 20,
-        "tests/faults/test_soak.py": 20,
-        "tests/widget/test_any_message.py": 10,
-        "tests/clearml/test_reattach.py": 10,
     }
-    """What files take in ``make test-slow`` on four workers of two cores, or the longest test where each is handed out
-    by itself; it decides nothing but the order."""
+    """What files that take a minute or more take in ``make test-slow`` on four workers of two cores, or the longest
+    test where each is handed out by itself; it decides nothing but the order."""
     APART = frozenset({
         "tests/clearml/test_reattach.py",
         "tests/faults/test_soak.py",
