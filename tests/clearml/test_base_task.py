@@ -102,6 +102,7 @@ def test_values_that_the_script_gets_as_they_are_are_taken(parameter):
         (DiscreteParameterRange("units", [True]), "'units' is of type int .* would not get True"),
         (DiscreteParameterRange("units", [1.5]), "'units' is of type int .* would not get 1.5"),
         (DiscreteParameterRange("shuffle", [1]), "'shuffle' is of type bool .* would not get 1"),
+        (DiscreteParameterRange("map", [[1]]), "'map' is of type dict .* would not get"),
         (DiscreteParameterRange("sizes", [{"a": 1}]), "'sizes' is of type list/int .* would not get {'a': 1}"),
         (DiscreteParameterRange("lr", ["fast"]), "'lr' is of type float .* would not get 'fast'"),
         (DiscreteParameterRange("shuffle", ["perhaps"]), "'shuffle' is of type bool .* would not get 'perhaps'"),
