@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
 
+# Few lines, so that what a cell shows is seen on the page below it.
 IMPORTS = """
-import math
-import random
-from dataclasses import replace
-import numpy as np
-from hpo_widgets.parameters import *
-from hpo_widgets.search import StopReason
-from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialState
+import math, random, numpy as np; from dataclasses import replace
+from hpo_widgets.parameters import *; from hpo_widgets.search import StopReason
+from hpo_widgets.testing import ScriptedSearch; from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, SpacePanel
 """
 MARKUP = "<img src=x onerror=window.hit=1>"
@@ -25,7 +21,8 @@ DIGITS = 'name="digits", jobs=200, wall_minutes=5'
 
 def panel_of(arguments: str = DIGITS, then: str = "", panel: str = "") -> str:
     """A cell that shows a search, made of some arguments, and after some lines, in a panel with some arguments."""
-    return f"{IMPORTS}\nsearch = ScriptedSearch({arguments})\n{then}\nwidget = OptimizerWidget(search{panel})\nwidget\n"
+    search, shown = f"search = ScriptedSearch({arguments})", f"widget = OptimizerWidget(search{panel})\nwidget\n"
+    return "\n".join(part.lstrip("\n") for part in (IMPORTS + search, then, shown) if part)
 
 
 def commands(notebook: Notebook) -> list[list[Any]]:
