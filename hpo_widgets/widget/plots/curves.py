@@ -394,16 +394,9 @@ class CurvesPlot(Plot):
         words = [
             f"{'▲ ' if number in best else ''}#{number}  {text.number(curve.y[-1])}" for number, curve in curves.items()
         ]
-        if (
-            words != list(self._labels.text)
-            or not np.array_equal(self._labels.y, at)
-            or (words and self._labels.x[0] != x.high)
-        ):
-            with self._labels.hold_sync():
-                self._labels.text = np.array(words, dtype=str)
-                style.put(self._labels, np.full(len(at), x.high), at)
-            ends = (last_x, np.full(len(at), x.high)), (last_y, at)
-            style.put(self._lines["leads"], *style.broken_line(*(np.stack(pair, axis=1) for pair in ends)))
+        style.put_labels(self._labels, [(x.high, place, word) for place, word in zip(at.tolist(), words, strict=True)])
+        ends = (last_x, np.full(len(at), x.high)), (last_y, at)
+        style.put_changed(self._lines["leads"], *style.broken_line(*(np.stack(pair, axis=1) for pair in ends)))
 
     def _say(
         self, num_drawn: int, num_faint: int, groups: Mapping[str, Sequence[int]], states: Mapping[str, Sequence[int]]

@@ -69,8 +69,8 @@ class EpochMarks:
         changes = [epoch for epoch in epochs if (epoch.changed or epoch.changed_priors) and epoch.first_number > 0]
         at = np.array([epoch.first_number - 0.5 for epoch in changes], dtype=float)
         style.put(self._lines, *style.vertical_lines(at))
-        right: list[tuple[float, str]] = []
-        left: list[tuple[float, str]] = []
+        right: list[tuple[float, float, str]] = []
+        left: list[tuple[float, float, str]] = []
         places = at.tolist()
         newest = places[-1] / end_x if places else 0.0
         is_left = newest > _MIDDLE
@@ -79,11 +79,11 @@ class EpochMarks:
         for epoch, place, following in zip(changes[:-1], places, places[1:], strict=False):
             is_covered = is_left and places[-1] - place < len(words) / _LETTERS_OF_PLOT * end_x
             if following - place >= _SHORT * end_x and not is_covered:
-                right.append((place, f"space {epoch.epoch + 1}"))
+                right.append((place, 1.0, f"space {epoch.epoch + 1}"))
         if changes:
-            (left if is_left else right).append((places[-1], words))
-        _put_labels(self._to_right, right)
-        _put_labels(self._to_left, left)
+            (left if is_left else right).append((places[-1], 1.0, words))
+        style.put_labels(self._to_right, right)
+        style.put_labels(self._to_left, left)
 
 
 def in_words(changes: Sequence[EpochMark], space: Space, most: int = _MOST_LETTERS) -> str:
@@ -122,12 +122,3 @@ def in_words(changes: Sequence[EpochMark], space: Space, most: int = _MOST_LETTE
         if len(told) <= room:
             break
     return f"{begin}{text.short(told, room)}{more}"
-
-
-def _put_labels(mark: Label, labels: list[tuple[float, str]]) -> None:
-    if not labels and len(mark.x) == 0:
-        return
-    with mark.hold_sync():
-        mark.x = np.array([place for place, _ in labels], dtype=float)
-        mark.y = np.ones(len(labels))
-        mark.text = [words for _, words in labels]

@@ -101,12 +101,8 @@ class HistoryFigure(TrialFigure):
         """Write the number of failed trials beside their lane."""
         count = self.counts["failed"]
         # There is room for four digits.
-        words = [f"{count if count < 10_000 else f'{count // 1000}k'} failed"] if count else []
-        if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.low):
-            with self._lane_label.hold_sync():
-                self._lane_label.x = np.array([self.domain_x.low] * len(words))
-                self._lane_label.y = np.array([STYLE.lane_y] * len(words))
-                self._lane_label.text = np.array(words, dtype=str)
+        words = f"{count if count < 10_000 else f'{count // 1000}k'} failed"
+        style.put_labels(self._lane_label, [(self.domain_x.low, STYLE.lane_y, words)] if count else [])
 
     def draw_running(self) -> None:
         """Draw the values so far of running trials; those beyond the axis at its ends."""

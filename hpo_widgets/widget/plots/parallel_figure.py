@@ -135,7 +135,7 @@ class ParallelFigure:
             shown = text.shorts([words for _place, words in marked], most)
             ticks += [(at, place, words) for (place, _words), words in zip(marked, shown, strict=True)]
         for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
-            self._put_labels(name, labels)
+            style.put_labels(self.labels[name], labels)
         style.put_changed(self._frame, *style.vertical_lines(np.arange(len(axes), dtype=float)))
 
     def draw(self, name: str, places: Floats) -> None:
@@ -154,12 +154,12 @@ class ParallelFigure:
 
     def draw_failed(self, counts: Sequence[tuple[int, float, int]]) -> None:
         """Write how many failed trials end at which place of which axis."""
-        self._put_labels("failed", [(index, place, f"{count} failed ✕") for index, place, count in counts])
+        style.put_labels(self.labels["failed"], [(index, place, f"{count} failed ✕") for index, place, count in counts])
 
     def draw_best(self, best: tuple[int, float] | None) -> None:
         """Mark the best trial, given by its number and its place, on the last axis; None: no trial."""
         at = [] if best is None else [(self._count - 1, best[1], f"#{best[0]}")]
-        self._put_labels("best", at)
+        style.put_labels(self.labels["best"], at)
         style.put_changed(self._best, np.array([float(one) for one, *_ in at]), np.array([one for _, one, _ in at]))
 
     def draw_intervals(self, spans: Sequence[tuple[int, float, float, tuple[str, str]]]) -> None:
@@ -174,15 +174,9 @@ class ParallelFigure:
         x, y = np.array([float(index) for index, *_ in ends]), np.array([at for _, at, _ in ends])
         style.put_changed(self._ends, x, y)
         style.put_changed(self._intervals, *style.broken_line(x.reshape(-1, 2), y.reshape(-1, 2)))
-        self._put_labels("ends", [(index, at, text.short(word, _LETTERS)) for index, at, word in ends if word])
-
-    def _put_labels(self, name: str, labels: Sequence[tuple[float, float, str]]) -> None:
-        mark = self.labels[name]
-        words = [one for *_, one in labels]
-        x, y = (np.array([label[index] for label in labels], dtype=float) for index in range(2))
-        if mark.text.tolist() != words or not np.array_equal(mark.x, x) or not np.array_equal(mark.y, y):
-            with mark.hold_sync():
-                mark.x, mark.y, mark.text = x, y, np.array(words, dtype=str)
+        style.put_labels(
+            self.labels["ends"], [(index, at, text.short(word, _LETTERS)) for index, at, word in ends if word]
+        )
 
     def _mark(self, kind: Callable[..., Any], **traits: Any) -> Any:
         return style.empty(kind, self._scales, **traits)

@@ -15,7 +15,7 @@ from bqplot import Image
 from traitlets import Instance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bqplot import Mark
 
@@ -200,6 +200,23 @@ def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any, names: Any = None)
         if names is not None:
             mark.names = names
         put(mark, x, y)
+
+
+def put_labels(mark: Mark, labels: Sequence[tuple[float, float, str]]) -> None:
+    """Write words when they are other ones, or at other places.
+
+    Parameters
+    ----------
+    mark
+        The labels of bqplot.
+    labels
+        Places across and up, and words.
+    """
+    x, y = (np.array([label[index] for label in labels], dtype=float) for index in range(2))
+    words = [word for *_, word in labels]
+    if list(mark.text) != words or not np.array_equal(mark.x, x) or not np.array_equal(mark.y, y):
+        with mark.hold_sync():
+            mark.x, mark.y, mark.text = x, y, np.array(words, dtype=str)
 
 
 class Picture(Image):

@@ -58,26 +58,16 @@ def best(plot):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_chooses_the_objective(show, search, wire, kind):
-    plot = show(kind, search)
+def test_a_page_chooses_the_objective_and_sees_what_code_has_chosen(show, search, wire, kind):
+    plot = show(kind, search, objective=1)
     chooser = plot.objective_chooser
-    assert [label for label, _ in chooser.options] == ["error", "size"]
-    wire.browser_sets(chooser, index=1)
-    assert plot.objective == 1
-    assert any("size" in column for column in plot.numbers().columns)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_page_sees_what_code_has_chosen(show, search, wire, kind):
-    plot = show(kind, search)
+    assert (chooser.options, chooser.value) == ((("error", 0), ("size", 1)), 1)
+    wire.browser_sets(chooser, index=0)
+    assert plot.objective == 0
     wire.clear()
     plot.objective = 1
-    assert {"index": 1} in wire.updates(plot.objective_chooser)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_plot_that_is_made_for_an_objective_shows_it_as_chosen(show, search, kind):
-    assert show(kind, search, objective=1).objective_chooser.value == 1
+    assert {"index": 1} in wire.updates(chooser)
+    assert any("size" in column for column in plot.numbers().columns)
 
 
 @pytest.mark.parametrize("kind", POINTS)
