@@ -123,10 +123,8 @@ class LookMap:
         self.has_background, self.has_optima = bool(picture), bool(optima)
         axes = [ParameterAxis(space.leaf(one)) for one in pair]
         across, up = axes
-        self.x = FigureAxis(across.domain, lambda domain: across.ticks(domain, _NUM_TICKS, _LETTERS), grid_lines="none")
-        self.y = FigureAxis(
-            up.domain, lambda domain: up.ticks(domain, _NUM_TICKS, _LETTERS), side="left", grid_lines="none"
-        )
+        self.x = FigureAxis(across.domain, lambda _: across.ticks(_NUM_TICKS, _LETTERS), grid_lines="none")
+        self.y = FigureAxis(up.domain, lambda _: up.ticks(_NUM_TICKS, _LETTERS), side="left", grid_lines="none")
         scales = {"x": self.x.scale, "y": self.y.scale}
         shared: dict[str, Any] = {"scales": scales, "preserve_domain": style.FIXED}
         tip = tooltip({"name": ("trial", "")})

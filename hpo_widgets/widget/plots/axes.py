@@ -463,13 +463,11 @@ class ParameterAxis:
             self.domain = domain_of_range(low, high, is_log=self.domain.is_log)
         return self.domain
 
-    def ticks(self, domain: Domain, most: int, letters: int) -> dict[str, Any]:
+    def ticks(self, most: int, letters: int) -> dict[str, Any]:
         """Return the traits of a bqplot axis that its ticks are.
 
         Parameters
         ----------
-        domain
-            The ends.
         most
             About how many ticks of a number.
         letters
@@ -481,7 +479,7 @@ class ParameterAxis:
             The traits.
         """
         if self.choices is None:
-            ticks = ticks_between(domain, most, whole=self._is_whole)
+            ticks = ticks_between(self.domain, most, whole=self._is_whole)
             return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self.choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))

@@ -241,11 +241,11 @@ class MapFigure(TrialFigure):
         ]
         return np.array(names, dtype=str)
 
-    def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
-        return self.across.ticks(domain, _NUM_TICKS, _LETTERS_X)
+    def _ticks_x(self, _domain: Domain) -> Mapping[str, Any]:
+        return self.across.ticks(_NUM_TICKS, _LETTERS_X)
 
-    def _ticks_y(self, domain: Domain) -> Mapping[str, Any]:
-        return self.up.ticks(domain, _NUM_TICKS, _LETTERS_Y)
+    def _ticks_y(self, _domain: Domain) -> Mapping[str, Any]:
+        return self.up.ticks(_NUM_TICKS, _LETTERS_Y)
 
 
 def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:

@@ -93,7 +93,6 @@ def passing_rows(search: Search, chosen: TrialFilter) -> Rows:
 def trial_numbers(
     search: Search,
     numbers: Sequence[int],
-    total: int,
     words: str,
     *,
     objectives: Iterable[int] = (0,),
@@ -108,8 +107,8 @@ def trial_numbers(
         The search.
     numbers
         The trials, in their order; the first `MOST_ROWS` have rows.
-    total, words
-        How many there are in all, and what they are.
+    words
+        What they are, and in which order.
     objectives
         Indices of the objectives that have columns. Default: the first one.
     parameters
@@ -142,7 +141,7 @@ def trial_numbers(
         *more,
         "state",
     )
-    return PlotNumbers(columns, rows, total, words)
+    return PlotNumbers(columns, rows, len(numbers), words)
 
 
 def _parameter(space: Space, trial: Trial, name: str) -> Cell:

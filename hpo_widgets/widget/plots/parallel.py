@@ -148,7 +148,6 @@ class ParallelPlot(ParameterChoice, Plot):
         return trial_numbers(
             search,
             numbers,
-            len(numbers),
             "trials, the best first",
             objectives=range(len(search.objectives)),
             parameters=self.parameters,

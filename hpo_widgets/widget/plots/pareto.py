@@ -310,7 +310,6 @@ class ParetoPlot(TrialPlot):
         return trial_numbers(
             self.search,
             numbers,
-            len(numbers),
             "trials, the front first, then the newest",
             objectives=self.pair,
             more=more,

@@ -274,7 +274,7 @@ class TrialPlot(Plot):
     def _newest_numbers(self, **columns: Any) -> PlotNumbers:
         newest = passing_rows(self.search, self.filter).numbers[::-1].tolist()
         columns = {"objectives": (self.objective,), **columns}
-        return trial_numbers(self.search, newest, len(newest), "trials, the newest first", **columns)
+        return trial_numbers(self.search, newest, "trials, the newest first", **columns)
 
     def refresh(self, update: Update) -> None:
         """Draw the trials that have ended since the last time."""

@@ -63,9 +63,7 @@ class ObjectiveValues:
             Numbers of the trials that are to be drawn and were not.
         """
         self.has_rewritten = False
-        if len(rows.numbers) == 0:
-            return np.empty(0, dtype=np.int64)
-        missing = int(rows.numbers.max()) + 1 - len(self.values)
+        missing = int(rows.numbers.max(initial=-1)) + 1 - len(self.values)
         if missing > 0:
             self.values = np.concatenate([self.values, np.full(missing, np.nan)])
             self.states = np.concatenate([self.states, np.zeros(missing, dtype=np.uint8)])

@@ -132,5 +132,5 @@ class SliceFigure(TrialFigure):
     def _make_room(self, x: Floats, y: Floats) -> None:  # noqa: ARG002 -- its axis up is not of a parameter
         self.set_domain_x(self.across.make_room(x))
 
-    def _ticks_x(self, domain: Domain) -> dict[str, Any]:
-        return self.across.ticks(domain, _NUM_TICKS, _LABEL_ROOM)
+    def _ticks_x(self, _domain: Domain) -> dict[str, Any]:
+        return self.across.ticks(_NUM_TICKS, _LABEL_ROOM)

@@ -217,7 +217,6 @@ class TimelinePlot(Plot):
         return trial_numbers(
             self.search,
             rows.numbers[has_run][::-1].tolist(),
-            int(has_run.sum()),
             "trials that ran, the newest first",
             objectives=(),
             more={

@@ -132,7 +132,7 @@ def test_the_axis_of_trials_grows_in_steps_and_ends_with_the_budget(num_trials, 
 
 def test_choices_that_begin_alike_are_told_apart():
     axis = ParameterAxis(DiscreteParameterRange("kind", [f"a long category {number}" for number in range(30)]))
-    labels = [*axis.ticks(axis.domain, 4, letters=24)["tick_labels"].values()]
+    labels = [*axis.ticks(4, letters=24)["tick_labels"].values()]
     assert labels[:2] == ["…0", "…4"]
     assert len(set(labels)) == len(labels)
     assert axis.words(np.array([0.2, 28.9]), 8) == ["…0", "…29"]

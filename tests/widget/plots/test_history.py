@@ -13,6 +13,7 @@ from traitlets import TraitError
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot
+from tests.widget.plots.test_png import size_of
 
 OVER_DECADES = [10.0**-number for number in range(12)]
 
@@ -32,14 +33,10 @@ def test_the_picture_of_old_trials_is_as_large_as_the_plot_is_on_the_page(show, 
     search.add_trials([0.5, 0.25] * 3000)
     plot = show(HistoryPlot, search)
     picture = plot.figures[0].cloud("inside").marks[0]
-
-    def size():
-        return [int.from_bytes(picture.image.value[start : start + 4], "big") for start in (16, 20)]
-
     for told, drawn in (((698, 456), [600, 400]), ((10**9, -5), [2000, 50])):
         wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": told, "slices": [300, 200]})
         refresh(plot)
-        assert size() == pytest.approx(drawn, abs=1)
+        assert size_of(picture.image.value) == pytest.approx(drawn, abs=1)
 
 
 @pytest.mark.parametrize("sizes", [{"plot": [1]}, {"plot": "wide"}, {"plot": [1.5, 2]}, 7, None])

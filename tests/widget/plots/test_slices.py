@@ -19,6 +19,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import MapPlot, OptimizerWidget, SlicesPlot
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.sync.flow import MOST_UNSEEN
+from tests.widget.plots.test_png import size_of
 
 MARKUP = "<img src=x onerror=alert(1)>"
 SLICES = 1
@@ -267,8 +268,7 @@ def test_the_ring_has_the_name_of_the_trial_that_is_selected_where_several_lie_i
 
 def picture_size(figure):
     """Width and height of the picture of its oldest trials."""
-    png = figure.cloud("inside").marks[0].image.value
-    return [int.from_bytes(png[start : start + 4], "big") for start in (16, 20)]
+    return size_of(figure.cloud("inside").marks[0].image.value)
 
 
 def test_a_figure_that_is_made_later_has_its_pictures_as_large_as_it_is_on_the_page(show, search, refresh, wire):
