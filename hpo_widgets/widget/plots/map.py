@@ -111,7 +111,7 @@ class MapPlot(TrialPlot):
         self.y = self.y or next(name for name in names if name != self.x)
         self._waits_for_importance = waits
         options = [(self._labels[name], name) for name in names]
-        self._choosers = {name: self.make_chooser(name, name, options, max_width="40%") for name in ("x", "y")}
+        self._choosers = {name: self._make_chooser(name, name, options, max_width="40%") for name in ("x", "y")}
         self._toggle.value = self.background
         for control in (self._swap, self._toggle):
             act_while_cell_runs(control)
@@ -147,13 +147,7 @@ class MapPlot(TrialPlot):
         self._draw_what_changes(at_once=update.at_once)
 
     def show_own(self, waiting: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
-        """Show points of a person, who enqueues all of them: which still wait is marked, not that they were enqueued.
-
-        Parameters
-        ----------
-        waiting
-            Gives the points that wait to be run.
-        """
+        """Show points of a person, who enqueues all of them: marked are those that wait, which ``waiting`` gives."""
         self._waiting = waiting
 
     def _draw_enqueued(self) -> None:

@@ -145,18 +145,7 @@ class MapFigure(TrialFigure):
         return len(running)
 
     def draw_offered(self, points: Sequence[Mapping[str, Any]]) -> bool:
-        """Mark points that are to be tried.
-
-        Parameters
-        ----------
-        points
-            Their values by parameter name; one that lacks one of both is not marked.
-
-        Returns
-        -------
-        bool
-            Whether any is marked.
-        """
+        """Mark points that are to be tried, where they have both parameters; returns whether any is marked."""
         drawn = [point for point in points if set(self.pair) <= set(point)]
         if drawn and self._offered is None:
             self._offered = self._over(**style.OFFERED, default_size=3 * _LOOK.dot)

@@ -155,15 +155,7 @@ def _parameter(space: Space, trial: Trial, name: str) -> Cell:
 def mark_numbers(shown: Widget) -> PlotNumbers:
     """Return the coordinates of all marks of a widget's figures: what there is for a plot of whatever kind.
 
-    Parameters
-    ----------
-    shown
-        A widget with figures of bqplot.
-
-    Returns
-    -------
-    PlotNumbers
-        Columns: the mark, and what its axes are called.
+    Columns: the mark, and what its axes are called.
     """
     marks = [
         (figure, mark)

@@ -163,13 +163,7 @@ class ParallelFigure:
         style.put_changed(self._best, np.array([float(one) for one, *_ in at]), np.array([one for _, one, _ in at]))
 
     def draw_intervals(self, spans: Sequence[tuple[int, float, float, tuple[str, str]]]) -> None:
-        """Draw intervals, and their ends in words.
-
-        Parameters
-        ----------
-        spans
-            Index of the axis, low and high as shares of it, and the words of both.
-        """
+        """Draw intervals and their ends: index of the axis, low and high as shares of it, and the words of both."""
         ends = [(index, at, word) for index, *span, words in spans for at, word in zip(span, words, strict=True)]
         x, y = np.array([float(index) for index, *_ in ends]), np.array([at for _, at, _ in ends])
         style.put_changed(self._ends, x, y)

@@ -147,18 +147,7 @@ class ParallelAxis:
         return bounds if bounds[0] <= bounds[1] and bounds != (-np.inf, np.inf) else ()
 
     def spans(self, within: Sequence[Any]) -> list[tuple[float, float]]:
-        """Return the places that an interval covers: one span, or one for choices that stand side by side.
-
-        Parameters
-        ----------
-        within
-            Choices, or (low, high) in values.
-
-        Returns
-        -------
-        list of tuple
-            Low and high of each, as shares of the axis.
-        """
+        """Return low and high of the places that an interval covers: one span, or one for choices side by side."""
         if not self.choices:
             low, high = (min(max(self._place(float(bound)), 0.0), 1.0) for bound in within)
             return [(low, high)]
@@ -256,13 +245,7 @@ class ParallelTrials:
         return len(self.states)
 
     def put(self, rows: Rows) -> tuple[Numbers, bool]:
-        """Take changed rows.
-
-        Returns
-        -------
-        tuple of ndarray, bool
-            Numbers of the trials that have ended since, and whether a trial that had ended is another now.
-        """
+        """Take changed rows; returns who has ended since, and whether a trial that had ended is another now."""
         ended = rows.state >= TrialState.COMPLETED
         numbers: Numbers = rows.numbers[ended]
         missing = int(rows.numbers.max(initial=-1)) + 1 - len(self)
@@ -345,15 +328,7 @@ def failed_counts(places: Floats, axes: Sequence[ParallelAxis]) -> list[tuple[in
 def lines(places: Floats) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the lines of trials as one broken line, which does not end in a gap: bqplot cannot draw that.
 
-    Parameters
-    ----------
-    places
-        Where trials cross the axes, shape (n, number of axes); NaN where they do not.
-
-    Returns
-    -------
-    tuple of array
-        Indices of axes and places, with NaN in the gaps.
+    Places have shape (n, number of axes), with NaN where a line has a gap; the answer is indices of axes, and places.
     """
     count, width = places.shape
     x = np.tile(np.append(np.arange(width, dtype=np.float32), np.nan), count).astype(np.float32)

@@ -93,13 +93,7 @@ class PairSeries(TrialSeries):
         return np.where(np.isfinite(values), clip_objective(values), np.nan)
 
     def front(self) -> Numbers:
-        """Completed trials of which no other one is better in one of both objectives and as good in the other.
-
-        Returns
-        -------
-        Numbers
-            From the best by the objective across to the best by the one up.
-        """
+        """Completed trials that no other one dominates in both objectives, from the best across to the best up."""
         front = self._undominated(self._pair)
         across = self.across(front)
         return front[np.argsort(across if self._minimise[self._pair[0]] else -across, kind="stable")]

@@ -139,26 +139,12 @@ class Plot(Following, ipywidgets.VBox):
         self.children = [new if one is old else one for one in self.children]
         close_tree(old)
 
-    def make_chooser(
+    def _make_chooser(
         self, name: str, word: str, options: Sequence[tuple[str, Any]], *, max_width: str = "100%"
     ) -> ipywidgets.Dropdown:
-        """Return where a person chooses the value of a trait of the plot.
+        """Return where a person chooses the value of a trait from what is shown for each value, and the values.
 
-        Parameters
-        ----------
-        name
-            The trait.
-        word
-            What is chosen.
-        options
-            What is shown for each value, and the value.
-        max_width
-            How wide it may be. Default: as the plot.
-
-        Returns
-        -------
-        ipywidgets.Dropdown
-            It follows the trait. A page that chooses nothing is shown what is drawn.
+        It follows the trait. A page that chooses nothing is shown what is drawn.
         """
         chooser = ipywidgets.Dropdown(
             options=[(text.short(shown, _MOST_OPTION), value) for shown, value in options], value=getattr(self, name),
@@ -186,7 +172,7 @@ class Plot(Following, ipywidgets.VBox):
         if len(objectives) == 1:
             return []
         options = [(text.axis(one), index) for index, one in enumerate(objectives)]
-        self.objective_chooser = self.make_chooser("objective", word, options)
+        self.objective_chooser = self._make_chooser("objective", word, options)
         return [self.objective_chooser]
 
     def objective_line(self) -> list[ipywidgets.HBox]:

@@ -147,21 +147,16 @@ class GrowingPoints:
         if len(self._x) == 0:
             self._redraw_marks()
 
-    def set_domain(self, x: Domain, y: Domain) -> None:
-        """Say where the axes end.
+    def set_domain(self, ends: tuple[Domain, Domain]) -> None:
+        """Take the ends of both axes.
 
         A picture goes along, since it has its place in values; that it is stretched is for `redraw` to mend. On another
         kind of axis it would be wrong, and is drawn again.
-
-        Parameters
-        ----------
-        x, y
-            Ends of the axes.
         """
-        if self._domain == (x, y):
+        if self._domain == ends:
             return
-        before, self._domain = self._domain, (x, y)
-        if before is not None and [one.is_log for one in before] == [x.is_log, y.is_log]:
+        before, self._domain = self._domain, ends
+        if before is not None and [one.is_log for one in before] == [one.is_log for one in ends]:
             self._is_stale = self._in_picture > 0
         else:
             self._draw_picture()

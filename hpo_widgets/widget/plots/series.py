@@ -55,13 +55,7 @@ class ObjectiveValues:
         self._running: dict[int, float] = {}
 
     def put(self, rows: Rows) -> Numbers:
-        """Take changed rows.
-
-        Returns
-        -------
-        ndarray
-            Numbers of the trials that are to be drawn and were not.
-        """
+        """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
         self.has_rewritten = False
         missing = int(rows.numbers.max(initial=-1)) + 1 - len(self.values)
         if missing > 0:
@@ -135,10 +129,7 @@ class ObjectiveValues:
     def best_so_far(self, least_step: float = 0.0) -> tuple[Floats, Floats]:
         """Corners of the step line of the best completed value, and its last level.
 
-        Parameters
-        ----------
-        least_step
-            Where there are very many steps, those within so many trials become one.
+        Where there are very many steps, those within ``least_step`` trials become one.
         """
         improved = self.improvements()
         if len(improved) > _MOST_STEPS and least_step > 0:

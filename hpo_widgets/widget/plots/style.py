@@ -303,16 +303,7 @@ class FigureStyle:
 def legend(entries: Iterable[tuple[str, str, float, str, object]]) -> str:
     """Return a legend as HTML; no word of it may come from a search.
 
-    Parameters
-    ----------
-    entries
-        Sign, colour, opacity and words of each entry, and what is false where nothing of it is drawn: such an entry
-        is left out.
-
-    Returns
-    -------
-    str
-        The HTML.
+    An entry is sign, colour, opacity and words, and what is false where nothing of it is drawn: then it is left out.
     """
     spans = " ".join(
         f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {words}</span>'

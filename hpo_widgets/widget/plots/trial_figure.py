@@ -320,7 +320,7 @@ class TrialFigure:
 
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
-            cloud.set_domain(self.domain_x, UNIT if name == "failed" and self._has_lane else self.domain)
+            cloud.set_domain((self.domain_x, UNIT if name == "failed" and self._has_lane else self.domain))
         self._move_brush()
 
     def _move_brush(self) -> None:

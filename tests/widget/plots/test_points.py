@@ -19,7 +19,7 @@ HOT, CHUNK = STYLE.num_hot, STYLE.num_in_chunk
 def made_points():
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
     made = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3), name_points=lambda _x, numbers: numbers)
-    made.set_domain(Domain(0.0, 10_000.0), Domain(0.0, 1.0))
+    made.set_domain((Domain(0.0, 10_000.0), Domain(0.0, 1.0)))
     return made
 
 
@@ -121,7 +121,7 @@ def test_a_picture_goes_along_with_the_axes_and_is_drawn_again_later(points, wir
     num_open = wire.num_open()
     before = points.marks[0].image
     wire.clear()
-    points.set_domain(Domain(0.0, 20_000.0), Domain(0.0, 1.0))
+    points.set_domain((Domain(0.0, 20_000.0), Domain(0.0, 1.0)))
     assert not wire.touched()
     # Its place is in values, so it is right all the same.
     assert list(points.marks[0].x) == [0, 10_000]
@@ -137,7 +137,7 @@ def test_a_picture_goes_along_with_the_axes_and_is_drawn_again_later(points, wir
 def test_another_kind_of_axis_has_its_picture_at_once(points):
     put(points, np.arange(5000.0), np.full(5000, 0.5), is_new=True)
     before = points.marks[0].image
-    points.set_domain(Domain(0.0, 10_000.0), Domain(0.1, 1.0, is_log=True))
+    points.set_domain((Domain(0.0, 10_000.0), Domain(0.1, 1.0, is_log=True)))
     assert points.marks[0].image is not before
     assert list(points.marks[0].y) == [0.1, 1.0]
 
