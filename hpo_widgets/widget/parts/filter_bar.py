@@ -11,7 +11,7 @@ import traitlets as t
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.part import NumberFieldPart
 from hpo_widgets.widget.parts.point_form import completed_point, typed_number
 from hpo_widgets.widget.traits import FilterTrait, PointTrait
 
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 _MOST_LETTERS = 60
-_LONGEST_ID = 40
 _MOST_TAGS = 100
 
 
-class FilterBar(ViewPart):
+class FilterBar(NumberFieldPart):
     """A chip for each condition of the filter, how many trials it leaves, and a form to add a condition.
 
     Parameters
@@ -54,9 +53,6 @@ class FilterBar(ViewPart):
     names = t.List(t.Dict(), help="Parameters and objectives: name, label, and choices or None.").tag(sync=True)
     tags = t.List(t.Unicode(), help="Tags that trials have.").tag(sync=True)
     num_epochs = t.Int(1, help="Versions of the space so far.").tag(sync=True)
-    answer = t.Dict(help="The newest condition that was asked for: its id, and what is wrong with it or nothing.").tag(
-        sync=True
-    )
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._told: tuple[TrialFilter, int] | None = None
@@ -107,13 +103,7 @@ class FilterBar(ViewPart):
         if take is None or not isinstance(request, str):
             self._refuse("a condition was asked for that a filter does not have")
             return
-        try:
-            self.filter = take(self.filter, name, value, self.search.space)
-        except (ValueError, t.TraitError) as error:
-            problem = str(error)
-        else:
-            problem = ""
-        self.answer = {"id": request[:_LONGEST_ID], "problem": problem}
+        self._answer(request, lambda: self.set_trait("filter", take(self.filter, name, value, self.search.space)))
 
 
 def _chips(chosen: TrialFilter, space: Space, objectives: Sequence[Objective]) -> list[dict[str, Any]]:

@@ -218,18 +218,9 @@ def clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
 
 
 def as_search(shown: object) -> Search:
-    """Return the search that an object is or stands for.
+    """Return the search that an object is, or that a live ``clearml.automation.HyperParameterOptimizer`` stands for.
 
-    Parameters
-    ----------
-    shown
-        A `Search`, or a live ``clearml.automation.HyperParameterOptimizer``, started or not; it is recognised by its
-        class's home, so that nobody imports clearml to ask.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
+    That is recognised by its class's home, so that nobody imports clearml to ask; a ``TypeError`` refuses all else.
     """
     if isinstance(shown, Search):
         return shown
@@ -258,7 +249,7 @@ _LONGEST_ID, _LONGEST_NAMED = 40, 80
 
 
 class NumberFieldPart(ViewPart):
-    """A part with fields to type into; a field's view asks and gets an answer by the request's id."""
+    """A part with fields to type into, or a form; its view asks, and gets an answer by the request's id."""
 
     answer = t.Dict(help="The newest request that was typed in: its id, and what is wrong with it or nothing.").tag(
         sync=True
@@ -267,7 +258,7 @@ class NumberFieldPart(ViewPart):
     @property
     def _fields(self) -> Mapping[str, Callable[[str], None]]:
         """Name of each field to what takes its text; a ``ValueError`` or ``TraitError`` says what is wrong."""
-        raise NotImplementedError
+        return {}
 
     def _on_type(self, content: dict[str, object]) -> None:
         name, typed, request = content.get("name"), content.get("text"), content.get("id")
@@ -275,8 +266,12 @@ class NumberFieldPart(ViewPart):
         if take is None or not isinstance(typed, str) or not isinstance(request, str):
             self._refuse("something was typed into no field of this part")
             return
+        self._answer(request, lambda: take(typed.strip()))
+
+    def _answer(self, request: str, act: Callable[[], None]) -> None:
+        """Do what was asked, and tell what is wrong with it: what a ``ValueError`` or ``TraitError`` says."""
         try:
-            take(typed.strip())
+            act()
         except (ValueError, t.TraitError) as error:
             problem = str(error)
         else:
