@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.widget import text
-from hpo_widgets.widget.parts.snapshot import MOST_COLUMNS, MOST_IN_A_CELL, MOST_LETTERS, SnapshotPart
+from hpo_widgets.widget.parts.snapshot import MOST_LETTERS, SnapshotPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,16 +71,10 @@ class ComparisonSnapshot(SnapshotPart):
             "verdict": text.short(verdict, MOST_LETTERS),
             "reason": text.short(why, MOST_LETTERS),
             "plot": said.plot,
-            "table": {
-                "caption": first["title"],
-                "columns": [
-                    {**column, "label": text.short(column["label"], MOST_IN_A_CELL)}
-                    for column in first["columns"][:MOST_COLUMNS]
-                ],
-                "rows": [
-                    {"mark": "", "cells": [text.short(cell["text"], MOST_IN_A_CELL) for cell in row[:MOST_COLUMNS]]}
-                    for row in first["rows"]
-                ],
-            },
+            "table": self._kept_table(
+                first["title"],
+                [(column["label"], column["is_number"]) for column in first["columns"]],
+                [("", [cell["text"] for cell in row]) for row in first["rows"]],
+            ),
             "again": said.again,
         }

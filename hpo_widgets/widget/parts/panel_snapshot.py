@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
-from hpo_widgets.widget.parts.snapshot import DID, MOST_COLUMNS, MOST_IN_A_CELL, MOST_LETTERS, SnapshotPart
+from hpo_widgets.widget.parts.snapshot import DID, MOST_IN_A_CELL, MOST_LETTERS, SnapshotPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,23 +85,11 @@ class PanelSnapshot(SnapshotPart):
             ],
             "shown": text.short(self._filter_bar.sentence, MOST_LETTERS),
             "plot": text.short(title, MOST_IN_A_CELL),
-            "table": {
-                "caption": text.short(self._table.caption(_MOST_ROWS), MOST_LETTERS),
-                "columns": [
-                    {
-                        "label": text.short(column["label"], MOST_IN_A_CELL),
-                        "is_number": column["kind"] in {"number", "seconds"},
-                    }
-                    for column in columns[:MOST_COLUMNS]
-                ],
-                "rows": [
-                    {
-                        "mark": row["mark"],
-                        "cells": [text.short(cell, MOST_IN_A_CELL) for cell in row["cells"][:MOST_COLUMNS]],
-                    }
-                    for row in rows
-                ],
-            },
+            "table": self._kept_table(
+                self._table.caption(_MOST_ROWS),
+                [(column["label"], column["kind"] in {"number", "seconds"}) for column in columns],
+                [(row["mark"], row["cells"]) for row in rows],
+            ),
             "code": text.opening_code(search),
         }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 from IPython.display import publish_display_data
 
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.pictures import small_picture
@@ -26,7 +27,7 @@ from hpo_widgets.widget.sync.flow import is_run_by_page
 from hpo_widgets.widget.sync.refresher import after_each_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ipywidgets import Widget
 
@@ -39,7 +40,7 @@ MIME = "application/vnd.hpo-widgets.snapshot+json"
 VERSION = 1
 _log = logging.getLogger(__name__)
 _publish: Any = publish_display_data  # IPython has no types for it
-MOST_LETTERS, MOST_IN_A_CELL, MOST_COLUMNS = 200, 60, 12
+MOST_LETTERS, MOST_IN_A_CELL, _MOST_COLUMNS = 200, 60, 12
 """A notebook is mailed, diffed and kept: a snapshot stays small whatever a search is called and has."""
 DID = {
     "idle": "had not been started",
@@ -71,13 +72,6 @@ class SnapshotPart(ViewPart):
     """Shows nothing; makes what the notebook keeps of a widget, and hands it to a page that asks.
 
     A subclass says in `words` what is kept beside the picture, and in `said_of_end` when all has ended.
-
-    Parameters
-    ----------
-    search
-        What the refresher follows.
-    pictured
-        Gives the plot that is seen.
     """
 
     _esm = asset("snapshot.js")
@@ -112,6 +106,22 @@ class SnapshotPart(ViewPart):
     def refresh(self, _update: Update) -> None:
         """Tell the page when all has ended: what is short may have begun and ended since the last update."""
         self.end = self.said_of_end()
+
+    def _kept_table(
+        self, caption: str, columns: Sequence[tuple[str, bool]], rows: Iterable[tuple[str, Sequence[str]]]
+    ) -> dict[str, Any]:
+        """Heading and whether it has numbers of each column, mark and cells of each row, as far as there is room."""
+        return {
+            "caption": text.short(caption, MOST_LETTERS),
+            "columns": [
+                {"label": text.short(label, MOST_IN_A_CELL), "is_number": is_number}
+                for label, is_number in columns[:_MOST_COLUMNS]
+            ],
+            "rows": [
+                {"mark": mark, "cells": [text.short(cell, MOST_IN_A_CELL) for cell in cells[:_MOST_COLUMNS]]}
+                for mark, cells in rows
+            ],
+        }
 
     def data(self) -> dict[str, Any]:
         """Return what the output has beside the live view, by mime type, as the widget is now."""
