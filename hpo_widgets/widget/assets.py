@@ -35,11 +35,6 @@ class ModuleWidget(anywidget.AnyWidget):
     """A widget with a browser module of this package.
 
     The module finds its model by ``own_id`` (``js/src/lib/late_model.ts``).
-
-    Parameters
-    ----------
-    **traits
-        Initial values of traits.
     """
 
     own_id = t.Unicode(help="The id of the widget's model.").tag(sync=True)

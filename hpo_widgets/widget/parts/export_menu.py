@@ -127,14 +127,8 @@ class ExportMenu(FileMenu):
 
     Parameters
     ----------
-    search
-        The search.
-    plot
-        Gives the plot that is seen.
-    panel
-        Gives what is saved as a page.
-    **traits
-        First value of ``filter``.
+    search, plot, panel, **traits
+        As of a `FileMenu`, and the first value of ``filter``.
     """
 
     _tables = {"csv": "Trials as CSV", "json": "Trials as JSON"}  # noqa: RUF012 -- never changed

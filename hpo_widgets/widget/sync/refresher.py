@@ -127,11 +127,6 @@ class _RefreshThread:
 
     It holds them weakly and ends with the last one. Its set of refreshers and the dictionary of threads are read and
     changed under ``_threads_lock`` only.
-
-    Parameters
-    ----------
-    search
-        The search to follow.
     """
 
     def __init__(self, search: Search) -> None:
