@@ -68,11 +68,6 @@ def test_what_a_page_and_a_cell_select_at_the_same_time_leaves_all_parts_with_th
     assert {tuple(part.selected) for part in parts} == {tuple(panel.selected)}
 
 
-def test_assigned_ranges_become_one_command_of_what_changed(panel, search):
-    panel.ranges = {"lr": (0.001, 0.01)}
-    assert search.commands == [("set_ranges", {"lr": (0.001, 0.01)})]
-
-
 def test_assigning_ranges_merges(panel, refresh):
     panel.ranges = {"lr": (0.001, 0.01)}
     panel.ranges = {"layers": (2, 3)}
@@ -124,14 +119,6 @@ def test_assigned_ranges_stay_until_the_search_has_answered(show, refresh):
 def test_a_read_only_mapping_protects_from_changes_that_nobody_sees(panel):
     with pytest.raises(TypeError):
         panel.ranges["lr"] = (0.001, 0.01)
-
-
-@pytest.mark.parametrize("name", ["max_number_of_concurrent_tasks", "total_max_jobs"])
-def test_assigned_numbers_become_commands(panel, search, name, refresh):
-    setattr(panel, name, 7)
-    assert search.commands == [(f"set_{name}", 7)]
-    refresh(panel)
-    assert getattr(panel, name) == 7
 
 
 def test_what_a_cell_assigns_while_the_panel_is_refreshed_is_checked_and_asked_for(panel, search, refresh, monkeypatch):

@@ -70,6 +70,10 @@ def test_objectives_say_which_report_counts(sign, words):
     assert text.objective(Objective("validation", "loss", sign)) == words
 
 
+def test_one_is_told_as_one():
+    assert [text.counted(count, "trial") for count in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+
+
 def test_ranges():
     assert text.range_in_words((0.001, 0.01), "log") == "0.001 … 0.01"
     assert text.range_in_words(("relu", None), "choice") == "relu, None"

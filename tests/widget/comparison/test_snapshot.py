@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import pytest
 
@@ -13,6 +12,7 @@ from hpo_widgets.testing.objectives import branin, himmelblau
 from hpo_widgets.widget import Challenge
 from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import VIEW_MIME
+from tests.widget.comparison.test_challenge import until
 
 SPACE = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
 ALL = {VIEW_MIME, "text/plain", "text/html", "image/png", MIME}
@@ -40,16 +40,6 @@ def compared(show, names=("a", "b"), **keywords):
     return show(compare, dict(zip(names, searches, strict=True)))
 
 
-def until_over(challenge):
-    """Wait for the end of the sampler's trials, and show it."""
-    come = threading.Event()
-    end = challenge._rival.subscribe(lambda: come.set() if challenge.is_over else None)
-    if not challenge.is_over:
-        assert come.wait(60)
-    end()
-    challenge._refresher.refresh()
-
-
 def test_of_a_race_its_standings_and_its_verdict_are_kept(race):
     before = race._repr_mimebundle_()
     assert set(before) == WITHOUT_PICTURE
@@ -65,6 +55,7 @@ def test_of_a_race_its_standings_and_its_verdict_are_kept(race):
     assert (kept["name"], kept["did"], kept["plot"]) == ("Race on branin", "was complete", "Best so far")
     assert [one["text"] for one in kept["counts"]] == ["2 whole repeats", "random 8 / 8 trials", "grid 8 / 8 trials"]
     assert kept["table"]["caption"] == "Standings"
+    assert kept["again"] == "Run its cell again for another race."
     assert [row["cells"][0] for row in kept["table"]["rows"]] == [one.name for one in race.summary().standings]
     assert f"{kept['verdict']} {kept['reason']}" == race.summary().verdict
     assert kept["verdict"].removesuffix(".") in output["text/plain"]
@@ -89,11 +80,13 @@ def test_of_a_challenge_nothing_of_the_sampler_is_kept_before_the_end(challenge)
 
     challenge.propose(x=-3.0, y=2.0)
     assert challenge.wait(DEADLINE)
-    until_over(challenge)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
     assert challenge._snapshot.end == "over"
     kept = challenge._repr_mimebundle_()[MIME]
     assert (kept["did"], kept["plot"], kept["verdict"]) == ("was over", "Best so far", "You were better.")
     assert [row["cells"][0] for row in kept["table"]["rows"]] == ["you", "random search"]
+    assert kept["again"] == "Run its cell again for another game."
 
 
 def test_of_a_comparison_the_best_of_each_and_of_all_is_kept(show):
@@ -103,6 +96,7 @@ def test_of_a_comparison_the_best_of_each_and_of_all_is_kept(show):
     kept = output[MIME]
     assert (kept["name"], kept["did"]) == ("a · b", "was running")
     assert kept["best"] == "best 0.25 in b at #0"
+    assert kept["again"] == "Run its cell again to compare anew."
     assert [one["text"] for one in kept["counts"]] == ["a 1 trial", "b 1 trial"]
     assert kept["table"]["caption"] == "The best of each search"
     assert "Comparison of a, b was running at" in output["text/plain"]
@@ -119,12 +113,6 @@ def test_no_search_is_called_the_best_where_the_values_are_not_alike(show):
     kept = show(compare, searches)._repr_mimebundle_()[MIME]
     assert kept["best"] == ""
     assert kept["verdict"] == "Not all of this can be compared."
-
-
-@pytest.mark.parametrize("kind", ["race", "challenge", "comparison"])
-def test_it_is_said_how_it_is_seen_again(request, show, kind):
-    shown = compared(show) if kind == "comparison" else request.getfixturevalue(kind)
-    assert shown._repr_mimebundle_()[MIME]["again"].startswith("Run its cell again ")
 
 
 def test_names_are_text_and_what_is_kept_stays_small(show):

@@ -65,11 +65,6 @@ def test_the_figures_are_every_second_part(show, filled):
     assert bar.sentence[1::2] == ["3", "0.2"]
 
 
-def test_one_trial_is_told_as_one(show, search):
-    search.add_trial(0.5, {"lr": 1e-3, "dropout": 0.1, "layers": 2, "activation": "relu"})
-    assert said(show(BoxBar, search, box={"layers": (3, 4)})).endswith("0 of 1 trial inside")
-
-
 def test_the_best_inside_follows_the_direction(show):
     search = ScriptedSearch(signs="max")
     search.add_trials([0.5, 0.75])

@@ -106,7 +106,7 @@ def test_other_trials_cost_nothing(details, wire, search, refresh, monkeypatch):
     assert wire.updates(details) == []
 
 
-def test_retry_is_a_command(details, wire, search, refresh):
+def test_a_retry_of_no_trial_is_no_command(details, wire, search, refresh):
     wire.browser_says(details, kind="retry", number=0)
     assert search.commands == []
     search.add_trial(state=TrialState.FAILED, error="no")
@@ -114,8 +114,6 @@ def test_retry_is_a_command(details, wire, search, refresh):
     wire.browser_says(details, kind="retry", number="nonsense")
     wire.browser_says(details, kind="retry")
     assert search.commands == []
-    wire.browser_says(details, kind="retry", number=0)
-    assert search.commands == [("retry", 0)]
 
 
 def test_what_is_pressed_is_done_with_the_trial_of_the_page_though_another_one_is_shown_by_now(

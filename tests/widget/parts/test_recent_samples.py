@@ -16,14 +16,19 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.recent_samples import FEW_BINS, MOST_BINS, MOST_SAMPLES, RecentSamples
 
 
+def drawn_of(search, epoch=0, strategy="OptimizerOptuna"):
+    """What was drawn in an epoch of a search so far."""
+    drawn = RecentSamples(search.space, epoch, strategy)
+    drawn.put(search.snapshot())
+    return drawn
+
+
 def profile(parameter, values, *, strategy="OptimizerOptuna"):
     """The profile of one parameter after draws of these values."""
     search = ScriptedSearch([parameter])
     for value in values:
         search.add_trial(0.5, {"x": value})
-    drawn = RecentSamples(search.space, 0, strategy)
-    drawn.put(search.snapshot())
-    (shown,) = drawn.shown()
+    (shown,) = drawn_of(search, 0, strategy).shown()
     return shown
 
 
@@ -97,9 +102,7 @@ def test_choices_and_a_single_step_have_no_shape():
     search = ScriptedSearch([UniformIntegerParameterRange("x", 1, 6)])
     search.set_ranges({"x": (2, 2)})
     search.add_trials([0.5] * 20)
-    drawn = RecentSamples(search.space, 1, "OptimizerOptuna")
-    drawn.put(search.snapshot())
-    assert drawn.shown() == [""]
+    assert drawn_of(search, 1).shown() == [""]
 
 
 def test_enqueued_and_of_earlier_ranges_do_not_count():
@@ -135,9 +138,7 @@ def test_rows_that_come_again_change_nothing():
 def test_profiles_are_shorter_where_there_are_many():
     search = ScriptedSearch([UniformParameterRange(f"x{index}", 0.0, 1.0) for index in range(17)])
     search.add_trials([0.5] * 20)
-    drawn = RecentSamples(search.space, 0, "OptimizerOptuna")
-    drawn.put(search.snapshot())
-    assert {len(shown) for shown in drawn.shown()} == {FEW_BINS}
+    assert {len(shown) for shown in drawn_of(search).shown()} == {FEW_BINS}
 
 
 def test_a_random_search_is_shown_to_prefer_what_has_a_prior_and_nothing_else():
@@ -145,8 +146,6 @@ def test_a_random_search_is_shown_to_prefer_what_has_a_prior_and_nothing_else():
     search.set_priors({"x": [0, 1]})
     for _ in range(20):
         search.add_trial(0.5, {"x": 0.9, "y": 0.9})
-    drawn = RecentSamples(search.space, 1, "RandomSearch")
-    drawn.put(search.snapshot())
-    x, y = drawn.shown()
+    x, y = drawn_of(search, 1, "RandomSearch").shown()
     assert x[-5] == "9"
     assert y == ""

@@ -191,14 +191,6 @@ def test_pages_turned_one_after_the_other_are_all_turned(table, wire, search, re
     assert (table.page, table._refresher.notices) == (0, [])
 
 
-def test_a_selection_from_code_reaches_the_browser(table, wire, search, refresh):
-    search.add_trial(0.5)
-    refresh(table)
-    wire.clear()
-    table.selected = [0]
-    assert wire.updates(table) == [{"selected": [0]}]
-
-
 def test_retry_is_a_command_with_its_reason_where_it_cannot_be_done(table, wire, search, refresh):
     search.add_trial(state=TrialState.FAILED, error="no")
     refresh(table)
@@ -262,14 +254,6 @@ def test_extreme_values_are_shown_and_only_finite_numbers_sent(table, wire, sear
     assert [row["cells"][1] for row in rows(table)] == shown
     for state in wire.updates(table):
         json.dumps(state, allow_nan=False)
-
-
-def test_a_search_of_failures_only_shows_the_newest(table, search, refresh):
-    for _ in range(5):
-        search.add_trial(math.nan, state=TrialState.FAILED, error="NaN")
-    refresh(table)
-    assert numbers(table) == [4, 3, 2]
-    assert not any(row["mark"] for row in rows(table))
 
 
 def test_whole_numbers_are_shown_in_full(show, refresh):

@@ -41,15 +41,9 @@ class Recording:
         return {int(number) for update in self.updates for number in update.rows.numbers}
 
 
-class Browser:
-    """Acknowledges on request, as the link of a page does."""
-
-    def __init__(self, refresher, wire):
-        self._view = refresher.flow.view
-        self._wire = wire
-
-    def acknowledge(self):
-        self._wire.browser_sets(self._view, seen=self._view.sent)
+def answer(refresher, wire):
+    """Acknowledge the last update, as the view of a page does."""
+    wire.browser_sets(refresher.flow.view, seen=refresher.flow.view.sent)
 
 
 @pytest.fixture
@@ -133,7 +127,7 @@ def test_an_acknowledgement_lets_the_next_update_go(clock, search, part, refresh
     refresher.refresh()
     refresher.refresh()
     assert refresher.flow.seconds_until_next() > 1.0
-    Browser(refresher, wire).acknowledge()
+    answer(refresher, wire)
     assert refresher.flow.seconds_until_next() < 0.2
     clock.now += 0.1
     search.add_trial(0.5)
@@ -162,12 +156,10 @@ def test_the_end_is_shown_without_waiting_for_an_acknowledgement(search, part, r
 def silent(clock, refresher, wire):
     """A browser that has answered once, and to which more updates have gone since than it may leave unanswered."""
     refresher.refresh()
-    browser = Browser(refresher, wire)
-    browser.acknowledge()
+    answer(refresher, wire)
     refresher.refresh()
     refresher.refresh()
     clock.now += 2.0
-    return browser
 
 
 @pytest.fixture
@@ -177,7 +169,7 @@ def drawn(refresher, silent):
 
 
 @pytest.mark.parametrize("hides", [False, True], ids=["seen", "hidden"])
-def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part, refresher, silent, hides):
+def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part, refresher, wire, silent, hides):
     drawn = Recording(refresher, is_drawn=True, hidden=hides)
     so_far = len(drawn.updates)
     search.command("start")
@@ -190,7 +182,7 @@ def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part,
     assert len(drawn.updates) == so_far
     # The page is there: all that was missed comes by itself, though the search has ended.
     clock.now += 1.0
-    silent.acknowledge()
+    answer(refresher, wire)
     drawn.wait_for(lambda: drawn.numbers == {0, 1})
 
 
@@ -222,22 +214,22 @@ def test_a_browser_that_answers_late_is_not_taken_for_one_that_loads(clock, refr
 
 
 def test_silence_says_nothing_while_a_cell_runs_where_no_answer_has_ever_come_meanwhile(
-    clock, refresher, monkeypatch, silent
+    clock, refresher, wire, monkeypatch, silent
 ):
     monkeypatch.setattr(cells, "are_running", True)
     assert not refresher.flow.may_be_loading
-    silent.acknowledge()
+    answer(refresher, wire)
     for _ in range(3):
         refresher.refresh()
     clock.now += 2.0
     assert refresher.flow.may_be_loading
 
 
-def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, silent, drawn):
+def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, wire, silent, drawn):
     search.add_trial(0.5)
     refresher.refresh()
     refresher.hide(drawn)
-    silent.acknowledge()
+    answer(refresher, wire)
     refresher.show(drawn)
     assert drawn.numbers == {0}
 
@@ -249,7 +241,7 @@ def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_a
         refresher.refresh()
     num_updates = len(hidden.updates)
     assert num_updates > 0
-    Browser(refresher, wire).acknowledge()
+    answer(refresher, wire)
     for _ in range(4):
         clock.now += 100.0
         refresher.refresh()
@@ -346,9 +338,8 @@ def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search,
     refresher.settle()
     assert [len(made.updates) for made in hidden] == [0, 0, 0]
     assert refresher.seconds_to_wait() is None  # nobody has seen the panel
-    browser = Browser(refresher, wire)
     for count, made in enumerate(hidden, start=1):
-        browser.acknowledge()
+        answer(refresher, wire)
         clock.now += 1.0
         refresher._thread.wake()
         made.wait_for(lambda made=made: made.numbers == {0})
@@ -361,7 +352,7 @@ def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search,
 def test_a_hidden_part_that_is_looked_at_has_all_at_once_and_stays_hidden(search, refresher, clock, wire):
     search.command("start")
     hidden = Recording(refresher, hidden=True)
-    Browser(refresher, wire).acknowledge()
+    answer(refresher, wire)
     hidden.updates.clear()
     search.add_trial(0.5)
 
