@@ -274,7 +274,8 @@ export function fakePage() {
 
 /** A model whose kernel has said `state`; `sent` is what was sent to it. */
 export function fakeModel(state) {
-  const listeners = { change: new Set(), "change:sent": new Set(), "msg:custom": new Set() };
+  const listeners = new Map();
+  const of = (event) => listeners.get(event) ?? listeners.set(event, new Set()).get(event);
   const sent = [];
   return {
     sent,
@@ -285,17 +286,18 @@ export function fakeModel(state) {
     },
     save_changes: () => {},
     send: (message) => sent.push(message),
-    on: (event, listener) => listeners[event].add(listener),
-    off: (event, listener) => listeners[event].delete(listener),
+    on: (event, listener) => of(event).add(listener),
+    off: (event, listener) => of(event).delete(listener),
+    numListeners: () => [...listeners.values()].reduce((sum, { size }) => sum + size, 0),
     /** What the kernel says to all views, in this page and in others. */
     hear: (message, buffers = []) => {
-      for (const listener of listeners["msg:custom"]) listener(message, buffers);
+      for (const listener of of("msg:custom")) listener(message, buffers);
     },
     /** Resolves when all views have been painted. */
-    change: async (more) => {
+    change: async (more = {}) => {
       Object.assign(state, more);
-      for (const event of ["sent" in (more ?? {}) ? "change:sent" : "", "change"]) {
-        for (const listener of listeners[event] ?? []) listener();
+      for (const name of [...Object.keys(more).map((one) => `change:${one}`), "change"]) {
+        for (const listener of of(name)) listener();
       }
       await Promise.resolve();
     },

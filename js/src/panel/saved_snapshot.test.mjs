@@ -3,6 +3,13 @@ import { test } from "node:test";
 import { fakePage } from "../lib/fake_page.mjs";
 import { drawSnapshot, MIME, moment, readSnapshot } from "./saved_snapshot";
 
+/** A page with what is drawn of a snapshot, and what tells how it is seen again. */
+function drawn(kept, more = {}) {
+  const node = fakePage();
+  const tell = drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept }, ...more }));
+  return { node, tell };
+}
+
 test("a snapshot is what its version says, else nothing", () => {
   assert.equal(readSnapshot({}), null);
   assert.equal(readSnapshot({ [MIME]: null }), null);
@@ -46,9 +53,7 @@ test("what the picture is of is said, of a search too that an earlier release ha
       "race on branin of grid, TPE",
     ],
   ]) {
-    const data = { [MIME]: { version: 1, plot: "History", ...kept }, "image/png": "aGk=" };
-    const node = fakePage();
-    drawSnapshot(node, readSnapshot(data));
+    const { node } = drawn({ plot: "History", ...kept }, { "image/png": "aGk=" });
     const [root] = node.children;
     assert.equal(root.getAttribute("aria-label"), `Saved picture of the ${about}`);
     assert.equal(root.querySelector("img").getAttribute("alt"), `History of the ${about}`);
@@ -57,10 +62,9 @@ test("what the picture is of is said, of a search too that an earlier release ha
 
 test("a front has the sign that it has in the panel", () => {
   const signs = (kept, marks) => {
-    const node = fakePage();
     const rows = marks.map((mark) => ({ mark, cells: ["#0"] }));
     const table = { columns: [{ label: "trial" }], rows };
-    drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept, table } }));
+    const { node } = drawn({ ...kept, table });
     return node.querySelectorAll(".hpo-saved-best").map(({ textContent }) => textContent);
   };
   const front = { best: "2 trials on the front", has_front: true };
@@ -69,19 +73,14 @@ test("a front has the sign that it has in the panel", () => {
 });
 
 test("a verdict stands before what it rests on, and a reason alone without one", () => {
-  const said = (kept) => {
-    const node = fakePage();
-    drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept } }));
-    return node.querySelector(".hpo-saved-tally").children.at(-1).textContent;
-  };
+  const said = (kept) =>
+    drawn(kept).node.querySelector(".hpo-saved-tally").children.at(-1).textContent;
   assert.equal(said({ verdict: "TPE is ahead.", reason: "9 of 10." }), "TPE is ahead. 9 of 10.");
   assert.equal(said({ reason: "All trials were run." }), "All trials were run.");
 });
 
 test("nothing says to run a cell again as long as its output may be live in a moment", () => {
-  const node = fakePage();
-  const kept = { version: 1, about: "race on branin", again: "Run its cell again." };
-  const tell = drawSnapshot(node, readSnapshot({ [MIME]: kept }));
+  const { node, tell } = drawn({ about: "race on branin", again: "Run its cell again." });
   const says = () => node.querySelector(".hpo-saved-banner").textContent;
   const isSaid = [[], [false, true], [false, false]].map((args) => {
     if (args.length) {
@@ -112,17 +111,16 @@ test("beside a kernel that has not answered yet, the panel is said to come, and 
     [race, [". Run its cell again.", awaited("race")]],
     [{}, [".", awaited("search")]],
   ]) {
-    const node = fakePage();
-    const tell = drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, ...kept } }));
+    const { node, tell } = drawn(kept);
     const says = () => node.querySelector(".hpo-saved-banner").children[0].textContent;
     tell(false, false);
-    const drawn = says();
+    const before = says();
     tell(true, false);
     const meanwhile = says();
     tell(false, false);
     const start = `Saved picture from ${moment(0)}`;
     assert.deepEqual(
-      [drawn, meanwhile, says()],
+      [before, meanwhile, says()],
       [after[0], after[1], after[0]].map((words) => start + words),
     );
   }

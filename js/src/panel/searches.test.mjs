@@ -1,44 +1,11 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { announce } from "../lib/announcement";
+import { fakeModel } from "../lib/fake_page.mjs";
 import { Searches } from "./searches";
 
-function fakeBeacon(state = {}) {
-  const listeners = new Map();
-  return {
-    state: { sent: 0, seen: 0, title: "a", search_id: "a-1", kernel: "k", ...state },
-    said: [],
-    saves: 0,
-    listeners,
-    get(name) {
-      return this.state[name];
-    },
-    set(name, value) {
-      this.state[name] = value;
-    },
-    save_changes() {
-      this.saves += 1;
-    },
-    send(content) {
-      this.said.push(content);
-    },
-    on(event, act) {
-      listeners.set(event, [...(listeners.get(event) ?? []), act]);
-    },
-    off(event, act) {
-      listeners.set(
-        event,
-        (listeners.get(event) ?? []).filter((one) => one !== act),
-      );
-    },
-    receive(change) {
-      Object.assign(this.state, change);
-      for (const name of [...Object.keys(change).map((one) => `change:${one}`), "change"]) {
-        for (const act of listeners.get(name) ?? []) act();
-      }
-    },
-  };
-}
+const fakeBeacon = (state) =>
+  fakeModel({ sent: 0, seen: 0, title: "a", search_id: "a-1", kernel: "k", ...state });
 
 function fakeKernel(id) {
   const watching = { changed: [], ended: [], connectedAgain: [] };
@@ -84,10 +51,10 @@ test("a panel that is announced is followed once, and withdrawn it is gone with 
   const beacon = fakeBeacon();
   const withdraw = announce(beacon, page);
   page.dispatchEvent(new Event("hpo-widgets:asked"));
-  assert.deepEqual(beacon.said, [{ kind: "follow" }]);
+  assert.deepEqual(beacon.sent, [{ kind: "follow" }]);
   withdraw();
   assert.deepEqual(names(), []);
-  assert.deepEqual([...beacon.listeners.values()].flat(), []);
+  assert.equal(beacon.numListeners(), 0);
 });
 
 test("updates are acknowledged at the chosen pace", (context) => {
@@ -95,14 +62,15 @@ test("updates are acknowledged at the chosen pace", (context) => {
   const { page, searches } = setUp();
   searches.pace = 4;
   const beacon = fakeBeacon({ sent: 3 });
+  beacon.save_changes = mock.fn();
   announce(beacon, page);
-  assert.equal(beacon.state.seen, 3);
-  beacon.receive({ sent: 4 });
+  assert.equal(beacon.get("seen"), 3);
+  beacon.change({ sent: 4 });
   context.mock.timers.tick(249);
-  assert.equal(beacon.state.seen, 3);
+  assert.equal(beacon.get("seen"), 3);
   context.mock.timers.tick(1);
-  assert.equal(beacon.state.seen, 4);
-  assert.equal(beacon.saves, 2);
+  assert.equal(beacon.get("seen"), 4);
+  assert.equal(beacon.save_changes.mock.callCount(), 2);
 });
 
 test("several changes in a row are told once", async () => {
@@ -112,12 +80,12 @@ test("several changes in a row are told once", async () => {
   await Promise.resolve();
   const changed = mock.fn();
   const end = searches.onChange(changed);
-  beacon.receive({ status: "running" });
-  beacon.receive({ ended: 3 });
+  beacon.change({ status: "running" });
+  beacon.change({ ended: 3 });
   await Promise.resolve();
   assert.equal(changed.mock.callCount(), 1);
   end();
-  beacon.receive({ ended: 4 });
+  beacon.change({ ended: 4 });
   await Promise.resolve();
   assert.equal(changed.mock.callCount(), 1);
 });
@@ -138,20 +106,19 @@ test("after a lost connection the kernel is asked for the present state of its s
   const { page, kernels } = setUp();
   const [here, elsewhere] = [fakeBeacon({ sent: 2 }), fakeBeacon({ sent: 2, kernel: "other" })];
   for (const beacon of [here, elsewhere]) {
-    beacon.widget_manager = {};
     announce(beacon, page);
-    beacon.said.length = 0;
+    beacon.sent.length = 0;
   }
   kernels.k.watching.connectedAgain[0]();
-  assert.deepEqual(here.said, [{ kind: "connected" }]);
-  assert.deepEqual(elsewhere.said, []);
+  assert.deepEqual(here.sent, [{ kind: "connected" }]);
+  assert.deepEqual(elsewhere.sent, []);
 });
 
 test("a panel without a kernel is left alone", () => {
   const { page, names } = setUp();
   const beacon = fakeBeacon({ kernel: "none" });
   announce(beacon, page);
-  assert.deepEqual([names(), beacon.said], [[], []]);
+  assert.deepEqual([names(), beacon.sent], [[], []]);
 });
 
 test("a command goes to the search of the entry", () => {
@@ -160,8 +127,8 @@ test("a command goes to the search of the entry", () => {
   announce(first, page);
   announce(second, page);
   searches.command(searches.entries[1], "stop");
-  assert.deepEqual(first.said.length, 1);
-  assert.deepEqual(second.said.at(-1), { kind: "command", name: "stop" });
+  assert.deepEqual(first.sent.length, 1);
+  assert.deepEqual(second.sent.at(-1), { kind: "command", name: "stop" });
 });
 
 test("a list that is done with listens to nothing", (context) => {
@@ -169,15 +136,15 @@ test("a list that is done with listens to nothing", (context) => {
   const { page, searches, kernels } = setUp();
   const beacon = fakeBeacon();
   announce(beacon, page);
-  beacon.receive({ sent: 1 });
+  beacon.change({ sent: 1 });
   searches.dispose();
   context.mock.timers.tick(1000);
-  assert.equal(beacon.state.seen, 0);
-  assert.deepEqual([...beacon.listeners.values()].flat(), []);
+  assert.equal(beacon.get("seen"), 0);
+  assert.equal(beacon.numListeners(), 0);
   assert.deepEqual(kernels.k.watching.ended, []);
   const late = fakeBeacon();
   announce(late, page);
-  assert.deepEqual(late.said, []);
+  assert.deepEqual(late.sent, []);
 });
 
 test("all searches of a kernel know whether it is busy from the one that is watched", () => {
