@@ -11,7 +11,7 @@ import { folderOf } from "./entries";
 import { searchIcon } from "./icons";
 import { NewSearchForm } from "./new_search_form";
 import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
-import { launcherOf } from "./optional_services";
+import { addCard } from "./optional_services";
 import { writeCell } from "./write_cell";
 
 export const NEW_SEARCH = "hpo-widgets:new-search";
@@ -108,9 +108,7 @@ function activate(
       openForm(isLauncher === true, typeof cwd === "string" ? cwd : undefined),
   });
   palette?.addItem({ command: NEW_SEARCH, category: "Hyperparameter search" });
-  void launcherOf(app).then((launcher) =>
-    launcher?.add({ command: NEW_SEARCH, args: { isLauncher: true }, category: "Other" }),
-  );
+  void addCard(app, NEW_SEARCH);
 }
 
 export const newSearchPlugin: JupyterFrontEndPlugin<void> = {

@@ -2,25 +2,19 @@
 // a file, which their tokens in `optional` need, would take the whole extension with it there.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
-import type { ILauncher } from "@jupyterlab/launcher";
 import type { IStatusBar } from "@jupyterlab/statusbar";
 
-/** The launcher; null where the host has none. */
-export async function launcherOf(app: JupyterFrontEnd): Promise<ILauncher | null> {
-  try {
-    const { ILauncher: token } = await import("@jupyterlab/launcher");
-    return await app.resolveOptionalService(token);
-  } catch {
-    return null;
-  }
+/** Adds a card for a command to the launcher, where the host has one. */
+export async function addCard(app: JupyterFrontEnd, command: string): Promise<void> {
+  const launcher = await import("@jupyterlab/launcher")
+    .then(({ ILauncher }) => app.resolveOptionalService(ILauncher))
+    .catch(() => null);
+  launcher?.add({ command, args: { isLauncher: true }, category: "Other" });
 }
 
 /** The status bar; null where the host has none. */
-export async function statusBarOf(app: JupyterFrontEnd): Promise<IStatusBar | null> {
-  try {
-    const { IStatusBar: token } = await import("@jupyterlab/statusbar");
-    return await app.resolveOptionalService(token);
-  } catch {
-    return null;
-  }
+export function statusBarOf(app: JupyterFrontEnd): Promise<IStatusBar | null> {
+  return import("@jupyterlab/statusbar")
+    .then((found) => app.resolveOptionalService(found.IStatusBar))
+    .catch(() => null);
 }

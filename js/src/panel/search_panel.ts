@@ -35,7 +35,7 @@ import { searchIcon } from "./icons";
 import { Journals, openingCell, type ReadFolder } from "./journals";
 import { NEW_SEARCH } from "./new_search";
 import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
-import { launcherOf, statusBarOf } from "./optional_services";
+import { addCard, statusBarOf } from "./optional_services";
 import { SearchTab } from "./search_tab";
 import { type KernelWatch, Searches } from "./searches";
 import { SidePanel } from "./side_panel";
@@ -51,6 +51,11 @@ const COMMANDS = {
 /** Where a search is opened: beside its notebook, below it, or as a tab next to it. */
 const PLACES = { right: "split-right", below: "split-bottom", tab: "tab-after" } as const;
 type Place = keyof typeof PLACES;
+const OPENINGS: Readonly<Record<string, string>> = {
+  below: "Open below",
+  tab: "Open as a tab",
+  cell: "Open by a cell",
+};
 const DEFAULT_PLACE: Place = "right";
 const DEFAULT_PACE = 2;
 
@@ -217,14 +222,7 @@ function activate(
     execute: stopAll,
   });
   commands.addCommand(COMMANDS.openSearch, {
-    label: ({ place: where }) =>
-      where === "below"
-        ? "Open below"
-        : where === "tab"
-          ? "Open as a tab"
-          : where === "cell"
-            ? "Open by a cell"
-            : "Open to the right",
+    label: ({ place: where }) => OPENINGS[String(where)] ?? "Open to the right",
     execute: ({ place: where, ...args }) => {
       const chosen = isPlace(where) ? where : place;
       if (isWanted(args)) {
@@ -253,9 +251,7 @@ function activate(
   for (const command of [COMMANDS.openPanel, COMMANDS.stopAll]) {
     palette?.addItem({ command, category: "Hyperparameter search" });
   }
-  void launcherOf(app).then((launcher) =>
-    launcher?.add({ command: COMMANDS.openPanel, args: { isLauncher: true }, category: "Other" }),
-  );
+  void addCard(app, COMMANDS.openPanel);
 
   void statusBarOf(app).then((statusBar) => {
     if (statusBar) {
