@@ -20,7 +20,12 @@ export interface Named {
 export type Fields =
   | { kind: "none" }
   | { kind: "number"; text: string }
-  | { kind: "boxes"; labels: string[]; values: (string | number)[]; checked: (string | number)[] }
+  | {
+      kind: "boxes";
+      labels: readonly string[];
+      values: readonly (string | number)[];
+      checked: (string | number)[];
+    }
   | { kind: "bounds"; texts: [string, string] };
 
 const WITHIN = "within:";
@@ -64,35 +69,34 @@ export function fieldsOf(
 ): Fields {
   const value = chips.find((chip) => keyOf(chip) === key)?.value;
   const list = Array.isArray(value) ? value : [];
+  const boxes = (labels: readonly string[], values: readonly (string | number)[]): Fields => ({
+    kind: "boxes",
+    labels,
+    values,
+    checked: list,
+  });
   switch (key) {
     case "top_k":
       return { kind: "number", text: value === undefined ? "10" : String(value) };
     case "states":
-      return { kind: "boxes", labels: [...states], values: [...states], checked: list };
+      return boxes(states, states);
     case "tags": {
       const offered = offeredTags(tags, chips);
-      return { kind: "boxes", labels: offered, values: offered, checked: list };
+      return boxes(offered, offered);
     }
     case "epochs": {
-      const numbers = Array.from({ length: numEpochs }, (_, index) => index);
-      return {
-        kind: "boxes",
-        labels: numbers.map((number) => String(number + 1)),
-        values: numbers,
-        checked: list,
-      };
+      const numbers = [...Array(numEpochs).keys()];
+      return boxes(
+        numbers.map((number) => String(number + 1)),
+        numbers,
+      );
     }
     case "inside":
       return { kind: "none" };
     default: {
       const choices = names.find(({ name }) => WITHIN + name === key)?.choices;
       if (choices) {
-        return {
-          kind: "boxes",
-          labels: choices,
-          values: choices.map((_, index) => index),
-          checked: list,
-        };
+        return boxes(choices, [...choices.keys()]);
       }
       const [low, high] = list as (number | null | undefined)[];
       return {
