@@ -31,11 +31,9 @@ export class BoundFields {
     private readonly onBounds: (bounds: Bounds) => void,
   ) {
     this.fields = ENDS.map((end, index) => this.make(scale.spec, end, index as Ending));
-    this.root = element("span", "hpo-fields");
-    const dots = element("span", "", { "aria-hidden": "true" });
-    setText(dots, "…");
-    this.root.append(this.fields[0] as HTMLElement, dots, this.fields[1] as HTMLElement);
-    this.problem = element("div", "hpo-problem", { role: "alert" });
+    this.root = element("span", "hpo-fields", {}, ...this.fields);
+    this.fields[0]?.after(element("span", "", { "aria-hidden": "true" }, "…"));
+    this.problem = element("div", "hpo-problem hpo-optional", { role: "alert" });
   }
 
   /** Shows bounds; a reason takes the fields' function away and leaves the text. */

@@ -1,7 +1,7 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
-import { type RangeChange, withChoices } from "../lib/range_change";
+import { type Preview, type RangeChange, withChoices } from "../lib/range_change";
 import { adviceNote, parameterFrame } from "./parameter";
 
 export interface ChoiceSpec {
@@ -23,7 +23,7 @@ export class ChoiceControl {
   private readonly marks: HTMLElement[] = [];
   private readonly problem: HTMLElement;
   private readonly advised = adviceNote();
-  private readonly boxWords = element("div", "hpo-preview-words");
+  private readonly boxWords = element("div", "hpo-preview-words hpo-optional");
   private reason: string | null = null;
 
   constructor(
@@ -36,20 +36,20 @@ export class ChoiceControl {
     setText(badge, spec.kind);
     const chips = element("div", "hpo-chips");
     this.boxes = spec.choices.map((label, index) => {
-      const chip = element("label", "hpo-chip");
       const box = element("input", "", { type: "checkbox" });
-      const text = element("span", "hpo-chip-text", { dir: "auto", title: label });
-      setText(text, label);
-      const mark = element("span", "hpo-best-mark", { "aria-hidden": "true", title: "best trial" });
+      const text = element("span", "hpo-chip-text hpo-cut", { dir: "auto", title: label }, label);
+      const mark = element("span", "hpo-best-mark hpo-optional", {
+        "aria-hidden": "true",
+        title: "best trial",
+      });
       const count = element("span", "hpo-chip-count hpo-number", { "aria-hidden": "true" });
-      chip.append(box, text, count, mark);
       this.counts.push(count);
       this.marks.push(mark);
-      chips.append(chip);
+      chips.append(element("label", "hpo-chip", {}, box, text, count, mark));
       box.addEventListener("click", (event) => this.toggle(event, index));
       return box;
     });
-    this.problem = element("div", "hpo-problem", { role: "alert" });
+    this.problem = element("div", "hpo-problem hpo-optional", { role: "alert" });
     this.root.append(chips, this.advised, this.boxWords, this.problem);
     this.root.addEventListener("focusout", (event) => {
       if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
@@ -91,14 +91,11 @@ export class ChoiceControl {
   }
 
   /** Shows which choices were brushed in a plot; null: nothing was. */
-  setPreview(preview: { indices: readonly number[]; words: string } | null): void {
+  setPreview(preview: Preview | null): void {
     setText(this.boxWords, preview?.words ?? "");
     for (const [index, box] of this.boxes.entries()) {
-      const chip = box.parentElement as HTMLElement;
-      chip.classList.toggle(
-        "hpo-outside-box",
-        preview !== null && !preview.indices.includes(index),
-      );
+      const isOutside = preview !== null && !preview.range.includes(index);
+      (box.parentElement as HTMLElement).classList.toggle("hpo-outside-box", isOutside);
     }
   }
 

@@ -1,11 +1,10 @@
 // What every control of a parameter has, whatever its range is like: the group with its name and its kind.
 
-import { element, setAttribute, setText } from "../lib/dom";
+import { element } from "../lib/dom";
 
 /** Says in words what is dashed. */
 export function adviceNote(): HTMLElement {
-  const note = element("div", "hpo-advised-note");
-  setText(note, "dashed: what the advice would exclude");
+  const note = element("div", "hpo-advised-note", {}, "dashed: what the advice would exclude");
   note.hidden = true;
   return note;
 }
@@ -24,15 +23,12 @@ export function parameterFrame(spec: {
   /** With what it is part of a point; empty: always. */
   needs: string;
 }): ParameterFrame {
-  const root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
-  const head = element("div", "hpo-parameter-head");
-  const name = element("span", "hpo-parameter-name", { dir: "auto" });
-  setText(name, spec.label);
-  setAttribute(name, "title", spec.name);
+  const about = { dir: "auto", title: spec.name };
+  const name = element("span", "hpo-parameter-name", about, spec.label);
   const badge = element("span", "hpo-badge");
-  head.append(name, badge);
-  const needs = element("div", "hpo-needs", { dir: "auto" });
-  setText(needs, spec.needs);
+  const head = element("div", "hpo-parameter-head", {}, name, badge);
+  const needs = element("div", "hpo-needs hpo-optional", { dir: "auto" }, spec.needs);
+  const root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
   root.append(head, needs);
   return { root, head, badge };
 }

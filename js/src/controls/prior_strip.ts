@@ -1,7 +1,7 @@
 // The strip in which a prior is drawn: how likely values are to be good, over how often each was tried. By hand or by
 // keyboard; what was drawn is a line, and what still counts of it is filled.
 
-import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import {
   binAt,
   drawn,
@@ -14,7 +14,7 @@ import {
   rounded,
 } from "../lib/prior";
 import type { Bounds } from "../lib/scale";
-import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
+import { drawing, setShape, stretchedDrawing, svgElement } from "../lib/svg";
 
 export type Weights = readonly number[];
 
@@ -74,7 +74,7 @@ export class PriorStrip {
   private readonly cursor = svgElement("path", "hpo-prior-cursor");
   private readonly names = element("div", "hpo-prior-names", { "aria-hidden": "true" });
   private readonly note = element("span", "hpo-prior-note");
-  private readonly clear: HTMLButtonElement;
+  private readonly clear = makeButton("clear", "hpo-link");
   private state: PriorState = {
     weights: null,
     exponent: 1,
@@ -96,13 +96,11 @@ export class PriorStrip {
     private readonly onPrior: OnPrior,
     private readonly onOpen: (name: string) => void,
   ) {
-    this.toggle = element("button", "hpo-prior-toggle", {
-      type: "button",
+    this.toggle = makeButton(bell(), "hpo-prior-toggle", {
       "aria-label": `Prior of ${spec.label}`,
       "aria-expanded": "false",
     });
-    this.toggle.append(bell());
-    this.toggle.addEventListener("click", () => this.open());
+    onPress(this.toggle, () => this.open());
     this.area = element("div", "hpo-prior-area", {
       role: "slider",
       tabindex: "0",
@@ -111,10 +109,8 @@ export class PriorStrip {
       "aria-valuemin": "0",
       "aria-valuemax": "100",
     });
-    const drawing = stretchedDrawing();
-    drawing.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    drawing.append(this.cursor, this.tried, this.counted, this.line, this.outside);
-    this.area.append(drawing);
+    const shapes = [this.cursor, this.tried, this.counted, this.line, this.outside];
+    this.area.append(stretchedDrawing("", `0 0 ${WIDTH} ${HEIGHT}`, ...shapes));
     this.area.addEventListener("pointerdown", (event) => this.press(event));
     this.area.addEventListener("pointermove", (event) => this.move(event));
     this.area.addEventListener("pointerup", (event) => this.release(event));
@@ -126,14 +122,9 @@ export class PriorStrip {
       });
     }
     this.area.addEventListener("keydown", (event) => this.key(event));
-    this.clear = element("button", "hpo-link", {
-      type: "button",
-      "aria-label": `Clear the prior of ${spec.label}`,
-    });
-    setText(this.clear, "clear");
+    this.clear.setAttribute("aria-label", `Clear the prior of ${spec.label}`);
     this.clear.addEventListener("click", () => this.take(null, true));
-    const foot = element("div", "hpo-prior-foot");
-    foot.append(this.note, this.clear);
+    const foot = element("div", "hpo-prior-foot", {}, this.note, this.clear);
     this.root.append(this.area, this.names, foot);
     this.root.hidden = true;
     this.paint();
@@ -160,12 +151,10 @@ export class PriorStrip {
   }
 
   private open(): void {
-    if (!isDisabled(this.toggle)) {
-      this.root.hidden = !this.root.hidden;
-      if (!this.root.hidden) {
-        this.onOpen(this.spec.name);
-        this.paint();
-      }
+    this.root.hidden = !this.root.hidden;
+    if (!this.root.hidden) {
+      this.onOpen(this.spec.name);
+      this.paint();
     }
   }
 
@@ -216,11 +205,9 @@ export class PriorStrip {
       return;
     }
     this.names.replaceChildren(
-      ...Array.from({ length: count }, (_, index) => {
-        const node = element("span", "", { dir: "auto", title: name(index) });
-        setText(node, name(index));
-        return node;
-      }),
+      ...Array.from({ length: count }, (_, index) =>
+        element("span", "hpo-cut", { dir: "auto", title: name(index) }, name(index)),
+      ),
     );
   }
 
@@ -407,11 +394,6 @@ function box(from: number, to: number, height: number): string {
 
 /** A small bell curve. */
 function bell(): SVGSVGElement {
-  const drawing = svgElement("svg");
-  drawing.setAttribute("viewBox", "0 0 16 12");
-  drawing.setAttribute("aria-hidden", "true");
-  const curve = svgElement("path");
-  curve.setAttribute("d", "M1 10C6.5 10 5 2 8 2S9.5 10 15 10");
-  drawing.append(curve);
-  return drawing;
+  const curve = svgElement("path", "", { d: "M1 10C6.5 10 5 2 8 2S9.5 10 15 10" });
+  return drawing("", "0 0 16 12", curve);
 }

@@ -1,8 +1,14 @@
 // The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
 
-import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { element, makeButton, setAttribute, setReason, setText } from "../lib/dom";
 import { keepFocus } from "../lib/focus";
-import { movedEnds, type RangeChange, withEnds } from "../lib/range_change";
+import {
+  movedEnds,
+  type Preview,
+  type Range,
+  type RangeChange,
+  withEnds,
+} from "../lib/range_change";
 import {
   type Bounds,
   ENDS,
@@ -24,19 +30,19 @@ const PAGE = 10;
 export class RangeControl {
   readonly root: HTMLElement;
   private readonly handles: HTMLElement[];
-  private readonly rail: HTMLElement;
-  private readonly fill: HTMLElement;
+  private readonly rail = element("div", "hpo-rail");
+  private readonly fill = element("div", "hpo-fill");
   private readonly badge: HTMLElement;
   private readonly fields: BoundFields;
   private readonly tried: TriedValues;
   /** What was brushed in a plot: shown before it is a range. */
-  private readonly box: HTMLElement;
-  private readonly boxWords: HTMLElement;
+  private readonly box = element("div", "hpo-preview", { "aria-hidden": "true" });
+  private readonly boxWords = element("div", "hpo-preview-words hpo-optional");
   private preview: Bounds | null = null;
   /** Says that the range reaches beyond what was declared, which a typed bound may do unnoticed. */
-  private readonly beyond: HTMLElement;
-  private readonly beyondText: HTMLElement;
-  private readonly back: HTMLElement;
+  private readonly beyond = element("div", "hpo-beyond", { role: "status" });
+  private readonly beyondText = element("span");
+  private readonly back = makeButton("undo", "hpo-link");
   /** The parts below and above what an advice would keep. */
   private readonly excluded = ENDS.map(() => element("div", "hpo-advised-part"));
   private readonly advised = adviceNote();
@@ -68,12 +74,7 @@ export class RangeControl {
     this.badge = badge;
     head.append(this.fields.root);
 
-    const track = element("div", "hpo-track");
-    this.rail = element("div", "hpo-rail");
-    this.fill = element("div", "hpo-fill");
     this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
-    this.box = element("div", "hpo-preview", { "aria-hidden": "true" });
-    this.boxWords = element("div", "hpo-preview-words");
     this.rail.append(
       ...this.tried.drawings,
       this.fill,
@@ -81,7 +82,7 @@ export class RangeControl {
       this.box,
       ...this.handles,
     );
-    track.append(this.rail);
+    const track = element("div", "hpo-track", {}, this.rail);
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
     track.addEventListener("pointerup", (event) => this.release(event));
@@ -93,14 +94,9 @@ export class RangeControl {
       });
     }
 
-    this.beyond = element("div", "hpo-beyond", { role: "status" });
-    this.beyondText = element("span");
-    const back = element("button", "hpo-link", { type: "button" });
-    setText(back, "undo");
-    setAttribute(back, "aria-label", `Undo: ${spec.label} back into its declared range`);
-    back.addEventListener("click", () => this.backIntoDeclared());
-    this.back = back;
-    this.beyond.append(this.beyondText, " ", back);
+    setAttribute(this.back, "aria-label", `Undo: ${spec.label} back into its declared range`);
+    this.back.addEventListener("click", () => this.backIntoDeclared());
+    this.beyond.append(this.beyondText, " ", this.back);
     this.root.append(
       track,
       this.advised,
@@ -134,8 +130,8 @@ export class RangeControl {
   }
 
   /** Shows what an advice would exclude, given what it would keep; null: nothing. */
-  setAdvised(kept: Bounds | null): void {
-    this.kept = kept;
+  setAdvised(kept: Range | null): void {
+    this.kept = kept as Bounds | null;
     this.paintAdvised();
   }
 
@@ -154,8 +150,8 @@ export class RangeControl {
   }
 
   /** Shows what was brushed in a plot; null: nothing. */
-  setPreview(preview: { bounds: Bounds; words: string } | null): void {
-    this.preview = preview?.bounds ?? null;
+  setPreview(preview: Preview | null): void {
+    this.preview = (preview?.range as Bounds | undefined) ?? null;
     setText(this.boxWords, preview?.words ?? "");
     this.paintPreview();
   }

@@ -19,17 +19,9 @@ export interface RecentSamples {
 }
 
 export class SamplesDrawing {
-  readonly root: SVGSVGElement;
-  private readonly path: SVGPathElement;
-  private readonly title: SVGTitleElement;
-
-  constructor() {
-    this.root = stretchedDrawing("hpo-samples");
-    this.root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.path = svgElement("path");
-    this.title = svgElement("title");
-    this.root.append(this.title, this.path);
-  }
+  private readonly title = svgElement("title");
+  private readonly path = svgElement("path");
+  readonly root = stretchedDrawing("hpo-samples", `0 0 ${WIDTH} ${HEIGHT}`, this.title, this.path);
 
   paint(scale: Scale, bounds: Bounds, samples: RecentSamples): void {
     const steps = scale.steps(bounds);

@@ -2,10 +2,12 @@
 // trial of its bin is; bins of the present ranges are blue, those of earlier ranges grey, and bins in which
 // all trials failed broken.
 
-import { element, setAttribute, setText } from "../lib/dom";
+import { element, setAttribute } from "../lib/dom";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 
 const NUM_LEVELS = 8;
+/** How strong a bar is, by its level. */
+const OPACITIES = [1, 0.6, 0.64, 0.69, 0.75, 0.81, 0.87, 0.93, 1];
 const FAILED = 0;
 /** In the viewBox, whose lower edge the bars stand on. */
 const HEIGHT = 10;
@@ -38,17 +40,13 @@ function heightOf(level: number): number {
 
 export class Rug {
   readonly root: HTMLElement;
-  private readonly drawing: SVGSVGElement;
-  private readonly mark: HTMLElement;
+  private readonly drawing = stretchedDrawing("", `0 0 1 ${HEIGHT}`);
+  private readonly mark = element("span", "hpo-rug-best", {}, "▲");
   private readonly paths = new Map<string, SVGPathElement>();
   private shown = "";
 
   constructor() {
-    this.root = element("div", "hpo-rug", { role: "img" });
-    this.drawing = stretchedDrawing();
-    this.mark = element("span", "hpo-rug-best");
-    setText(this.mark, "▲");
-    this.root.append(this.drawing, this.mark);
+    this.root = element("div", "hpo-rug", { role: "img" }, this.drawing, this.mark);
     this.setBest(null, "");
   }
 
@@ -62,10 +60,12 @@ export class Rug {
     this.drawing.setAttribute("viewBox", `0 0 ${last} ${HEIGHT}`);
     this.drawing.classList.toggle("hpo-few", text.length <= MOST_WIDE);
     const lines = new Map<string, string>();
+    const levels = new Map<string, number>();
     for (let index = 0; index < text.length; index++) {
       const bin = binOf(text[index] as string);
       if (bin !== null) {
         const key = `hpo-level-${bin.level}${bin.isPresent ? "" : " hpo-earlier-range"}`;
+        levels.set(key, bin.level);
         lines.set(key, `${lines.get(key) ?? ""}M${index} ${HEIGHT}v-${heightOf(bin.level)}`);
       }
     }
@@ -78,7 +78,8 @@ export class Rug {
     for (const [key, d] of lines) {
       let path = this.paths.get(key);
       if (path === undefined) {
-        path = svgElement("path", key);
+        const opacity = String(OPACITIES[levels.get(key) ?? FAILED]);
+        path = svgElement("path", key, { "stroke-opacity": opacity });
         this.paths.set(key, path);
         this.drawing.append(path);
       }

@@ -1,12 +1,12 @@
 // The line of a competitor beside its name, and the interval of a share. Both are said in words, too.
 
-import { svgElement } from "../lib/svg";
+import { drawing, svgElement } from "../lib/svg";
 import "./series.css";
 
-function place(node: SVGElement, numbers: Readonly<Record<string, number>>): void {
-  for (const [name, number] of Object.entries(numbers)) {
-    node.setAttribute(name, number.toFixed(1));
-  }
+function line(className: string, x1: number, y1: number, x2: number, y2: number): SVGElement {
+  const numbers = Object.entries({ x1, y1, x2, y2 });
+  const places = numbers.map(([name, number]) => [name, number.toFixed(1)]);
+  return svgElement("line", className, Object.fromEntries(places));
 }
 
 /** The class that gives a node the looks of a competitor. */
@@ -15,13 +15,7 @@ export function seriesClass(series: number): string {
 }
 
 export function lineSign(series: number): SVGSVGElement {
-  const root = svgElement("svg", `hpo-sign ${seriesClass(series)}`);
-  root.setAttribute("aria-hidden", "true");
-  root.setAttribute("viewBox", "0 0 22 10");
-  const line = svgElement("line");
-  place(line, { x1: 0, x2: 22, y1: 5, y2: 5 });
-  root.append(line);
-  return root;
+  return drawing(`hpo-sign ${seriesClass(series)}`, "0 0 22 10", line("", 0, 5, 22, 5));
 }
 
 /** Low end, what was counted, high end, what chance alone would give, and whose it is. */
@@ -35,18 +29,13 @@ export function across(share: number): number {
 }
 
 export function intervalSign([low, share, high, even, series]: Interval): SVGSVGElement {
-  const root = svgElement("svg", `hpo-interval ${seriesClass(series)}`);
-  root.setAttribute("aria-hidden", "true");
-  root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const middle = HEIGHT / 2;
-  const ground = svgElement("line", "hpo-ground");
-  place(ground, { x1: MARGIN, x2: WIDTH - MARGIN, y1: middle, y2: middle });
-  const mark = svgElement("line", "hpo-even");
-  place(mark, { x1: across(even), x2: across(even), y1: 2, y2: HEIGHT - 2 });
-  const reach = svgElement("line", "hpo-reach");
-  place(reach, { x1: across(low), x2: across(high), y1: middle, y2: middle });
-  const dot = svgElement("circle");
-  place(dot, { cx: across(share), cy: middle, r: 4.5 });
-  root.append(ground, mark, reach, dot);
-  return root;
+  return drawing(
+    `hpo-interval ${seriesClass(series)}`,
+    `0 0 ${WIDTH} ${HEIGHT}`,
+    line("hpo-ground", MARGIN, middle, WIDTH - MARGIN, middle),
+    line("hpo-even", across(even), 2, across(even), HEIGHT - 2),
+    line("hpo-reach", across(low), middle, across(high), middle),
+    svgElement("circle", "", { cx: across(share).toFixed(1), cy: String(middle), r: "4.5" }),
+  );
 }

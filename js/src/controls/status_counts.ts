@@ -1,6 +1,6 @@
 // How many trials are in each state: buttons in a line of text, which select those trials.
 
-import { element, isDisabled, setAttribute, setKeys, setText } from "../lib/dom";
+import { element, makeButton, onPress, setAttribute, setKeys, setText } from "../lib/dom";
 
 export interface Count {
   label: string;
@@ -18,15 +18,9 @@ export function paintCounts(
 ): void {
   const states = counts.map(({ label }) => label);
   const places = setKeys(root, states, (state) => {
-    const place = element("span");
-    const button = element("button", "hpo-count", { type: "button" });
-    button.addEventListener("click", () => {
-      if (!isDisabled(button)) {
-        onLook(state);
-      }
-    });
-    place.append(button, element("span"));
-    return place;
+    const button = makeButton("", "hpo-typed-button");
+    onPress(button, () => onLook(state));
+    return element("span", "", {}, button, element("span"));
   });
   for (const [index, place] of places.entries()) {
     const count = counts[index];

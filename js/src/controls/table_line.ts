@@ -1,6 +1,6 @@
 // How a heading and a row of the table of trials are drawn; a cell is touched only where it differs.
 
-import { element, setAttribute, setCount, setReason, setText } from "../lib/dom";
+import { element, makeButton, setAttribute, setCount, setReason, setText } from "../lib/dom";
 import type { Column, Row, Sorting } from "../lib/table_order";
 import { SHAPES } from "../lib/trial_states";
 
@@ -13,13 +13,9 @@ export function paintHeading(
   sorting: Sorting,
 ): void {
   const cells = setCount(heading, columns.length, () => {
-    const cell = element("th", "", { scope: "col" });
-    const button = element("button", "", { type: "button" });
-    const word = element("span", "", { dir: "auto" });
-    const arrow = element("span", "", { "aria-hidden": "true" });
-    button.append(word, arrow);
-    cell.append(button);
-    return cell;
+    const button = makeButton(element("span", "", { dir: "auto" }));
+    button.append(element("span", "", { "aria-hidden": "true" }));
+    return element("th", "", { scope: "col" }, button);
   });
   for (const [index, cell] of cells.entries()) {
     const column = columns[index] as Column;
@@ -112,14 +108,11 @@ function makeCell(column: Column): HTMLElement {
   const cell = column.kind === "trial" ? element("th", "", { scope: "row" }) : element("td");
   cell.classList.toggle("hpo-right", RIGHT.has(column.kind));
   if (column.kind === "trial") {
-    cell.append(element("span", "hpo-best-mark"), element("span"));
+    cell.append(element("span", "hpo-best-mark hpo-optional"), element("span"));
   } else if (column.kind === "state") {
-    const retry = element("button", "hpo-bad", { type: "button", tabindex: "-1" });
-    setText(retry, "retry");
+    const retry = makeButton("retry", "hpo-bad", { tabindex: "-1" });
     cell.className = "hpo-state";
-    const line = element("div");
-    line.append(element("span", "", { dir: "auto" }), retry);
-    cell.append(line);
+    cell.append(element("div", "", {}, element("span", "", { dir: "auto" }), retry));
   } else {
     cell.append(element("span", "", { dir: "auto" }));
   }

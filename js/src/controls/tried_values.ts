@@ -1,7 +1,7 @@
 // What was tried of a numeric parameter: the rug under its track, an area over it, and the offer of a wider range
 // where the best trial sits near an end.
 
-import { element, setText } from "../lib/dom";
+import { element, makeButton, setText } from "../lib/dom";
 import { type Bounds, type ENDS, type Ending, format, type Scale } from "../lib/scale";
 import { type RecentSamples, SamplesDrawing } from "./recent_samples";
 import { Rug } from "./rug";
@@ -25,11 +25,11 @@ export interface Tried {
 export class TriedValues {
   /** Both belong on the rail. */
   readonly drawings: readonly Element[];
-  readonly note: HTMLElement;
+  readonly note = element("div", "hpo-widen", { role: "note" });
   private readonly rug = new Rug();
   private readonly samplesDrawing = new SamplesDrawing();
-  private readonly noteText: HTMLElement;
-  private readonly noteButton: HTMLButtonElement;
+  private readonly noteText = element("span", "", { dir: "auto" });
+  private readonly noteButton = makeButton("", "hpo-link");
   private tried: Tried = {
     bins: "",
     best: null,
@@ -42,9 +42,6 @@ export class TriedValues {
    */
   constructor(private readonly onWiden: (end: Ending, bound: number) => void) {
     this.drawings = [this.samplesDrawing.root, this.rug.root];
-    this.note = element("div", "hpo-widen", { role: "note" });
-    this.noteText = element("span", "", { dir: "auto" });
-    this.noteButton = element("button", "hpo-link", { type: "button" });
     this.noteButton.addEventListener("click", () => this.widen());
     this.note.append(this.noteText, " ", this.noteButton);
   }

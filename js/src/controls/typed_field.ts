@@ -1,6 +1,6 @@
 // A number in a line of text that turns into a field when it is pressed, and back when the kernel has taken it.
 
-import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import { requestIds } from "../lib/request_ids";
 import "./typed_field.css";
 
@@ -33,24 +33,20 @@ export function typedField(
   send: (text: string, id: string) => void,
 ): TypedField {
   const newId = requestIds();
-  const root = element("span", "hpo-typed");
-  const button = element("button", "hpo-typed-button", { type: "button" });
   const words = element("span");
   const arrow = element("span", "", { "aria-hidden": "true" });
-  button.append(words, arrow);
-  const form = element("span", "hpo-typed-form");
+  const button = makeButton(words, "hpo-typed-button");
+  button.append(arrow);
   const input = element("input", "", {
     type: "text",
     inputmode: "decimal",
     placeholder,
     "aria-label": label,
   });
-  const unit = element("span");
-  setText(unit, after);
-  form.append(input, unit);
+  const form = element("span", "hpo-typed-form", {}, input, element("span", "", {}, after));
   form.hidden = true;
-  root.append(button, form);
-  const problem = element("div", "hpo-typed-problem hpo-bad", {
+  const root = element("span", "hpo-typed", {}, button, form);
+  const problem = element("div", "hpo-typed-problem hpo-capital hpo-bad hpo-optional", {
     role: "alert",
     id: `hpo-typed-problem-${newId()}`,
   });
@@ -78,9 +74,6 @@ export function typedField(
   };
 
   const open = (): void => {
-    if (isDisabled(button)) {
-      return;
-    }
     input.value = value;
     isTyped = false;
     button.hidden = true;
@@ -102,7 +95,7 @@ export function typedField(
     send(input.value, asked);
   };
 
-  button.addEventListener("click", open);
+  onPress(button, open);
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
       event.preventDefault();

@@ -6,6 +6,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   className = "",
   attributes: Attributes = {},
+  ...content: (Node | string)[]
 ): HTMLElementTagNameMap[Tag] {
   const node = document.createElement(tag);
   if (className) {
@@ -14,7 +15,17 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   for (const [name, value] of Object.entries(attributes)) {
     node.setAttribute(name, value);
   }
+  node.append(...content);
   return node;
+}
+
+/** A button that does nothing but what listens to it. */
+export function makeButton(
+  content: Node | string = "",
+  className = "",
+  attributes: Attributes = {},
+): HTMLButtonElement {
+  return element("button", className, { type: "button", ...attributes }, content);
 }
 
 /** Writes only what differs: an unchanged node is not laid out, nor read out, again. */
@@ -48,6 +59,15 @@ export function setReason(
 
 export function isDisabled(node: HTMLElement): boolean {
   return node.getAttribute("aria-disabled") === "true";
+}
+
+/** Calls `act` when a control is pressed, unless it is marked as not available then. */
+export function onPress(node: HTMLElement, act: (event: MouseEvent) => void): void {
+  node.addEventListener("click", (event) => {
+    if (!isDisabled(node)) {
+      act(event);
+    }
+  });
 }
 
 /** Makes `parent` hold exactly `count` children made by `make`, keeping those that are there. */
@@ -149,32 +169,31 @@ export function closeByEscape(menu: HTMLDetailsElement, summary: HTMLElement): v
   });
 }
 
-const COPIED = "Copied";
 const SELECTED = "Selected: press Ctrl+C or ⌘C, this page may not copy by itself";
 
-/** Copies what `node` shows; where the page may not, it is selected. Returns what became of it, in words. */
-export async function copyText(text: string, node: Node): Promise<string> {
+/** Copies a text. Returns whether the page may: not everywhere, and never where it does not come over https. */
+export async function isCopied(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
-    return COPIED;
+    return true;
   } catch {
-    // Not allowed, or no clipboard in a page that does not come over https.
-    const selection = window.getSelection();
-    selection?.removeAllRanges();
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    selection?.addRange(range);
-    return SELECTED;
+    return false;
   }
 }
 
-/** Makes a button that copies the code that `shown` says, and the place where it says what became of that. */
+/**
+ * Makes a button that copies the code that `shown` says, or selects it where the page may not, and the place where it says
+ * what became of that.
+ */
 export function makeCopyButton(shown: HTMLElement): { copy: HTMLElement; outcome: HTMLElement } {
-  const copy = element("button", "", { type: "button", "aria-label": "Copy the code" });
-  setText(copy, "Copy");
+  const copy = makeButton("Copy", "", { "aria-label": "Copy the code" });
   const outcome = element("span", "hpo-muted", { role: "status" });
-  copy.addEventListener("click", async () =>
-    setText(outcome, await copyText(shown.textContent ?? "", shown)),
-  );
+  copy.addEventListener("click", async () => {
+    const isDone = await isCopied(shown.textContent ?? "");
+    if (!isDone) {
+      window.getSelection()?.selectAllChildren(shown);
+    }
+    setText(outcome, isDone ? "Copied" : SELECTED);
+  });
   return { copy, outcome };
 }

@@ -70,6 +70,15 @@ export class Lifetime {
     acknowledge(model);
   }
 
+  /** Calls `receive` with each message of the kernel to the model. */
+  onMessage<Model extends Record<string, unknown>>(
+    model: AnyModel<Model>,
+    receive: (message: unknown, buffers: DataView[]) => void,
+  ): void {
+    model.on("msg:custom", receive);
+    this.atEnd(() => model.off("msg:custom", receive));
+  }
+
   /** Calls `act` after some milliseconds, unless the view is removed or the returned function called before. */
   after(milliseconds: number, act: () => void): () => void {
     const timer = setTimeout(() => {

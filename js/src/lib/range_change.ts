@@ -5,6 +5,12 @@ import { type Bounds, ENDS } from "./scale";
 /** `[low, high]` in values, or the indices of the allowed choices. */
 export type Range = readonly number[];
 
+/** What was brushed in a plot: a range, and what it says in words. */
+export interface Preview {
+  range: Range;
+  words: string;
+}
+
 /** `lower` or `upper` to the bound of an end that was moved; or the index of a choice to whether it is allowed. */
 export type RangeChange = { readonly [part: string]: number | boolean };
 

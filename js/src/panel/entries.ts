@@ -1,6 +1,7 @@
 // What the list of searches holds, as plain values; where they come from and how they are drawn is told elsewhere.
 
 import type { BeaconState } from "../lib/announcement";
+import { dateAndTime } from "../lib/moment";
 import { isAlive } from "../lib/search_status";
 
 /** Where a search runs, as the application knows it. */
@@ -223,19 +224,11 @@ export function folderOf(path: string): string {
 export function originWords({ origin, journal, made_at }: Entry): string {
   if (journal) {
     return (
-      journal.problem || `${timeWords(made_at)}${journal.folder ? ` · ${journal.folder}` : ""}`
+      journal.problem || `${dateAndTime(made_at)}${journal.folder ? ` · ${journal.folder}` : ""}`
     );
   }
   const state = origin.isAway ? " · no connection" : origin.isBusy ? " · kernel busy" : "";
   return `${origin.path ? fileName(origin.path) : "no notebook"}${state}`;
-}
-
-/** Unix seconds as a local date and time. */
-function timeWords(at: number): string {
-  const date = new Date(at * 1000);
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
 /** How many searches are listed, and what of the journals is not. */

@@ -1,8 +1,16 @@
 // One search in the list: name and status, notebook, progress beside the best value so far, best value and buttons.
 
-import { element, isDisabled, isRepeatedClick, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isDisabled,
+  isRepeatedClick,
+  makeButton,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { isAlive, SHAPES } from "../lib/search_status";
-import { setShape, svgElement } from "../lib/svg";
+import { drawing, setShape, svgElement } from "../lib/svg";
 import { bestWords, type Entry, isElsewhere, originWords, progressWords } from "./entries";
 import { buttonIcon, type Shape, setIcon } from "./icons";
 import { sparkline } from "./sparkline";
@@ -41,6 +49,7 @@ function commandsOf({ status, owner_died }: Pick<Entry, "status" | "owner_died">
   }
 }
 
+const READ_ONLY = "Read-only view: another process runs this search, or ran it";
 const CURVE = { width: 92, height: 30, margin: 6 };
 const MOST_COMMANDS = 2;
 /** Milliseconds for which a press is not repeated; the answer of a kernel, a change, usually comes sooner. */
@@ -48,20 +57,25 @@ const BUSY_MS = 1000;
 
 export class EntryView {
   readonly root = element("li", "hpo-entry");
-  private readonly title = element("button", "hpo-entry-title", { type: "button" });
-  private readonly badge = element("span", "hpo-viewer");
-  private readonly pill = element("span", "hpo-pill");
+  private readonly title = makeButton("", "hpo-entry-title hpo-cut");
+  private readonly badge = element("span", "hpo-viewer", { title: READ_ONLY }, "viewer");
   private readonly shape = element("span", "", { "aria-hidden": "true" });
   private readonly word = element("span");
+  private readonly pill = element("span", "hpo-pill", {}, this.shape, this.word);
   private readonly origin: HTMLElement;
-  private readonly progress = element("span", "hpo-number");
-  private readonly bar = element("div", "hpo-entry-bar", { "aria-hidden": "true" });
+  private readonly progress = element("span", "hpo-number hpo-cut");
   private readonly filled = element("i");
-  private readonly curve = svgElement("svg", "hpo-entry-curve");
+  private readonly bar = element("div", "hpo-entry-bar", { "aria-hidden": "true" }, this.filled);
   private readonly line = svgElement("path");
   private readonly mark = svgElement("path", "hpo-entry-mark");
-  private readonly best = element("span", "hpo-entry-best");
-  private readonly bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
+  private readonly curve = drawing(
+    "hpo-entry-curve",
+    `0 0 ${CURVE.width} ${CURVE.height}`,
+    this.line,
+    this.mark,
+  );
+  private readonly best = element("span", "hpo-entry-best hpo-cut");
+  private readonly bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" }, "▲");
   private readonly bestValue = element("b", "hpo-number");
   private readonly bestOf = element("span", "hpo-muted");
   private readonly open = actionButton();
@@ -73,36 +87,24 @@ export class EntryView {
     private readonly actions: EntryActions,
   ) {
     // Of what is kept no notebook is open, which a press could show.
-    this.origin = entry.journal
-      ? element("span", "hpo-entry-origin")
-      : element("button", "hpo-entry-origin", { type: "button" });
+    this.origin = entry.journal ? element("span") : makeButton();
+    this.origin.className = "hpo-entry-origin hpo-cut";
     this.root.classList.toggle("hpo-is-kept", entry.journal !== null);
-    const head = element("div", "hpo-entry-head");
-    this.pill.append(this.shape, this.word);
-    setText(this.badge, "viewer");
-    setAttribute(
-      this.badge,
-      "title",
-      "Read-only view: another process runs this search, or ran it",
-    );
-    head.append(this.title, this.pill);
-    const from = element("div", "hpo-entry-from");
-    from.append(this.origin, this.badge);
-    const middle = element("div", "hpo-entry-middle");
-    const left = element("div", "hpo-entry-progress");
-    this.bar.append(this.filled);
-    left.append(this.progress, this.bar);
-    this.curve.setAttribute("viewBox", `0 0 ${CURVE.width} ${CURVE.height}`);
-    this.curve.setAttribute("aria-hidden", "true");
-    this.curve.append(this.line, this.mark);
-    middle.append(left, this.curve);
-    const foot = element("div", "hpo-entry-foot");
-    setText(this.bestMark, "▲");
     this.best.append(this.bestMark, " ", this.bestValue, " ", this.bestOf);
-    const buttons = element("span", "hpo-entry-buttons");
-    buttons.append(this.open.button, ...this.commands.map(({ button }) => button));
-    foot.append(this.best, buttons);
-    this.root.append(head, from, middle, foot);
+    const left = element("div", "hpo-entry-progress", {}, this.progress, this.bar);
+    const buttons = [this.open, ...this.commands].map(({ button }) => button);
+    this.root.append(
+      element("div", "hpo-entry-line", {}, this.title, this.pill),
+      element("div", "hpo-entry-line", {}, this.origin, this.badge),
+      element("div", "hpo-entry-line hpo-entry-middle", {}, left, this.curve),
+      element(
+        "div",
+        "hpo-entry-line",
+        {},
+        this.best,
+        element("span", "hpo-entry-buttons", {}, ...buttons),
+      ),
+    );
     setIcon(this.open.icon, "open");
 
     for (const button of [this.title, this.open.button]) {
@@ -213,7 +215,6 @@ export class EntryView {
 }
 
 function actionButton(): { button: HTMLButtonElement; icon: SVGSVGElement } {
-  const [button, icon] = [element("button", "hpo-entry-button", { type: "button" }), buttonIcon()];
-  button.append(icon);
-  return { button, icon };
+  const icon = buttonIcon();
+  return { button: makeButton(icon, "hpo-entry-button"), icon };
 }

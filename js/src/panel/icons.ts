@@ -1,7 +1,7 @@
 // The package's own icon, and the shapes of small buttons.
 
 import { LabIcon } from "@jupyterlab/ui-components";
-import { svgElement } from "../lib/svg";
+import { drawing, svgElement } from "../lib/svg";
 
 /** A best value that goes down in steps, and trials round it. */
 const SEARCH = `
@@ -27,11 +27,7 @@ export type Shape = keyof typeof SHAPES;
 
 /** The drawing of a button; `setShape` gives it another one. */
 export function buttonIcon(): SVGSVGElement {
-  const icon = svgElement("svg", "hpo-icon");
-  icon.setAttribute("viewBox", "0 0 18 18");
-  icon.setAttribute("aria-hidden", "true");
-  icon.append(svgElement("path"));
-  return icon;
+  return drawing("hpo-icon", "0 0 18 18", svgElement("path"));
 }
 
 export function setIcon(icon: SVGSVGElement, shape: Shape): void {

@@ -9,6 +9,7 @@ import {
   inOrder,
   isDisabled,
   isRepeatedClick,
+  makeButton,
   setAttribute,
   setReason,
   setText,
@@ -17,7 +18,7 @@ import { fileName } from "./entries";
 import { searchIcon } from "./icons";
 import { KernelQuestions, Refusal } from "./kernel_questions";
 import { Choices, type Source, type SourceKind } from "./new_search_choices";
-import { type Row, RowView } from "./new_search_row";
+import { choiceField, optionsOf, type Row, RowView, textField } from "./new_search_row";
 import type { OpenNotebook } from "./open_notebooks";
 import "./new_search.css";
 
@@ -64,8 +65,8 @@ let numFields = 0;
 /** A field with its label, what there is to say of it, and what is wrong with it. */
 class Field<Control extends HTMLElement> {
   readonly root = element("div", "hpo-new-field");
-  private readonly hint = element("span", "hpo-muted hpo-new-hint");
-  private readonly error = element("span", "hpo-bad hpo-new-error");
+  private readonly hint = element("span", "hpo-muted hpo-new-hint hpo-optional");
+  private readonly error = element("span", "hpo-bad hpo-new-error hpo-optional");
 
   constructor(
     label: string,
@@ -78,10 +79,8 @@ class Field<Control extends HTMLElement> {
     this.hint.id = `${id}-hint`;
     this.error.id = `${id}-error`;
     control.setAttribute("aria-describedby", `${this.error.id} ${this.hint.id}`);
-    const words = element("label", "", { for: id });
-    setText(words, label);
-    const line = element("span", "hpo-new-line");
-    line.append(control, ...beside);
+    const words = element("label", "", { for: id }, label);
+    const line = element("span", "hpo-new-line", {}, control, ...beside);
     this.root.append(words, line, this.error, this.hint);
   }
 
@@ -96,36 +95,39 @@ class Field<Control extends HTMLElement> {
 }
 
 export class NewSearchForm extends Widget {
-  private readonly newNotebook = button("New notebook");
-  private readonly example = button("Write an example");
+  private readonly newNotebook = makeButton("New notebook");
+  private readonly example = makeButton("Write an example");
   private readonly notebook = new Field("Notebook", element("select"), this.newNotebook);
   private readonly kind = new Field(
     "A trial runs",
-    choice({ function: "a function", script: "a Python script", task: "a ClearML Task" }),
+    choiceField({ function: "a function", script: "a Python script", task: "a ClearML Task" }),
   );
   private readonly function = new Field("Function", element("select"), this.example);
   private readonly script = new Field("Script", textField("train.py"));
   private readonly task = new Field("Task", textField("id, or project/name"));
+  private readonly sources: Readonly<
+    Record<SourceKind, Field<HTMLInputElement | HTMLSelectElement>>
+  > = { function: this.function, script: this.script, task: this.task };
   private readonly rows = element("div", "hpo-new-rows");
-  private readonly rowsError = element("span", "hpo-bad hpo-new-error");
-  private readonly add = button("Add a parameter");
+  private readonly rowsError = element("span", "hpo-bad hpo-new-error hpo-optional");
+  private readonly add = makeButton("Add a parameter");
   private readonly objective = new Field("Objective", textField(""));
   private readonly sign = new Field(
     "Goal",
-    choice({ min: "as small as can be", max: "as large as can be" }),
+    choiceField({ min: "as small as can be", max: "as large as can be" }),
   );
   private readonly strategy = new Field("Strategy", element("select"));
   private readonly trials = new Field("Trials", textField(""));
   private readonly workers = new Field("At once", textField(""));
-  private readonly code = element("pre", "hpo-new-code", {
+  private readonly code = element("pre", "hpo-listing hpo-new-code", {
     tabindex: "0",
     role: "region",
     "aria-label": "The cell that is written",
     "data-lm-suppress-shortcuts": "true",
   });
   private readonly status = element("span", "hpo-new-status hpo-muted", { role: "status" });
-  private readonly write = button("Write the cell");
-  private readonly run = button("Write and run", "hpo-main");
+  private readonly write = makeButton("Write the cell");
+  private readonly run = makeButton("Write and run", "hpo-main");
   private readonly rest = element("div", "hpo-new-rest");
 
   private chosen: OpenNotebook | null = null;
@@ -151,8 +153,6 @@ export class NewSearchForm extends Widget {
   private numUnanswered = 0;
   /** Resolves when no pointer is pressed: an answer that moved a button under it would take the press away from it. */
   private released = Promise.resolve();
-  /** Whether a press on one of the two buttons is being answered: another one writes no second cell. */
-  private isFinishing = false;
 
   constructor(private readonly host: FormHost) {
     super();
@@ -166,27 +166,26 @@ export class NewSearchForm extends Widget {
     this.node.setAttribute("role", "form");
     this.node.setAttribute("aria-label", "New search");
 
-    const head = element("div", "hpo-new-head");
-    const heading = element("h2", "hpo-side-title");
-    setText(heading, "New search");
-    const close = button("✕", "hpo-new-remove");
-    close.setAttribute("aria-label", "Close");
-    head.append(heading, close);
-
-    const parameters = section("Parameters", this.rows, this.rowsError, this.add);
-    const limits = element("div", "hpo-new-pair");
-    limits.append(this.trials.root, this.workers.root);
-    const goal = section("Search", this.objective.root, this.sign.root, this.strategy.root, limits);
-    const foot = element("div", "hpo-new-foot");
-    foot.append(this.run, this.write, this.status);
-    const body = element("div", "hpo-new-body");
-    const form = element("div", "hpo-new-fields");
-    const what = element("div", "hpo-new-what");
-    what.append(this.kind.root, this.function.root, this.script.root, this.task.root);
-    this.rest.append(what, parameters, goal);
-    form.append(this.notebook.root, this.rest);
-    body.append(form, section("Cell", this.code));
-    this.node.append(head, body, foot);
+    const heading = element("h2", "hpo-heading", {}, "New search");
+    const close = makeButton("✕", "hpo-close", { "aria-label": "Close" });
+    const limits = element("div", "hpo-new-pair", {}, this.trials.root, this.workers.root);
+    this.rest.append(
+      element(
+        "div",
+        "",
+        {},
+        this.kind.root,
+        ...Object.values(this.sources).map(({ root }) => root),
+      ),
+      section("Parameters", this.rows, this.rowsError, this.add),
+      section("Search", this.objective.root, this.sign.root, this.strategy.root, limits),
+    );
+    const form = element("div", "hpo-new-fields", {}, this.notebook.root, this.rest);
+    this.node.append(
+      element("div", "hpo-new-head", {}, heading, close),
+      element("div", "hpo-new-body", {}, form, section("Cell", this.code)),
+      element("div", "hpo-new-foot", {}, this.run, this.write, this.status),
+    );
 
     close.addEventListener("click", () => this.host.leave(null));
     this.node.addEventListener("pointerdown", ({ button, target }) => {
@@ -203,12 +202,7 @@ export class NewSearchForm extends Widget {
       }
     });
     onPress(this.newNotebook, () => this.makeNotebook());
-    onPress(this.example, async () => {
-      if (this.chosen) {
-        await this.host.write(this.chosen, this.exampleText, true);
-        this.host.show();
-      }
-    });
+    onPress(this.example, () => this.writeExample());
     this.notebook.control.addEventListener("change", () => {
       this.choose(
         this.host.notebooks().find(({ panel }) => panel.id === this.notebook.control.value),
@@ -233,8 +227,9 @@ export class NewSearchForm extends Widget {
       control.addEventListener("change", this.changed);
     }
     this.add.addEventListener("click", () => this.addRow());
-    this.write.addEventListener("click", () => void this.finish(false));
-    this.run.addEventListener("click", () => void this.finish(true));
+    const finish = onceAtATime((run: boolean) => this.writeAndLeave(run));
+    this.write.addEventListener("click", () => finish(false));
+    this.run.addEventListener("click", () => finish(true));
     this.paint();
   }
 
@@ -248,11 +243,9 @@ export class NewSearchForm extends Widget {
   /** The notebooks have changed; `current` is the one that a person works in. */
   look(current?: OpenNotebook): void {
     const open = this.host.notebooks();
-    const options = open.map(({ panel, context }) => {
-      const option = element("option", "", { value: panel.id, title: context.path });
-      setText(option, context.path);
-      return option;
-    });
+    const options = open.map(({ panel: { id: value }, context: { path: title } }) =>
+      element("option", "", { value, title }, title),
+    );
     this.notebook.control.replaceChildren(...options);
     const kept = open.find((one) => one.panel === this.chosen?.panel);
     const next = kept ?? current ?? open[0];
@@ -277,8 +270,7 @@ export class NewSearchForm extends Widget {
 
   private get source(): Source {
     const kind = this.kind.control.value as SourceKind;
-    const fields = { function: this.function, script: this.script, task: this.task };
-    return { kind, text: fields[kind].control.value };
+    return { kind, text: this.sources[kind].control.value };
   }
 
   /** What rows are proposed for: another signature of a function has others. */
@@ -295,6 +287,13 @@ export class NewSearchForm extends Widget {
     this.say("Opens a notebook …");
     await this.host.create();
     this.host.show();
+  }
+
+  private async writeExample(): Promise<void> {
+    if (this.chosen) {
+      await this.host.write(this.chosen, this.exampleText, true);
+      this.host.show();
+    }
   }
 
   private choose(notebook: OpenNotebook | undefined): void {
@@ -399,16 +398,16 @@ export class NewSearchForm extends Widget {
     const before = this.function.control.value;
     this.functions = found.functions;
     this.exampleText = found.example;
-    this.function.control.replaceChildren(...found.functions.map(({ name }) => option(name, name)));
     // The newest is most likely meant.
     const names = found.functions.map(({ name }) => name);
+    this.function.control.replaceChildren(
+      ...names.map((name) => element("option", "", { value: name }, name)),
+    );
     this.function.control.value =
       [this.meant, before].find((name) => names.includes(name)) ?? names.at(-1) ?? "";
     this.meant ||= this.function.control.value;
     if (this.strategy.control.options.length === 0) {
-      this.strategy.control.replaceChildren(
-        ...Object.entries(found.strategies).map(([name, title]) => option(name, title)),
-      );
+      this.strategy.control.replaceChildren(...optionsOf(found.strategies));
       this.trials.control.value ||= String(found.trials);
       this.workers.control.placeholder = String(found.workers);
     }
@@ -446,17 +445,13 @@ export class NewSearchForm extends Widget {
       this.showRows(found.rows);
       this.add.hidden = !found.takes_more;
       this.sign.control.value = this.choices.present.goal ?? found.sign;
-      this.fieldOf(source.kind).say(
+      this.sources[source.kind].say(
         [source.kind === "function" ? this.signatureOf(source.text) : "", found.about]
           .filter(Boolean)
           .join(" — "),
       );
       this.changed();
     });
-  }
-
-  private fieldOf(kind: SourceKind): Field<HTMLElement> {
-    return { function: this.function, script: this.script, task: this.task }[kind];
   }
 
   /** Shows what is proposed; rows that a person has added stay, and one of them may have the focus. */
@@ -593,8 +588,9 @@ export class NewSearchForm extends Widget {
     setText(this.code, code);
     const hasFunction = this.source.kind === "function" && this.functions.length > 0;
     this.function.showError(hasFunction ? errors.source : undefined);
-    this.script.showError(this.source.kind === "script" ? errors.source : undefined);
-    this.task.showError(this.source.kind === "task" ? errors.source : undefined);
+    for (const kind of ["script", "task"] as const) {
+      this.sources[kind].showError(this.source.kind === kind ? errors.source : undefined);
+    }
     this.objective.showError(errors.objective);
     this.trials.showError(errors.trials);
     this.workers.showError(errors.workers);
@@ -620,18 +616,6 @@ export class NewSearchForm extends Widget {
     this.code.classList.toggle("hpo-new-nothing", code === "");
     if (!code) {
       setText(this.code, reason ?? "");
-    }
-  }
-
-  private async finish(run: boolean): Promise<void> {
-    if (this.isFinishing) {
-      return;
-    }
-    this.isFinishing = true;
-    try {
-      await this.writeAndLeave(run);
-    } finally {
-      this.isFinishing = false;
     }
   }
 
@@ -670,9 +654,9 @@ export class NewSearchForm extends Widget {
         ? ""
         : "No notebook is open. The search is a cell of a notebook: open one, or make a new one.",
     );
-    this.function.root.hidden = kind !== "function";
-    this.script.root.hidden = kind !== "script";
-    this.task.root.hidden = kind !== "task";
+    for (const [name, { root }] of Object.entries(this.sources)) {
+      root.hidden = name !== kind;
+    }
     const isWithout = this.functions.length === 0;
     this.function.control.hidden = isWithout;
     this.example.hidden = !isWithout || !this.exampleText;
@@ -717,52 +701,31 @@ function refused(error: unknown, notebook: string): string {
 }
 
 function section(title: string, ...children: HTMLElement[]): HTMLElement {
-  const root = element("section", "hpo-new-section", { "aria-label": title });
-  const heading = element("h3", "hpo-side-heading");
-  setText(heading, title);
-  root.append(heading, ...children);
-  return root;
+  const heading = element("h3", "hpo-heading hpo-side-heading", {}, title);
+  return element("section", "hpo-new-section", { "aria-label": title }, heading, ...children);
 }
 
-/** Acts on a press, and on no other one until that is done: a double click is one. */
-function onPress(button: HTMLButtonElement, act: () => Promise<void>): void {
+/** A double click is one press. */
+function onPress(button: HTMLElement, act: () => Promise<void>): void {
+  const once = onceAtATime(act);
+  button.addEventListener("click", (event) => {
+    if (!isRepeatedClick(event)) {
+      once();
+    }
+  });
+}
+
+/** As `act`, but a call does nothing until what an earlier one has begun is done. */
+function onceAtATime<Argument extends unknown[]>(
+  act: (...args: Argument) => Promise<void>,
+): (...args: Argument) => void {
   let isActing = false;
-  button.addEventListener("click", async (event) => {
-    if (isActing || isRepeatedClick(event)) {
-      return;
+  return async (...args) => {
+    if (!isActing) {
+      isActing = true;
+      await act(...args).finally(() => {
+        isActing = false;
+      });
     }
-    isActing = true;
-    try {
-      await act();
-    } finally {
-      isActing = false;
-    }
-  });
-}
-
-function button(words: string, className = ""): HTMLButtonElement {
-  const made = element("button", className, { type: "button" });
-  setText(made, words);
-  return made;
-}
-
-function textField(placeholder: string): HTMLInputElement {
-  return element("input", "", {
-    type: "text",
-    placeholder,
-    spellcheck: "false",
-    autocapitalize: "off",
-  });
-}
-
-function option(value: string, words: string): HTMLOptionElement {
-  const made = element("option", "", { value });
-  setText(made, words);
-  return made;
-}
-
-function choice(options: Readonly<Record<string, string>>): HTMLSelectElement {
-  const made = element("select");
-  made.append(...Object.entries(options).map(([value, words]) => option(value, words)));
-  return made;
+  };
 }

@@ -1,6 +1,6 @@
 // One parameter in the form for a new search: whether it is searched, on which scale, between which values.
 
-import { element, setAttribute, setText } from "../lib/dom";
+import { element, makeButton, setAttribute, setText } from "../lib/dom";
 
 type Kind = "float" | "log" | "int" | "choice";
 
@@ -44,25 +44,16 @@ let numRows = 0;
 export class RowView {
   readonly root = element("div", "hpo-new-row", { role: "group" });
   private readonly searched = element("input", "", { type: "checkbox" });
-  private readonly nameField = element("input", "hpo-new-name", {
-    type: "text",
-    placeholder: "name",
-    spellcheck: "false",
-    autocapitalize: "off",
-  });
+  private readonly nameField = textField("name");
   private readonly range = element("div", "hpo-new-range");
-  private readonly kind = element("select");
-  private readonly low = numberField();
-  private readonly high = numberField();
+  private readonly kind = choiceField(KINDS);
+  private readonly low = textField("", "hpo-new-number", { inputmode: "decimal" });
+  private readonly high = textField("", "hpo-new-number", { inputmode: "decimal" });
   private readonly bounds = element("span", "hpo-new-bounds");
-  private readonly choices = element("input", "hpo-new-choices", {
-    type: "text",
-    placeholder: "adam, sgd",
-    spellcheck: "false",
-  });
+  private readonly choices = textField("adam, sgd", "hpo-new-choices");
   private readonly options = element("span", "hpo-new-options");
-  private readonly note = element("span", "hpo-muted hpo-new-note");
-  private readonly error = element("span", "hpo-bad hpo-new-error");
+  private readonly note = element("span", "hpo-muted hpo-new-note hpo-optional");
+  private readonly error = element("span", "hpo-bad hpo-new-error hpo-optional");
 
   /**
    * @param row what it shows, and what is changed in place
@@ -78,36 +69,22 @@ export class RowView {
     this.error.id = `hpo-new-row-${numRows}`;
     const head = element("div", "hpo-new-row-head");
     if (remove) {
-      const button = element("button", "hpo-new-remove", {
-        type: "button",
-        "aria-label": "Remove",
-      });
-      setText(button, "✕");
+      const button = makeButton("✕", "hpo-close", { "aria-label": "Remove" });
       button.addEventListener("click", remove);
       this.nameField.value = row.name;
       head.append(this.nameField, button);
     } else {
-      const label = element("label", "hpo-new-searched");
-      const name = element("span");
-      setText(name, row.name);
+      const name = element("span", "", {}, row.name);
       this.searched.checked = row.searched;
-      label.append(this.searched, name);
-      head.append(label, this.note);
-    }
-    for (const [value, word] of Object.entries(KINDS)) {
-      const option = element("option", "", { value });
-      setText(option, word);
-      this.kind.append(option);
+      head.append(element("label", "hpo-new-searched", {}, this.searched, name), this.note);
     }
     this.kind.value = row.kind;
     this.low.value = row.low;
     this.high.value = row.high;
     this.choices.value = row.choices;
-    const to = element("span", "hpo-muted", { "aria-hidden": "true" });
-    setText(to, "to");
+    const to = element("span", "hpo-muted", { "aria-hidden": "true" }, "to");
     this.bounds.append(this.low, to, this.high);
     for (const [index, word] of (row.options ?? []).entries()) {
-      const label = element("label");
       const box = element("input", "", { type: "checkbox" });
       box.checked = row.chosen.includes(index);
       box.addEventListener("change", () => {
@@ -116,10 +93,7 @@ export class RowView {
         );
         this.changed();
       });
-      const text = element("span");
-      setText(text, word);
-      label.append(box, text);
-      this.options.append(label);
+      this.options.append(element("label", "", {}, box, element("span", "", {}, word)));
     }
     this.range.append(this.kind, this.bounds, this.choices, this.options);
     this.root.append(head, this.range, this.error);
@@ -202,10 +176,21 @@ export class RowView {
   }
 }
 
-function numberField(): HTMLInputElement {
-  return element("input", "hpo-new-number", {
-    type: "text",
-    inputmode: "decimal",
-    spellcheck: "false",
-  });
+/** A field for code: a name, a value, a path. */
+export function textField(
+  placeholder: string,
+  className = "",
+  attributes: Readonly<Record<string, string>> = {},
+): HTMLInputElement {
+  const plain = { type: "text", placeholder, spellcheck: "false", autocapitalize: "off" };
+  return element("input", className, { ...plain, ...attributes });
+}
+
+export function optionsOf(words: Readonly<Record<string, string>>): HTMLOptionElement[] {
+  return Object.entries(words).map(([value, word]) => element("option", "", { value }, word));
+}
+
+/** @param words what each value is called */
+export function choiceField(words: Readonly<Record<string, string>>): HTMLSelectElement {
+  return element("select", "", {}, ...optionsOf(words));
 }

@@ -2,6 +2,7 @@
 // fit is left out, and all of it enters the page as text, or as the picture of an <img>.
 
 import { element, keepKeys, makeCopyButton, setText } from "../lib/dom";
+import { dateAndTime } from "../lib/moment";
 import "./saved_snapshot.css";
 
 export const MIME = "application/vnd.hpo-widgets.snapshot+json";
@@ -116,23 +117,8 @@ export function readSnapshot(data: Json): Snapshot | null {
 
 /** The time of day; with the date, unless it is today's. */
 export function moment(at: number, now: Date = new Date()): string {
-  const date = new Date(at * 1000);
-  const two = (number: number): string => String(number).padStart(2, "0");
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (date.toDateString() === now.toDateString()) {
-    return time;
-  }
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
-}
-
-function words(
-  tag: "p" | "span" | "dt" | "dd" | "b" | "caption" | "th" | "td",
-  className: string,
-  text: string,
-) {
-  const node = element(tag, className);
-  setText(node, text);
-  return node;
+  const isToday = new Date(at * 1000).toDateString() === now.toDateString();
+  return isToday ? dateAndTime(at).slice(-"hh:mm".length) : dateAndTime(at);
 }
 
 /** Says how the picture becomes a panel again. */
@@ -151,14 +137,13 @@ function way(
 
 /** Says what this is, and how it becomes a panel again; that in an element of its own, as it may change. */
 function banner({ at, code }: Snapshot, how: HTMLElement): HTMLElement {
-  const line = element("div", "hpo-saved-banner");
-  const says = element("span");
-  says.append("Saved picture from ", words("b", "", moment(at)), how);
-  line.append(says);
+  const time = element("b", "", {}, moment(at));
+  const says = element("span", "", {}, "Saved picture from ", time, how);
+  const line = element("div", "hpo-saved-banner", {}, says);
   if (code) {
     // Reached by keyboard, so that it can be scrolled; Lab leaves its keys alone.
-    const shown = element("code", "", { tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-    setText(shown, code);
+    const keys = { tabindex: "0", "data-lm-suppress-shortcuts": "true" };
+    const shown = element("code", "hpo-listing", keys, code);
     const { copy, outcome } = makeCopyButton(shown);
     line.append(shown, outcome, copy);
   }
@@ -166,14 +151,12 @@ function banner({ at, code }: Snapshot, how: HTMLElement): HTMLElement {
 }
 
 function budgetBar({ name, text, fraction }: Budget): HTMLElement {
-  const box = element("div", "hpo-saved-budget");
-  box.append(words("span", "", name), words("span", "hpo-number", text));
+  const numbers = element("span", "hpo-number", {}, text);
+  const box = element("div", "hpo-saved-budget", {}, element("span", "", {}, name), numbers);
   if (fraction !== null) {
-    const track = element("div", "hpo-saved-track", { "aria-hidden": "true" });
     const used = element("div");
     used.style.width = `${fraction * 100}%`;
-    track.append(used);
-    box.append(track);
+    box.append(element("div", "hpo-saved-track", { "aria-hidden": "true" }, used));
   }
   return box;
 }
@@ -187,95 +170,69 @@ function summary({
   reason,
   shown,
 }: Snapshot): HTMLElement {
-  const box = element("div", "hpo-saved-summary");
-  const tally = element("div", "hpo-saved-tally");
   const states = element("p");
   counts.forEach(({ text, isBad }, place) => {
-    states.append(place ? " · " : "", words("span", isBad ? "hpo-bad" : "", text));
+    states.append(place ? " · " : "", element("span", isBad ? "hpo-bad" : "", {}, text));
   });
-  tally.append(states);
+  const tally = element("div", "hpo-saved-tally", {}, states);
   if (best) {
-    const line = element("p");
-    line.append(signOf(hasFront), words("span", "", best));
-    tally.append(line);
+    tally.append(element("p", "", {}, signOf(hasFront), element("span", "", {}, best)));
   }
   if (verdict || reason) {
-    const line = element("p");
-    line.append(words("b", "", verdict), verdict && reason ? " " : "", reason);
-    tally.append(line);
+    const said = element("b", "", {}, verdict);
+    tally.append(element("p", "", {}, said, verdict && reason ? " " : "", reason));
   }
   if (shown) {
-    tally.append(words("p", "", shown));
+    tally.append(element("p", "", {}, shown));
   }
-  box.append(...budgets.map(budgetBar), tally);
-  return box;
+  return element("div", "hpo-saved-summary", {}, ...budgets.map(budgetBar), tally);
 }
 
 function signOf(isFront: boolean): HTMLElement {
-  const sign = element("span", "hpo-saved-best", { "aria-hidden": "true" });
-  setText(sign, isFront ? "■" : "▲");
-  return sign;
+  return element("span", "hpo-saved-best", { "aria-hidden": "true" }, isFront ? "■" : "▲");
 }
 
 function main({ space, plot, png, about }: Snapshot): HTMLElement {
-  const box = element("div", "hpo-saved-main");
+  const box = element("div", "hpo-saved-main hpo-optional");
   if (space.length > 0) {
     const ranges = element("dl", "hpo-saved-space", { "aria-label": "Space" });
-    for (const one of space) {
-      const pair = element("div");
-      pair.append(words("dt", "", one.name), words("dd", "hpo-number", one.range));
-      ranges.append(pair);
+    for (const { name, range } of space) {
+      const [term, said] = [element("dt", "", {}, name), element("dd", "hpo-number", {}, range)];
+      ranges.append(element("div", "", {}, term, said));
     }
     box.append(ranges);
   }
   if (png) {
-    const figure = element("figure");
-    const caption = element("figcaption");
-    setText(caption, plot);
     const image = element("img", "", {
       alt: `${plot} of the ${about}`,
       src: `data:image/png;base64,${png}`,
     });
-    figure.append(caption, image);
-    box.append(figure);
+    box.append(element("figure", "", {}, element("figcaption", "", {}, plot), image));
   }
   return box;
 }
 
 function table({ caption, columns, rows }: Snapshot): HTMLElement {
-  const scroll = element("div", "hpo-saved-scroll", {
-    tabindex: "0",
-    role: "group",
-    "aria-label": "Trials",
-  });
-  const box = element("table");
-  const head = element("tr");
-  head.append(
-    ...columns.map(({ label, isNumber }) => words("th", isNumber ? "hpo-right" : "", label)),
-  );
+  const makeCell = (tag: "th" | "td", text: string, place: number): HTMLElement =>
+    element(tag, columns[place]?.isNumber ? "hpo-right" : "", {}, text);
+  const headings = columns.map(({ label }, place) => makeCell("th", label, place));
   const body = rows.map(({ mark, cells }) => {
-    const row = element("tr");
-    row.append(
-      ...cells.map((text, place) => {
-        const cell = words("td", columns[place]?.isNumber ? "hpo-right" : "", text);
-        if (place === 0 && (mark === "best" || mark === "front")) {
-          cell.prepend(signOf(mark === "front"));
-        }
-        return cell;
-      }),
-    );
+    const row = element("tr", "", {}, ...cells.map((text, place) => makeCell("td", text, place)));
+    if (mark === "best" || mark === "front") {
+      row.firstElementChild?.prepend(signOf(mark === "front"));
+    }
     return row;
   });
-  const top = element("thead");
-  const rest = element("tbody");
-  top.append(head);
-  rest.append(...body);
+  const box = element("table");
   if (caption) {
-    box.append(words("caption", "hpo-muted", caption));
+    box.append(element("caption", "hpo-muted", {}, caption));
   }
-  box.append(top, rest);
-  scroll.append(box);
-  return scroll;
+  box.append(
+    element("thead", "", {}, element("tr", "", {}, ...headings)),
+    element("tbody", "", {}, ...body),
+  );
+  const about = { tabindex: "0", role: "group", "aria-label": "Trials" };
+  return element("div", "hpo-saved-scroll", about, box);
 }
 
 /**
@@ -291,11 +248,16 @@ export function drawSnapshot(
   const root = element("section", "hpo-part hpo-saved", {
     "aria-label": `Saved picture of the ${snapshot.about}`,
   });
-  const body = element("div", "hpo-saved-body");
-  const title = element("div", "hpo-saved-title");
-  const facts = [snapshot.did, ...snapshot.facts].filter((fact) => fact !== "");
-  title.append(words("b", "", snapshot.name), words("span", "hpo-muted", facts.join(" · ")));
-  body.append(title, summary(snapshot), main(snapshot));
+  const facts = [snapshot.did, ...snapshot.facts].filter((fact) => fact !== "").join(" · ");
+  const name = element("b", "", {}, snapshot.name);
+  const title = element(
+    "div",
+    "hpo-saved-title",
+    {},
+    name,
+    element("span", "hpo-muted", {}, facts),
+  );
+  const body = element("div", "hpo-saved-body", {}, title, summary(snapshot), main(snapshot));
   if (snapshot.rows.length > 0) {
     body.append(table(snapshot));
   }

@@ -2,15 +2,15 @@
 
 import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
 import { Panel, Widget } from "@lumino/widgets";
-import { element, setText } from "../lib/dom";
+import { element, makeButton, setText } from "../lib/dom";
 import { type Entry, followed, renamed, type Wanted, waitingWords, wantedEntry } from "./entries";
 import { panelTabs } from "./panel_tabs";
 import type { Searches } from "./searches";
 
 export class SearchTab extends Panel {
-  private readonly line = element("div", "hpo-search-tab-waiting", { role: "status" });
   private readonly sentence = element("span");
-  private readonly open = element("button", "", { type: "button" });
+  private readonly open = makeButton("Show the notebook");
+  private readonly line = element("div", "hpo-search-tab-waiting", { role: "status" });
   private readonly endListening: () => void;
   private panel: Widget | null = null;
   /** Model id of the panel that is shown, or about to be; empty while the search is not there. */
@@ -32,7 +32,6 @@ export class SearchTab extends Panel {
     this.addClass("hpo-search-tab");
     const host = new Widget();
     host.addClass("hpo-part");
-    setText(this.open, "Show the notebook");
     this.open.addEventListener("click", () => openNotebook(this.wanted.path));
     this.line.append(this.sentence, this.open);
     host.node.append(this.line);

@@ -2,7 +2,7 @@
 
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
-import { element, inOrder, isDisabled, setReason, setText } from "../lib/dom";
+import { element, inOrder, makeButton, onPress, setReason, setText } from "../lib/dom";
 import {
   footWords,
   GROUPS,
@@ -20,7 +20,6 @@ import "./side_panel.css";
 
 interface GroupView {
   root: HTMLElement;
-  title: HTMLElement;
   count: HTMLElement;
   list: HTMLElement;
 }
@@ -65,18 +64,13 @@ export class SidePanel extends Widget {
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", "Searches");
 
+    const heading = element("h2", "hpo-heading hpo-side-title", {}, "Searches");
     const head = element("div", "hpo-side-head");
-    const heading = element("h2", "hpo-side-title");
-    setText(heading, "Searches");
     head.append(heading, this.newSearch, this.refresh, this.stopAll);
     this.body.append(this.nothing);
     this.node.append(head, this.filter, this.body, this.foot);
 
-    this.stopAll.addEventListener("click", () => {
-      if (!isDisabled(this.stopAll)) {
-        all.stopAll();
-      }
-    });
+    onPress(this.stopAll, () => all.stopAll());
     this.newSearch.addEventListener("click", () => all.newSearch());
     this.refresh.addEventListener("click", findJournals);
     this.filter.addEventListener("input", () => this.paint());
@@ -176,31 +170,19 @@ export class SidePanel extends Widget {
     if (known) {
       return known;
     }
-    const [root, heading, name, count, list] = [
-      element("section", "hpo-side-group"),
-      element("h3", "hpo-side-heading"),
-      element("span"),
-      element("span", "hpo-number"),
-      element("ul", "hpo-side-list"),
-    ];
-    setText(name, title);
-    list.setAttribute("aria-label", title);
-    heading.append(name, count);
-    root.append(heading, list);
-    const made = { root, title: heading, count, list };
+    const count = element("span", "hpo-number");
+    const name = element("span", "", {}, title);
+    const heading = element("h3", "hpo-heading hpo-side-heading", {}, name, count);
+    const list = element("ul", "hpo-side-list", { "aria-label": title });
+    const made = { root: element("section", "hpo-side-group", {}, heading, list), count, list };
     this.groups.set(title, made);
     return made;
   }
 }
 
 function headButton(className: string, shape: Shape, meaning: string): HTMLElement {
-  const button = element("button", `hpo-entry-button ${className}`.trim(), {
-    type: "button",
-    title: meaning,
-    "aria-label": meaning,
-  });
   const icon = buttonIcon();
   setIcon(icon, shape);
-  button.append(icon);
-  return button;
+  const about = { title: meaning, "aria-label": meaning };
+  return makeButton(icon, `hpo-entry-button ${className}`, about);
 }

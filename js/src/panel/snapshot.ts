@@ -2,10 +2,12 @@
 // in the place of "model not found". It also has the picture renewed: before each save, and at the end of a search.
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import type { ISessionContext } from "@jupyterlab/apputils";
 import { type IRenderMime, IRenderMimeRegistry, MimeModel } from "@jupyterlab/rendermime";
+import type { Kernel } from "@jupyterlab/services";
 import type { Message } from "@lumino/messaging";
 import { Panel, Widget } from "@lumino/widgets";
-import { element, setText } from "../lib/dom";
+import { element, makeButton, setText } from "../lib/dom";
 import { requestIds } from "../lib/request_ids";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
 import { searchIcon } from "./icons";
@@ -40,17 +42,6 @@ type OutputArea = {
   };
 };
 
-type Kernel = {
-  /** Resolves with its first answer, for which a running cell has it wait. */
-  info: Promise<unknown>;
-};
-
-/** What is needed of the session of a notebook or console. */
-type Session = {
-  session: { kernel: Kernel | null } | null;
-  kernelChanged: { connect(slot: () => void, receiver: object): boolean };
-};
-
 function* ancestors(widget: Widget): Generator<object> {
   for (let one = widget.parent; one !== null; one = one.parent) {
     yield one;
@@ -67,9 +58,9 @@ function outputAreaOf(widget: Widget): OutputArea | null {
   return null;
 }
 
-function sessionOf(widget: Widget): Session | null {
+function sessionOf(widget: Widget): ISessionContext | null {
   for (const one of ancestors(widget)) {
-    const { sessionContext } = one as { sessionContext?: Session };
+    const { sessionContext } = one as { sessionContext?: ISessionContext };
     if (sessionContext?.kernelChanged) {
       return sessionContext;
     }
@@ -115,9 +106,9 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   /** What goes on when the answer to a request is there. */
   private readonly waiting = new Map<string, () => void>();
   private isLooking = false;
-  private session: Session | null = null;
+  private session: ISessionContext | null = null;
   /** The kernel that has not answered yet. */
-  private awaited: Kernel | null = null;
+  private awaited: Kernel.IKernelConnection | null = null;
   private tellAwaited: (isKernelAwaited: boolean) => void = () => {};
   private readonly newId = requestIds();
   modelId = "";
@@ -247,7 +238,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   /** Says beside the picture that the kernel has not answered yet, until it does. */
   private awaitKernel(): void {
     const kernel = this.session?.session?.kernel ?? null;
-    const set = (awaited: Kernel | null): void => {
+    const set = (awaited: Kernel.IKernelConnection | null): void => {
       this.awaited = awaited;
       this.tellAwaited(awaited !== null);
     };
@@ -257,6 +248,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
       }
     };
     set(kernel);
+    // Its first answer, for which a running cell has it wait.
     kernel?.info.then(onAnswer, onAnswer);
   }
 
@@ -300,18 +292,17 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private addElsewhere(): void {
-    const line = element("div", "hpo-elsewhere");
     const icon = element("span", "", { "aria-hidden": "true" });
     searchIcon.render(icon);
-    const show = element("button", "", { type: "button" });
-    setText(show, "show it here too");
+    const show = makeButton("show it here too");
     show.addEventListener("click", () => {
       this.isWantedHere = true;
       this.see();
     });
-    line.append(icon, this.name, " is shown in the tab beside · ", show);
     this.elsewhere.addClass("hpo-part");
-    this.elsewhere.node.append(line);
+    this.elsewhere.node.append(
+      element("div", "hpo-elsewhere", {}, icon, this.name, " is shown in the tab beside · ", show),
+    );
     this.elsewhere.hide();
     this.addWidget(this.elsewhere);
     panelTabs.changed.connect(this.see, this);

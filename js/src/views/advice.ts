@@ -1,12 +1,10 @@
 // One line of advice: the rule, its evidence, the trials that it speaks of, and a button that does it.
 
-import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import { keepFocus } from "../lib/focus";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { Stillness } from "../lib/stillness";
+import { view } from "../lib/view";
 import "./advice.css";
 
 type Model = {
@@ -21,35 +19,33 @@ type Model = {
   commands: Record<string, string | null>;
 };
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-advice-host");
-  const lifetime = new Lifetime();
-  const root = element("div", "hpo-part hpo-advice", { role: "region", "aria-label": "Advice" });
-  const sign = element("span", "hpo-advice-sign", { "aria-hidden": "true" });
-  setText(sign, "!");
-  const words = element("div", "hpo-advice-words");
   const sentence = element("b", "", { dir: "auto" });
   const evidence = element("span", "hpo-muted", { dir: "auto" });
   /** The advice that is on the page, which an answer is about: the model's may be another one, which waits. */
   let painted: string | undefined;
   let answered: string | null = null;
-  const makeButton = (kind: string, className: string): HTMLButtonElement => {
-    const button = element("button", className, { type: "button" });
-    button.addEventListener("click", () => {
-      if (painted !== undefined && !isDisabled(button)) {
+  const show = makeButton("", "hpo-advice-show");
+  const act = makeButton("", "hpo-main");
+  const putOff = makeButton("Not now");
+  for (const [kind, button] of Object.entries({ show, act, put_off: putOff })) {
+    onPress(button, () => {
+      if (painted !== undefined) {
         answered = button === show ? null : painted;
         model.send({ kind, key: painted });
       }
     });
-    return button;
-  };
-  const show = makeButton("show", "hpo-advice-show");
-  const act = makeButton("act", "hpo-advice-act");
-  const putOff = makeButton("put_off", "");
-  setText(putOff, "Not now");
-  words.append(sentence, " ", evidence, " ", show);
-  root.append(sign, words, act, putOff);
-  keepKeys(root);
+  }
+  const root = element(
+    "div",
+    "hpo-part hpo-advice",
+    { role: "region", "aria-label": "Advice" },
+    element("span", "hpo-advice-sign", { "aria-hidden": "true" }, "!"),
+    element("div", "hpo-advice-words", {}, sentence, " ", evidence, " ", show),
+    act,
+    putOff,
+  );
   const announcer = new Announcer(lifetime, () => {
     const shown = model.get("shown");
     return shown ? `Advice: ${shown.sentence}. ${shown.evidence}` : "";
@@ -75,14 +71,10 @@ const render: Render<Model> = ({ model, el }) => {
     setText(show, `show the ${count}`);
     setAttribute(show, "aria-label", `Select the ${count} trial${count === 1 ? "" : "s"}`);
     setText(act, shown.label);
-    for (const button of [show, act]) {
-      setReason(button, model.get("commands").act ?? null);
-    }
-    setReason(
-      putOff,
-      model.get("commands").act ?? null,
-      "Hide this until there is half as much evidence again",
-    );
+    const reason = model.get("commands").act ?? null;
+    setReason(show, reason);
+    setReason(act, reason);
+    setReason(putOff, reason, "Hide this until there is half as much evidence again");
     // More evidence for what the same button does is no news.
     if (shown.key !== announced) {
       announced = shown.key;
@@ -91,9 +83,6 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const stillness = new Stillness(lifetime, document, () => keepFocus(paint));
-  lifetime.paintOnChange(model, paint);
   el.append(root, announcer.root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

@@ -1,10 +1,16 @@
 // A button that shows the search as Python, below the controls, with another that copies it.
 
-import type { Render } from "@anywidget/types";
 import "./code.css";
-import { copyText, element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import {
+  element,
+  makeButton,
+  makeCopyButton,
+  onPress,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
+import { view } from "../lib/view";
 
 type Model = {
   shown: boolean;
@@ -15,25 +21,25 @@ type Model = {
 
 const MEANING = "Show this search as Python: the constructor call for the controls as they are now";
 
-const render: Render<Model> = ({ model, el }) => {
-  const root = element("div", "hpo-part hpo-code-root");
-  const toggle = element("button", "hpo-code-button", { type: "button" });
-  const symbol = element("span", "", { "aria-hidden": "true" });
-  setText(symbol, "</>");
-  toggle.append(symbol, " Code");
-
-  const box = element("section", "hpo-code", { "aria-label": "The search as Python" });
-  const bar = element("div", "hpo-code-bar");
-  const copy = element("button", "", { type: "button" });
-  setText(copy, "Copy");
-  const outcome = element("span", "hpo-muted", { role: "status" });
-  const close = element("button", "hpo-code-close", { type: "button", "aria-label": "Close" });
-  setText(close, "✕");
-  bar.append(copy, outcome, close);
+export default view<Model>(({ model, el }) => {
+  const symbol = element("span", "", { "aria-hidden": "true" }, "</>");
+  const toggle = makeButton(symbol, "hpo-code-button");
+  toggle.append(" Code");
   // Reached by keyboard, so that it can be scrolled; Lab leaves its keys alone.
-  const text = element("pre", "", { tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  box.append(bar, text);
-  root.append(toggle, box);
+  const text = element("pre", "hpo-listing", {
+    tabindex: "0",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const { copy, outcome } = makeCopyButton(text);
+  const close = makeButton("✕", "hpo-close", { "aria-label": "Close" });
+  const box = element(
+    "section",
+    "hpo-code",
+    { "aria-label": "The search as Python" },
+    element("div", "hpo-code-bar", {}, copy, outcome, close),
+    text,
+  );
+  el.append(element("div", "hpo-part hpo-code-root", {}, toggle, box));
 
   const show = (shown: boolean): void => {
     model.set("shown", shown);
@@ -57,14 +63,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  toggle.addEventListener("click", () => {
-    if (!isDisabled(toggle)) {
-      show(!model.get("shown"));
-    }
-  });
-  copy.addEventListener("click", async () => {
-    setText(outcome, await copyText(model.get("code"), text));
-  });
+  onPress(toggle, () => show(!model.get("shown")));
   close.addEventListener("click", hide);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
@@ -72,10 +71,5 @@ const render: Render<Model> = ({ model, el }) => {
       hide();
     }
   });
-  const lifetime = new Lifetime();
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

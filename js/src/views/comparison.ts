@@ -1,14 +1,12 @@
 // Tables of things that are compared, with their lines and intervals, and a verdict below.
 
-import type { Render } from "@anywidget/types";
+import { type DataColumn, makeDataTable, paintDataTable } from "../controls/data_table";
 import { type Interval, intervalSign, lineSign } from "../controls/series";
 import { Announcer } from "../lib/announcer";
-import { silenceAround } from "../lib/connection";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
-import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { element, setAttribute, setCount, setText } from "../lib/dom";
 import { followPlots } from "../lib/plots";
+import { view } from "../lib/view";
 import "./comparison.css";
 
 interface Cell {
@@ -22,7 +20,7 @@ interface Cell {
 
 interface Table {
   title: string;
-  columns: { label: string; is_number: boolean }[];
+  columns: DataColumn[];
   rows: Cell[][];
   note: string;
 }
@@ -43,8 +41,8 @@ function paintCell(node: HTMLElement, cell: Cell): void {
     return;
   }
   node.dataset.shown = key;
-  const words = element(cell.strong ? "b" : "span", cell.muted ? "hpo-muted" : "", { dir: "auto" });
-  setText(words, cell.text);
+  const tag = cell.strong ? "b" : "span";
+  const words = element(tag, cell.muted ? "hpo-muted" : "", { dir: "auto" }, cell.text);
   const sign =
     cell.interval !== null
       ? [intervalSign(cell.interval)]
@@ -56,50 +54,28 @@ function paintCell(node: HTMLElement, cell: Cell): void {
 
 function paintTable(root: HTMLElement, shown: Table): void {
   const [table, note] = [...root.children] as [HTMLElement, HTMLElement];
-  const [head, body] = [...table.children] as [HTMLElement, HTMLElement];
+  setAttribute(root, "aria-label", shown.title);
   setAttribute(table, "aria-label", shown.title);
-  const heading = head.firstElementChild as HTMLElement;
-  const headings = setCount(heading, shown.columns.length, () =>
-    element("th", "", { scope: "col", dir: "auto" }),
-  );
-  for (const [index, node] of headings.entries()) {
-    setText(node, shown.columns[index]?.label ?? "");
-    node.classList.toggle("hpo-right", shown.columns[index]?.is_number === true);
-  }
-  for (const [index, row] of setCount(body, shown.rows.length, () => element("tr")).entries()) {
-    const cells = shown.rows[index] ?? [];
-    const nodes = setCount(row, cells.length, () =>
-      row.childElementCount === 0 ? element("th", "", { scope: "row" }) : element("td"),
-    );
-    for (const [place, node] of nodes.entries()) {
-      const cell = cells[place];
-      if (cell) {
-        paintCell(node, cell);
-        node.classList.toggle("hpo-right", shown.columns[place]?.is_number === true);
-      }
-    }
-  }
+  paintDataTable(table, shown.columns, shown.rows, paintCell);
   setText(note, shown.note);
 }
 
 function makeTable(): HTMLElement {
-  const root = element("div", "hpo-compared hpo-number", { role: "region", tabindex: "0" });
-  const head = element("thead");
-  head.append(element("tr"));
-  const table = element("table");
-  table.append(head, element("tbody"));
-  root.append(table, element("div", "hpo-muted hpo-compared-note"));
-  return root;
+  return element(
+    "div",
+    "hpo-compared hpo-number",
+    { role: "region", tabindex: "0" },
+    makeDataTable(),
+    element("div", "hpo-muted hpo-compared-note hpo-optional"),
+  );
 }
 
-const render: Render<Model> = ({ model, el }) => {
-  const lifetime = new Lifetime();
+export default view<Model>(({ model, el, lifetime }) => {
   const root = element("section", "hpo-part hpo-comparison");
   const tables = element("div");
-  const box = element("div", "hpo-verdict");
   const sentence = element("b", "", { dir: "auto" });
   const grounds = element("span", "hpo-muted", { dir: "auto" });
-  box.append(sentence, " ", grounds);
+  const box = element("div", "hpo-verdict", {}, sentence, " ", grounds);
   const announcer = new Announcer(lifetime, () => model.get("verdict").join(" "));
   if (model.get("alone") !== "") {
     const { gone, away } = connectionNotices(model, lifetime);
@@ -107,16 +83,15 @@ const render: Render<Model> = ({ model, el }) => {
     root.append(gone, away);
   }
   root.append(tables, box, announcer.root);
-  keepKeys(root);
+  el.append(root);
   const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");
 
-  const paint = (): void => {
+  return () => {
     setAttribute(root, "aria-label", model.get("label"));
     const shown = model.get("tables");
     for (const [index, node] of setCount(tables, shown.length, makeTable).entries()) {
       const table = shown[index];
       if (table) {
-        setAttribute(node, "aria-label", table.title);
         paintTable(node, table);
       }
     }
@@ -129,10 +104,4 @@ const render: Render<Model> = ({ model, el }) => {
     box.hidden = said === "";
     namePlots();
   };
-
-  lifetime.paintOnChange(model, paint, silenceAround(root));
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+});

@@ -1,22 +1,19 @@
 // Start, Pause / Resume, Stop and Wait. Each press is one custom message; the kernel side only queues it.
 
-import type { Render } from "@anywidget/types";
 import "./controls.css";
-import { makeActionButton } from "../controls/action_button";
+import { type Action, ActionButton, ActionGroup, PAUSE, RESUME } from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
 import { connectionNotices } from "../lib/connection_notices";
 import {
   element,
-  isDisabled,
   isRepeatedClick,
-  keepKeys,
+  makeButton,
   makeCopyButton,
+  onPress,
   setAttribute,
-  setReason,
   setText,
 } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { view } from "../lib/view";
 
 type Model = {
   /** Python that shows the search again in another kernel; empty where no journal keeps it. */
@@ -33,14 +30,6 @@ type Model = {
   wait_outcome: string;
   answer: Answer;
 };
-
-interface Action {
-  command: string;
-  symbol: string;
-  word: string;
-  /** What a press does. */
-  meaning: string;
-}
 
 const START: Action = {
   command: "start",
@@ -60,18 +49,6 @@ const TAKE_OVER: Action = {
   word: "Take over",
   meaning: "Go on with the search in this kernel, with what is left of the budget",
 };
-const PAUSE: Action = {
-  command: "pause",
-  symbol: "❚❚",
-  word: "Pause",
-  meaning: "Begin no more trials; those that run go on to their end",
-};
-const RESUME: Action = {
-  command: "resume",
-  symbol: "▶",
-  word: "Resume",
-  meaning: "Begin trials again",
-};
 const STOP: Action = {
   command: "stop",
   symbol: "■",
@@ -80,33 +57,25 @@ const STOP: Action = {
 };
 const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
 
-/** The three fixed places: a word may change in place, a button never moves. */
-function actions(status: string, ownerDied: boolean): Action[] {
+function actions(status: string, ownerDied: boolean): [Action, Action, Action] {
   const begin = ownerDied ? TAKE_OVER : status === "idle" ? START : CONTINUE;
   return [begin, status === "paused" ? RESUME : PAUSE, STOP];
 }
 
-const render: Render<Model> = ({ model, el }) => {
-  const lifetime = new Lifetime();
-  const root = element("div", "hpo-part hpo-controls-root");
-  const group = element("div", "hpo-controls", { role: "group", "aria-label": "Search" });
-  const places = ["start", "pause", "stop"].map((place) => makeActionButton(`hpo-${place}`));
-  const wait = makeActionButton("hpo-wait-button");
-  setText(wait.symbol, "◔");
-  setText(wait.word, "Wait");
-  group.append(...places.map((place) => place.button), wait.button);
+export default view<Model>(({ model, el, lifetime }) => {
+  const group = new ActionGroup("hpo-controls", "Search", model, lifetime);
+  const wait = new ActionButton("hpo-wait-button");
+  group.root.append(wait.root);
 
   // The progress of waiting changes every second and is not read out; its outcome is.
-  const line = element("div", "hpo-wait");
-  const progress = element("span", "hpo-number");
+  const progress = element("span", "hpo-number hpo-optional");
   const timeout = typedField("time-out in minutes", "minutes", "none", (text, id) =>
     model.send({ kind: "type", name: "timeout", text, id }),
   );
-  const outcome = element("span", "hpo-wait-outcome", { role: "status" });
-  const dismiss = element("button", "hpo-wait-dismiss", { type: "button" });
-  const cross = element("span", "", { "aria-hidden": "true" });
-  setText(cross, "✕");
-  dismiss.append(cross);
+  const outcome = element("span", "hpo-capital", { role: "status" });
+  const cross = element("span", "", { "aria-hidden": "true" }, "✕");
+  const dismiss = makeButton(cross, "hpo-close");
+  const line = element("div", "hpo-wait");
   line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
 
   const { gone, away } = connectionNotices(model, lifetime);
@@ -121,12 +90,12 @@ const render: Render<Model> = ({ model, el }) => {
   const { copy, outcome: copied } = makeCopyButton(way);
   gone.append(copy, " ", copied);
   // The same, but for a view of a search in another kernel. It is read out when that kernel ends.
-  const orphaned = element("div", "hpo-orphaned", { role: "status" });
   const orphanedWords = element("span");
   const orphanedWay = element("code");
-  orphaned.append(orphanedWords, orphanedWay);
-  root.append(gone, away, orphaned, group, line);
-  keepKeys(root);
+  const orphaned = element("div", "hpo-orphaned", { role: "status" }, orphanedWords, orphanedWay);
+  el.append(
+    element("div", "hpo-part hpo-controls-root", {}, gone, away, orphaned, group.root, line),
+  );
 
   const paint = (): void => {
     const code = model.get("opening_code");
@@ -143,7 +112,7 @@ const render: Render<Model> = ({ model, el }) => {
     const commands = model.get("commands");
     const ownerDied = model.get("owner_died");
     const canTakeOver = (commands.start ?? null) === null;
-    orphaned.classList.toggle("hpo-is-shown", ownerDied);
+    orphaned.classList.toggle("hpo-hidden", !ownerDied);
     setText(
       orphanedWords,
       !ownerDied
@@ -153,22 +122,14 @@ const render: Render<Model> = ({ model, el }) => {
           : "✕ The kernel or script that ran this search has ended. To go on with it here:",
     );
     setText(orphanedWay, ownerDied && !canTakeOver ? code : "");
-    for (const [index, action] of actions(model.get("status"), ownerDied).entries()) {
-      const place = places[index];
-      if (place) {
-        setText(place.symbol, action.symbol);
-        setText(place.word, action.word);
-        place.button.dataset.command = action.command;
-        setAttribute(place.button, "aria-busy", null);
-        setReason(place.button, commands[action.command] ?? null, action.meaning);
-      }
-    }
+    group.paint(actions(model.get("status"), ownerDied), commands);
     const isWaiting = model.get("waiting");
-    setAttribute(wait.button, "aria-pressed", String(isWaiting));
-    setReason(wait.button, isWaiting ? null : (commands.wait ?? null), WAIT_MEANING);
+    setAttribute(wait.root, "aria-pressed", String(isWaiting));
+    wait.show("◔", "Wait", isWaiting ? null : (commands.wait ?? null), WAIT_MEANING);
 
+    // Never taken out of the page: a status that comes into being is not read out everywhere.
     const ended = model.get("wait_outcome");
-    line.classList.toggle("hpo-is-shown", isWaiting || ended !== "");
+    line.classList.toggle("hpo-hidden", !isWaiting && ended === "");
     setText(progress, isWaiting ? `◔ waiting: ${model.get("wait_progress")}` : "");
     timeout.root.hidden = !isWaiting;
     const minutes = model.get("wait_timeout");
@@ -185,34 +146,15 @@ const render: Render<Model> = ({ model, el }) => {
     setAttribute(dismiss, "title", meaning);
   };
 
-  const press = (event: MouseEvent): void => {
-    if (isRepeatedClick(event)) {
-      return;
-    }
-    const button = (event.target as Element).closest("button");
-    const command = button?.dataset.command;
-    if (button && command && !isDisabled(button) && button.getAttribute("aria-busy") !== "true") {
-      // Until the kernel has answered with a change, a second press would be a second command.
-      button.setAttribute("aria-busy", "true");
-      lifetime.after(1000, () => setAttribute(button, "aria-busy", null));
-      model.send({ kind: "command", name: command });
-    }
-  };
-
-  group.addEventListener("click", press);
-  wait.button.addEventListener("click", (event) => {
-    if (!isRepeatedClick(event) && !isDisabled(wait.button)) {
+  onPress(wait.root, (event) => {
+    if (!isRepeatedClick(event)) {
       model.send({ kind: "wait", on: !model.get("waiting") });
     }
   });
   dismiss.addEventListener("click", () => {
     // The line goes, and with it the button: the focus must not get lost.
-    wait.button.focus();
+    wait.root.focus();
     model.send(model.get("waiting") ? { kind: "wait", on: false } : { kind: "dismiss" });
   });
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

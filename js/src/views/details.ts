@@ -1,21 +1,20 @@
 // The details of the selected trial. Only shows, but for Retry.
 
-import type { Render } from "@anywidget/types";
 import "./details.css";
+import { makeDataTable, paintDataTable } from "../controls/data_table";
 import {
   element,
-  isDisabled,
-  keepKeys,
+  isCopied,
+  makeButton,
+  onPress,
   setAttribute,
-  setCount,
   setKeys,
   setReason,
   setText,
 } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 import { SHAPES } from "../lib/trial_states";
+import { view } from "../lib/view";
 
 type Model = {
   number: number | null;
@@ -47,39 +46,21 @@ interface Section {
   body: HTMLElement;
 }
 
-function makeSection(word: string, className = ""): Section {
-  const root = element("section", className, { "aria-label": word });
-  const heading = element("h3");
-  setText(heading, word);
-  root.append(heading);
-  return { root, heading, body: root };
+function makeSection(word: string, className: string, body: HTMLElement): Section {
+  const heading = element("h3", "", {}, word);
+  const root = element("section", className, { "aria-label": word }, heading, body);
+  return { root, heading, body };
 }
 
-function makeTable(word: string, className = "", headings: readonly string[] = []): Section {
-  const { root, heading } = makeSection(word, className);
-  const table = element("table", "", { "aria-label": word });
-  const body = element("tbody");
-  if (headings.length > 0) {
-    const head = element("thead");
-    const row = element("tr");
-    for (const heading of headings) {
-      const cell = element("th", "", { scope: "col" });
-      setText(cell, heading);
-      row.append(cell);
-    }
-    head.append(row);
-    table.append(head);
-  }
-  table.append(body);
-  root.append(table);
-  return { root, heading, body };
+function makeTable(word: string, className = ""): Section {
+  const table = makeDataTable();
+  table.setAttribute("aria-label", word);
+  return makeSection(word, className, table);
 }
 
 function makeText(word: string): Section {
-  const { root, heading } = makeSection(word, "hpo-wide");
   const body = element("pre", "", { tabindex: "0", dir: "auto", "aria-label": word });
-  root.append(body);
-  return { root, heading, body };
+  return makeSection(word, "hpo-wide", body);
 }
 
 /** Text that grows, and how far down its end was when it was put in view; null where somebody has scrolled up. */
@@ -102,38 +83,29 @@ function makeGrowingText(word: string): GrowingText {
 
 function paintTable({ root, body }: Section, rows: string[][]): void {
   root.hidden = rows.length === 0;
-  const lines = setCount(body, rows.length, () => element("tr"));
-  for (const [index, line] of lines.entries()) {
-    const row = rows[index] ?? [];
-    while (line.childElementCount < row.length) {
-      line.append(
-        line.childElementCount === 0
-          ? element("th", "", { scope: "row", dir: "auto" })
-          : element("td", "", { dir: "auto" }),
-      );
-    }
-    for (const [place, cell] of [...line.children].entries()) {
-      if (!cell.classList.contains("hpo-curve")) {
-        setText(cell as HTMLElement, row[place] ?? "");
-      }
-    }
-  }
+  paintDataTable(body, [], rows, setText);
 }
 
+const SCALAR_COLUMNS = ["", "last", "min", "max", "reports", "curve"].map((label) => ({
+  label,
+  is_number: false,
+}));
+
 /** Draws the curve of each scalar at the end of its line. */
-function paintCurves({ body }: Section, curves: readonly string[]): void {
-  for (const [index, line] of [...body.children].entries()) {
-    let cell = line.querySelector(".hpo-curve");
-    if (cell === null) {
-      cell = element("td", "hpo-curve");
-      const drawing = stretchedDrawing();
-      drawing.setAttribute("viewBox", "-2 -6 104 112");
-      drawing.append(svgElement("path"));
-      cell.append(drawing);
-      line.append(cell);
+function paintScalars({ root, body }: Section, rows: string[][], curves: string[]): void {
+  root.hidden = rows.length === 0;
+  const withCurves = rows.map((row, index) => [...row, curves[index] ?? ""]);
+  paintDataTable(body, SCALAR_COLUMNS, withCurves, (cell, text, place) => {
+    if (place < SCALAR_COLUMNS.length - 1) {
+      setText(cell, text);
+      return;
     }
-    setShape(cell.querySelector("path") as SVGPathElement, curves[index] ?? "");
-  }
+    if (cell.firstElementChild === null) {
+      cell.classList.add("hpo-curve");
+      cell.append(stretchedDrawing("", "-2 -6 104 112", svgElement("path")));
+    }
+    setShape(cell.querySelector("path") as SVGPathElement, text);
+  });
 }
 
 function paintText({ root, body }: Section, text: string): void {
@@ -186,45 +158,26 @@ function paintGrowing(section: GrowingText, text: string): void {
   }
 }
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-details-host");
-  const lifetime = new Lifetime();
-  const root = element("div", "hpo-part hpo-details", { role: "region" });
-  const head = element("div", "hpo-details-head");
   const title = element("b");
   const state = element("span");
-  const retry = element("button", "", { type: "button" });
-  setText(retry, "Retry");
-  const vary = element("button", "", { type: "button" });
-  setText(vary, "Try a variation");
-  const copy = element("button", "", { type: "button" });
-  setText(copy, "Copy as dict");
-  const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" });
-  setText(page, "Task ↗");
-  // Retry is the last button, as it comes and goes and would move the others.
-  head.append(title, state, vary, copy, retry, page);
+  const retry = makeButton("Retry");
+  const vary = makeButton("Try a variation");
+  const copy = makeButton("Copy as dict");
+  const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" }, "Task ↗");
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
-  const sections = element("div", "hpo-details-sections");
   const parameters = makeTable("Parameters");
-  const scalars = makeTable("Scalars", "hpo-scalars hpo-wide", [
-    "",
-    "last",
-    "min",
-    "max",
-    "reports",
-    "curve",
-  ]);
+  const scalars = makeTable("Scalars", "hpo-scalars hpo-wide");
   const times = makeTable("Times");
   const traceback = makeText("Traceback");
   const log = makeGrowingText("Output");
-  const remarks = makeSection("Note and tags", "hpo-remarks");
   const note = element("textarea", "", {
     "aria-label": "Note",
     rows: "2",
     dir: "auto",
     maxlength: MOST_NOTE,
   });
-  const chips = element("div", "hpo-tags");
   const words = element("div", "hpo-tag-words");
   const added = element("input", "", {
     "aria-label": "Add a tag",
@@ -232,11 +185,19 @@ const render: Render<Model> = ({ model, el }) => {
     dir: "auto",
     maxlength: MOST_TAG,
   });
-  remarks.root.append(note, chips);
-  const all = [parameters, remarks, times, scalars, traceback, log];
-  sections.append(...all.map((section) => section.root));
-  root.append(head, sentence, sections);
-  keepKeys(root);
+  const remarks = makeSection("Note and tags", "hpo-remarks", note);
+  remarks.root.append(element("div", "hpo-tags", {}, words, added));
+  const sections = [parameters, remarks, times, scalars, traceback, log];
+  const root = element(
+    "div",
+    "hpo-part hpo-details",
+    { role: "region" },
+    // Retry is the last button, as it comes and goes and would move the others.
+    element("div", "hpo-details-head", {}, title, state, vary, copy, retry, page),
+    sentence,
+    element("div", "hpo-details-sections", {}, ...sections.map((section) => section.root)),
+  );
+  el.append(root);
 
   /** The trial that is painted: what is typed and pressed is meant for it, whatever is selected meanwhile. */
   let painted: number | null = null;
@@ -258,16 +219,8 @@ const render: Render<Model> = ({ model, el }) => {
     model.send({ kind: "tag", number: painted, tag, is_on: isOn });
 
   const makeChip = (tag: string): HTMLElement => {
-    const chip = element("button", "hpo-tag", {
-      type: "button",
-      "aria-label": `Remove the tag ${tag}`,
-    });
-    setText(chip, `${tag} ✕`);
-    chip.addEventListener("click", () => {
-      if (!isDisabled(chip)) {
-        sendTag(tag, false);
-      }
-    });
+    const chip = makeButton(`${tag} ✕`, "hpo-tag", { "aria-label": `Remove the tag ${tag}` });
+    onPress(chip, () => sendTag(tag, false));
     return chip;
   };
 
@@ -299,7 +252,6 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  chips.append(words, added);
   note.addEventListener("change", saveNote);
   lifetime.atEnd(saveNote);
   // A field that a page is closed over is not left first.
@@ -314,17 +266,14 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(paintedDict);
-      setText(copy, "Copied");
-    } catch {
-      // Not allowed, or no clipboard in a page that does not come over https.
-      setText(copy, "This page may not copy");
-    }
+    setText(copy, (await isCopied(paintedDict)) ? "Copied" : "This page may not copy");
     lifetime.after(2000, () => setText(copy, "Copy as dict"));
   });
 
-  const paint = (): void => {
+  onPress(retry, () => model.send({ kind: "retry", number: painted }));
+  onPress(vary, () => model.send({ kind: "vary", number: painted }));
+
+  return () => {
     const number = model.get("number");
     if (root.hidden !== (number === null)) {
       root.hidden = number === null;
@@ -347,8 +296,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(sentence, model.get("sentence"));
     sentence.className = `hpo-details-sentence ${word === "failed" ? "hpo-bad" : "hpo-muted"}`;
     paintTable(parameters, model.get("parameters"));
-    paintTable(scalars, model.get("scalars"));
-    paintCurves(scalars, model.get("curves"));
+    paintScalars(scalars, model.get("scalars"), model.get("curves"));
     paintRemarks();
     paintedDict = model.get("as_dict");
     copy.hidden = paintedDict === "";
@@ -359,22 +307,4 @@ const render: Render<Model> = ({ model, el }) => {
     setText(log.heading, word === "running" ? "Output so far" : "Output");
     paintGrowing(log, model.get("log"));
   };
-
-  retry.addEventListener("click", () => {
-    if (!isDisabled(retry)) {
-      model.send({ kind: "retry", number: painted });
-    }
-  });
-
-  vary.addEventListener("click", () => {
-    if (!isDisabled(vary)) {
-      model.send({ kind: "vary", number: painted });
-    }
-  });
-
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+});

@@ -1,10 +1,16 @@
 // The Export menu. Files are made in the kernel and saved by the page itself, without a server.
 
-import type { Render } from "@anywidget/types";
-import { closeByEscape, element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import {
+  closeByEscape,
+  element,
+  isCopied,
+  makeButton,
+  onPress,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { requestIds } from "../lib/request_ids";
+import { view } from "../lib/view";
 import "./export.css";
 
 type Model = {
@@ -29,47 +35,32 @@ function save(name: string, type: string, data: DataView): void {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-export-host");
-  const lifetime = new Lifetime();
-  const root = element("details", "hpo-part hpo-export");
-  const summary = element("summary", "hpo-export-summary");
-  setText(summary, "Export");
-  const list = element("div", "hpo-export-list", { role: "group", "aria-label": "Export" });
+  const summary = element("summary", "hpo-export-summary", {}, "Export");
   const trials = element("div", "hpo-muted");
   const outcome = element("div", "hpo-muted", { role: "status" });
   const newId = requestIds();
   const asked = new Set<string>();
   const buttons = model.get("files").map(({ what, text }) => {
-    const button = element("button", "", { type: "button" });
-    setText(button, text);
-    button.addEventListener("click", () => {
-      if (!isDisabled(button)) {
-        setText(outcome, "Making the file …");
-        const id = newId();
-        asked.add(id);
-        model.send({ kind: "export", id, what });
-      }
+    const button = makeButton(text);
+    onPress(button, () => {
+      setText(outcome, "Making the file …");
+      const id = newId();
+      asked.add(id);
+      model.send({ kind: "export", id, what });
     });
     return button;
   });
-  const copy = element("button", "", { type: "button" });
-  setText(copy, "Copy best parameters");
-  copy.addEventListener("click", async () => {
-    if (isDisabled(copy)) {
-      return;
-    }
-    try {
-      await navigator.clipboard.writeText(model.get("best"));
-      setText(outcome, "Copied");
-    } catch {
-      // Not allowed, or no clipboard in a page that does not come over https.
-      setText(outcome, model.get("best"));
-    }
+  const copy = makeButton("Copy best parameters");
+  onPress(copy, async () => {
+    const best = model.get("best");
+    setText(outcome, (await isCopied(best)) ? "Copied" : best);
   });
+  const list = element("div", "hpo-export-list", { role: "group", "aria-label": "Export" });
   list.append(trials, ...buttons, copy, outcome);
-  root.append(summary, list);
-  keepKeys(root);
+  const root = element("details", "hpo-part hpo-export", {}, summary, list);
+  el.append(root);
   closeByEscape(root, summary);
   document.addEventListener(
     "pointerdown",
@@ -81,7 +72,7 @@ const render: Render<Model> = ({ model, el }) => {
     { signal: lifetime.signal },
   );
 
-  const receive = (message: unknown, buffers: DataView[]): void => {
+  lifetime.onMessage(model, (message, buffers) => {
     const { id, kind, name, type, words, problem } = message as Answer;
     const data = buffers[0];
     // What another view or another page has asked for comes here, too.
@@ -94,11 +85,9 @@ const render: Render<Model> = ({ model, el }) => {
     } else if (problem !== undefined) {
       setText(outcome, problem);
     }
-  };
-  model.on("msg:custom", receive);
-  lifetime.atEnd(() => model.off("msg:custom", receive));
+  });
 
-  const paint = (): void => {
+  return () => {
     const commands = model.get("commands");
     setText(trials, model.get("trials"));
     for (const button of buttons) {
@@ -107,9 +96,4 @@ const render: Render<Model> = ({ model, el }) => {
     copy.hidden = !("best" in commands);
     setReason(copy, commands.best ?? commands.export ?? null);
   };
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+});

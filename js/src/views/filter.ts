@@ -1,12 +1,11 @@
 // The filter as chips, how many trials it leaves, and a form for one more condition.
 
-import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
 import {
   element,
   isDisabled,
   isRepeatedClick,
-  keepKeys,
+  makeButton,
   setAttribute,
   setReason,
   setText,
@@ -21,10 +20,9 @@ import {
   type Named,
   topics,
 } from "../lib/filter_form";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { requestIds } from "../lib/request_ids";
 import { SHAPES } from "../lib/trial_states";
+import { view } from "../lib/view";
 import "./filter.css";
 
 type Model = {
@@ -43,39 +41,29 @@ const EDIT_MEANING = "Change this condition";
 const TRY_MEANING = "Open a form for a point of your own, to be queued next";
 const STATES = Object.keys(SHAPES);
 
-const render: Render<Model> = ({ model, el }) => {
-  el.classList.add("hpo-filter-host");
-  const lifetime = new Lifetime();
-  const root = element("section", "hpo-part hpo-filter-bar", { "aria-label": "Filter" });
-  const line = element("div", "hpo-filter-line");
+export default view<Model>(({ model, el, lifetime }) => {
   const list = element("div", "hpo-filter-chips", { role: "list" });
-  const add = element("button", "hpo-filter-chip hpo-filter-add", {
-    type: "button",
+  const add = makeButton("+ filter", "hpo-filter-chip hpo-filter-add", {
     "aria-expanded": "false",
   });
-  setText(add, "+ filter");
   const count = element("span", "hpo-filter-left hpo-number");
-  const clear = element("button", "hpo-link hpo-filter-clear", { type: "button" });
-  setText(clear, "clear all");
+  const clear = makeButton("clear all", "hpo-link hpo-filter-clear");
   const announcer = new Announcer(lifetime, () =>
     model.get("left").length > 0 ? `Filter: ${leftInWords(model.get("left"))}` : "No filter",
   );
-  const point = element("button", "hpo-link hpo-try", { type: "button" });
-  setText(point, "try a point");
+  const point = makeButton("try a point", "hpo-link hpo-try");
+  const line = element("div", "hpo-filter-line");
   line.append(list, add, point, count, clear, announcer.root);
 
   const form = element("form", "hpo-filter-form", { "aria-label": "Filter by", novalidate: "" });
   form.hidden = true;
   const topic = element("select", "", { "aria-label": "Filter by" });
   const fields = element("span", "hpo-filter-fields");
-  const take = element("button", "hpo-main", { type: "submit" });
-  setText(take, "Add");
-  const cancel = element("button", "", { type: "button" });
-  setText(cancel, "Cancel");
-  const problem = element("div", "hpo-problem", { role: "alert" });
+  const take = makeButton("Add", "hpo-main", { type: "submit" });
+  const cancel = makeButton("Cancel");
+  const problem = element("div", "hpo-problem hpo-optional", { role: "alert" });
   form.append(topic, fields, take, cancel, problem);
-  root.append(line, form);
-  keepKeys(root);
+  el.append(element("section", "hpo-part hpo-filter-bar", { "aria-label": "Filter" }, line, form));
 
   const newId = requestIds();
   let asked: string | null = null;
@@ -118,13 +106,10 @@ const render: Render<Model> = ({ model, el }) => {
       const { labels, values, checked } = shownFields;
       fields.replaceChildren(
         ...labels.map((word, index) => {
-          const chip = element("label", "hpo-filter-box");
           const box = element("input", "", { type: "checkbox" });
           box.checked = checked.includes(values[index] as never);
-          const name = element("span", "", { dir: "auto" });
-          setText(name, word);
-          chip.append(box, name);
-          return chip;
+          const name = element("span", "hpo-cut", { dir: "auto" }, word);
+          return element("label", "hpo-filter-box", {}, box, name);
         }),
       );
     } else {
@@ -160,12 +145,9 @@ const render: Render<Model> = ({ model, el }) => {
 
   const open = (key: string): void => {
     const offered = topics(model.get("names"), model.get("tags"), model.get("chips"));
-    const options = offered.map(({ key: value, label }) => {
-      const option = element("option", "", { value });
-      setText(option, label);
-      return option;
-    });
-    topic.replaceChildren(...options);
+    topic.replaceChildren(
+      ...offered.map(({ key: value, label }) => element("option", "", { value }, label)),
+    );
     topic.value = key;
     paintFields();
     form.hidden = false;
@@ -183,29 +165,22 @@ const render: Render<Model> = ({ model, el }) => {
     }
     list.replaceChildren(
       ...chips.map((chip, index) => {
-        const item = element("span", "hpo-filter-chip", { role: "listitem" });
-        item.dataset.shown = shown[index];
-        const edit = element("button", "hpo-filter-edit", {
-          type: "button",
-          dir: "auto",
-        });
-        setText(edit, chip.text);
+        const edit = makeButton(chip.text, "hpo-filter-edit hpo-cut", { dir: "auto" });
         edit.addEventListener("click", () => {
           open(keyOf(chip));
           (fields.querySelector("input") ?? topic).focus();
         });
-        const remove = element("button", "hpo-filter-remove", {
-          type: "button",
+        const remove = makeButton("✕", "hpo-filter-remove", {
           "aria-label": `Remove the filter ${chip.text}`,
         });
-        setText(remove, "✕");
         remove.addEventListener("click", (event) => {
           // By the second click of a double click the next chip is there.
           if (!isRepeatedClick(event)) {
             model.send({ kind: "remove", condition: chip.condition, name: chip.name });
           }
         });
-        item.append(edit, remove);
+        const item = element("span", "hpo-filter-chip", { role: "listitem" }, edit, remove);
+        item.dataset.shown = shown[index];
         return item;
       }),
     );
@@ -231,7 +206,8 @@ const render: Render<Model> = ({ model, el }) => {
     setReason(clear, reason);
     setReason(point, model.get("commands").try ?? null, TRY_MEANING);
     for (const button of list.querySelectorAll("button")) {
-      setReason(button, reason, button.className === "hpo-filter-edit" ? EDIT_MEANING : null);
+      const isEdit = button.classList.contains("hpo-filter-edit");
+      setReason(button, reason, isEdit ? EDIT_MEANING : null);
     }
     if (clear.contains(document.activeElement) && words === "") {
       add.focus();
@@ -289,9 +265,5 @@ const render: Render<Model> = ({ model, el }) => {
       close();
     }
   });
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

@@ -1,21 +1,15 @@
 // Shows nothing and acknowledges updates, for widgets that have no view of this package, such as a plot alone.
 
-import type { Render } from "@anywidget/types";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { followPlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
+import { view } from "../lib/view";
 import "./flow.css";
 
-const render: Render<Record<string, unknown>> = ({ model, el }) => {
-  const lifetime = new Lifetime();
+export default view(({ model, el, lifetime }) => {
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
   const namePlots = followPlots(model, lifetime, el, ".hpo-part");
-  lifetime.paintOnChange(model, () => {
+  return () => {
     hideTooltips();
     namePlots();
-  });
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  };
+});

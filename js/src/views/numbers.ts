@@ -1,51 +1,31 @@
 // The numbers of a plot as a table in its place, for who reads rather than looks. The kernel makes it when it is asked.
 
-import type { Render } from "@anywidget/types";
-import {
-  element,
-  isDisabled,
-  keepKeys,
-  setAttribute,
-  setCount,
-  setReason,
-  setText,
-} from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { type DataColumn, makeDataTable, paintDataTable } from "../controls/data_table";
+import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import { requestIds } from "../lib/request_ids";
+import { view } from "../lib/view";
 import "./numbers.css";
 
 type Model = {
   is_open: boolean;
   title: string;
   sentence: string;
-  columns: { label: string; is_number: boolean }[];
+  columns: DataColumn[];
   rows: string[][];
   commands: Record<string, string | null>;
 };
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el }) => {
   el.classList.add("hpo-numbers-host");
-  const lifetime = new Lifetime();
   const id = `hpo-numbers-${requestIds()()}`;
-  const root = element("section", "hpo-part hpo-numbers");
-  const toggle = element("button", "", { type: "button", "aria-controls": id });
-  const again = element("button", "", { type: "button" });
+  const toggle = makeButton("numbers", "", { "aria-controls": id });
+  const again = makeButton("Update");
   const sentence = element("span", "hpo-muted", { role: "status", dir: "auto" });
-  const scroll = element("div", "hpo-numbers-scroll", { id, role: "region", tabindex: "0" });
-  const table = element("table");
-  const heading = element("tr");
-  const head = element("thead");
-  const body = element("tbody");
-  setText(toggle, "numbers");
-  setText(again, "Update");
-  head.append(heading);
-  table.append(head, body);
-  scroll.append(table);
-  const line = element("div", "hpo-numbers-head");
-  line.append(toggle, again, sentence);
-  root.append(line, scroll);
-  keepKeys(root);
+  const table = makeDataTable();
+  const scroll = element("div", "hpo-numbers-scroll", { id, role: "region", tabindex: "0" }, table);
+  const line = element("div", "hpo-numbers-head", {}, toggle, again, sentence);
+  const root = element("section", "hpo-part hpo-numbers", {}, line, scroll);
+  el.append(root);
 
   const open = (isOpen: boolean): void => {
     model.set("is_open", isOpen);
@@ -55,7 +35,6 @@ const render: Render<Model> = ({ model, el }) => {
   const paint = (): void => {
     const isOpen = model.get("is_open");
     const rows = model.get("rows");
-    const columns = model.get("columns");
     const name = `Numbers of ${model.get("title")}`;
     const off = model.get("commands").open ?? null;
     if (isOpen && !el.classList.contains("hpo-open")) {
@@ -74,38 +53,11 @@ const render: Render<Model> = ({ model, el }) => {
     setText(sentence, model.get("sentence"));
     setAttribute(scroll, "aria-label", name);
     setAttribute(table, "aria-label", name);
-    const headings = setCount(heading, columns.length, () =>
-      element("th", "", { scope: "col", dir: "auto" }),
-    );
-    for (const [place, cell] of headings.entries()) {
-      setText(cell, columns[place]?.label ?? "");
-      cell.classList.toggle("hpo-right", columns[place]?.is_number === true);
-    }
-    const lines = setCount(body, rows.length, () => element("tr"));
-    for (const [index, row] of lines.entries()) {
-      const texts = rows[index] ?? [];
-      const cells = setCount(row, texts.length, () =>
-        row.childElementCount === 0
-          ? element("th", "", { scope: "row", dir: "auto" })
-          : element("td", "", { dir: "auto" }),
-      );
-      for (const [place, cell] of cells.entries()) {
-        setText(cell, texts[place] ?? "");
-        cell.classList.toggle("hpo-right", columns[place]?.is_number === true);
-      }
-    }
+    paintDataTable(table, model.get("columns"), rows, setText);
   };
 
-  toggle.addEventListener("click", () => {
-    if (!isDisabled(toggle)) {
-      open(!model.get("is_open"));
-    }
-  });
-  again.addEventListener("click", () => {
-    if (!isDisabled(again)) {
-      model.send({ kind: "update" });
-    }
-  });
+  onPress(toggle, () => open(!model.get("is_open")));
+  onPress(again, () => model.send({ kind: "update" }));
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && model.get("is_open")) {
       event.preventDefault();
@@ -114,9 +66,5 @@ const render: Render<Model> = ({ model, el }) => {
       toggle.focus();
     }
   });
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

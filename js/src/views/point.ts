@@ -1,12 +1,10 @@
 // A form for a point to be tried: the value of each parameter, checked by the kernel, then queued next.
 
-import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { element, isDisabled, makeButton, setAttribute, setReason, setText } from "../lib/dom";
 import { own } from "../lib/own";
 import { requestIds } from "../lib/request_ids";
+import { view } from "../lib/view";
 import "./point.css";
 
 interface Field {
@@ -30,32 +28,24 @@ type Model = {
 
 type Input = HTMLInputElement | HTMLSelectElement;
 
-const render: Render<Model> = ({ model, el }) => {
-  el.classList.add("hpo-point-host");
-  const lifetime = new Lifetime();
-  const root = element("form", "hpo-part hpo-point", {
-    "aria-label": "Try this point",
-    novalidate: "",
-  });
-  const head = element("div", "hpo-point-head");
-  const title = element("b");
-  setText(title, "Try this point");
+export default view<Model>(({ model, el, lifetime }) => {
+  const title = element("b", "", {}, "Try this point");
   const sentence = element("span", "hpo-muted");
-  head.append(title, sentence);
   const body = element("div", "hpo-point-fields");
-  const foot = element("div", "hpo-point-foot");
-  const queue = element("button", "hpo-main", { type: "submit" });
-  setText(queue, "Queue next");
-  const cancel = element("button", "", { type: "button" });
-  setText(cancel, "Cancel");
+  const queue = makeButton("Queue next", "hpo-main", { type: "submit" });
+  const cancel = makeButton("Cancel");
   const problem = element("span", "hpo-bad", { role: "alert" });
-  foot.append(queue, cancel, problem);
-  root.append(head, body, foot);
-  const frame = element("div", "hpo-part");
+  const root = element(
+    "form",
+    "hpo-part hpo-point",
+    { "aria-label": "Try this point", novalidate: "" },
+    element("div", "hpo-point-line", {}, title, sentence),
+    body,
+    element("div", "hpo-point-line", {}, queue, cancel, problem),
+  );
   let said = "";
   const announcer = new Announcer(lifetime, () => said);
-  frame.append(root, announcer.root);
-  keepKeys(root);
+  el.append(element("div", "hpo-part", {}, root, announcer.root));
 
   const newId = requestIds();
   let asked: string | null = null;
@@ -74,20 +64,17 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const make = (field: Field): HTMLElement => {
-    const row = element("div", "hpo-point-field");
     const id = `hpo-point-${newId()}`;
-    const label = element("label", "", { for: id, dir: "auto", title: field.name });
-    setText(label, field.label);
+    const about = { for: id, dir: "auto", title: field.name };
+    const label = element("label", "hpo-cut", about, field.label);
     let input: Input;
     if (field.choices) {
       input = element("select", "", { id });
-      const options = field.choices.map((word, index) => ({ word, value: String(index) }));
-      for (const { word, value } of field.may_be_empty
-        ? [{ word: "–", value: "" }, ...options]
-        : options) {
-        const option = element("option", "", { value });
-        setText(option, word);
-        input.append(option);
+      if (field.may_be_empty) {
+        input.append(element("option", "", { value: "" }, "–"));
+      }
+      for (const [index, word] of field.choices.entries()) {
+        input.append(element("option", "", { value: String(index) }, word));
       }
     } else {
       input = element("input", "hpo-number", {
@@ -101,11 +88,13 @@ const render: Render<Model> = ({ model, el }) => {
       });
     }
     input.value = field.value;
-    const words = element("div", "hpo-problem", { role: "alert", id: `${id}-problem` });
+    const words = element("div", "hpo-problem hpo-optional", {
+      role: "alert",
+      id: `${id}-problem`,
+    });
     input.setAttribute("aria-describedby", words.id);
     inputs.set(field.name, { input, problem: words });
-    row.append(label, input, words);
-    return row;
+    return element("div", "hpo-point-field", {}, label, input, words);
   };
 
   const paint = (): void => {
@@ -192,9 +181,5 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   cancel.addEventListener("click", giveUp);
-  lifetime.paintOnChange(model, paint);
-  el.append(frame);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

@@ -1,12 +1,10 @@
 // The bar of a replay: play and pause, speed, and a scrubber that works by mouse and by keyboard.
 
-import type { Render } from "@anywidget/types";
-import { makeActionButton } from "../controls/action_button";
+import { ActionButton } from "../controls/action_button";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { element, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import { positionAfter } from "../lib/scrubber";
+import { view } from "../lib/view";
 import "./replay.css";
 
 type Model = {
@@ -26,15 +24,12 @@ type Model = {
 /** Milliseconds between two positions that are sent while the scrubber is dragged. */
 const TELL_MS = 100;
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-replay-host");
-  const lifetime = new Lifetime();
-  const root = element("div", "hpo-part hpo-replay-root");
-  const group = element("div", "hpo-replay-buttons", { role: "group", "aria-label": "Replay" });
-  const play = makeActionButton("hpo-main hpo-replay-play");
+  const play = new ActionButton("hpo-main");
   const speed = element("select", "hpo-replay-speed", { "aria-label": "speed" });
-  group.append(play.button, speed);
-  const line = element("div", "hpo-replay-line");
+  const group = element("div", "hpo-replay-buttons", { role: "group", "aria-label": "Replay" });
+  group.append(play.root, speed);
   const scrubber = element("input", "hpo-replay-scrubber", {
     type: "range",
     min: "0",
@@ -43,11 +38,10 @@ const render: Render<Model> = ({ model, el }) => {
   });
   const words = element("span", "hpo-number");
   const moment = element("span", "hpo-number hpo-muted");
-  line.append(scrubber, words, moment);
+  const line = element("div", "hpo-replay-line", {}, scrubber, words, moment);
   const { gone, away } = connectionNotices(model, lifetime);
   setText(gone, runAgainWords("replay"));
-  root.append(gone, away, group, line);
-  keepKeys(root);
+  el.append(element("div", "hpo-part hpo-replay-root", {}, gone, away, group, line));
 
   let isHeld = false;
   /** The newest place that was asked for; until the kernel has gone there, the scrubber stays where the hand was. */
@@ -73,31 +67,20 @@ const render: Render<Model> = ({ model, el }) => {
     });
   };
 
-  const toggle = (): void => {
-    if (!isDisabled(play.button)) {
-      model.send({ kind: "play", on: !model.get("is_playing") });
-    }
-  };
-
   const paint = (): void => {
     const duration = model.get("duration");
     const isPlaying = model.get("is_playing");
-    setText(play.symbol, isPlaying ? "❚❚" : "▶");
-    setText(play.word, isPlaying ? "Pause" : "Play");
     const reason = model.get("commands").play ?? null;
-    setReason(
-      play.button,
-      reason,
-      isPlaying ? "Hold the replay" : "Play the search back, from the beginning when it is over",
-    );
+    if (isPlaying) {
+      play.show("❚❚", "Pause", reason, "Hold the replay");
+    } else {
+      const meaning = "Play the search back, from the beginning when it is over";
+      play.show("▶", "Play", reason, meaning);
+    }
     const speeds = model.get("speeds");
     if (speeds.join() !== [...speed.options].map((option) => option.value).join()) {
       speed.replaceChildren(
-        ...speeds.map((one) => {
-          const option = element("option", "", { value: String(one) });
-          setText(option, `${one}×`);
-          return option;
-        }),
+        ...speeds.map((one) => element("option", "", { value: String(one) }, `${one}×`)),
       );
     }
     speed.value = String(model.get("speed"));
@@ -114,7 +97,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(moment, model.get("moment"));
   };
 
-  play.button.addEventListener("click", toggle);
+  onPress(play.root, () => model.send({ kind: "play", on: !model.get("is_playing") }));
   speed.addEventListener("change", () => model.send({ kind: "speed", speed: Number(speed.value) }));
   scrubber.addEventListener("input", () => {
     tell(Number(scrubber.value));
@@ -126,7 +109,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
     if (event.key === " ") {
       event.preventDefault();
-      toggle();
+      play.root.click();
       return;
     }
     const position = positionAfter(event.key, Number(scrubber.value), model.get("duration"));
@@ -147,9 +130,5 @@ const render: Render<Model> = ({ model, el }) => {
       paint();
     });
   }
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});

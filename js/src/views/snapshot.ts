@@ -1,18 +1,16 @@
 // Shows nothing: has the kernel make the picture that a notebook keeps of the panel, when what keeps it asks.
 
-import type { Render } from "@anywidget/types";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { requestIds } from "../lib/request_ids";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
+import { view } from "../lib/view";
+import "./snapshot.css";
 
 type Model = {
   /** How the search has ended; empty before it has. */
   end: string;
 };
 
-const render: Render<Model> = ({ model, el }) => {
-  const lifetime = new Lifetime();
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add(HOST);
   const say = (type: string, detail?: Renewed): void => {
     el.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
@@ -32,7 +30,7 @@ const render: Render<Model> = ({ model, el }) => {
     },
     { signal: lifetime.signal },
   );
-  const receive = (message: unknown): void => {
+  lifetime.onMessage(model, (message) => {
     const { kind, id, data } = message as Partial<Renewed> & { kind?: string };
     // What nobody has asked for is the last picture, of a panel that is closed.
     const request = id === undefined ? "" : asked.get(id);
@@ -40,19 +38,14 @@ const render: Render<Model> = ({ model, el }) => {
       asked.delete(id ?? "");
       say(RENEWED, { id: request, data: data ?? null });
     }
-  };
-  model.on("msg:custom", receive);
-  lifetime.atEnd(() => model.off("msg:custom", receive));
+  });
 
   let known = model.get("end");
-  lifetime.paintOnChange(model, () => {
+  return () => {
     const end = model.get("end");
     if (end !== known && end !== "") {
       say(ENDED);
     }
     known = end;
-  });
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  };
+});

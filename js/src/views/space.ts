@@ -1,17 +1,21 @@
 // The space panel: a control for the range of each parameter. One gesture becomes one message.
 
-import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
-import { element, isDisabled, keepKeys, letterOf, setReason, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import { element, isDisabled, letterOf, makeButton, setReason, setText } from "../lib/dom";
 import { own } from "../lib/own";
 import { whenInPanel } from "../lib/panel";
-import { type Range, type RangeChange, withChoices, withEnds } from "../lib/range_change";
+import {
+  type Preview,
+  type Range,
+  type RangeChange,
+  withChoices,
+  withEnds,
+} from "../lib/range_change";
 import { type Bounds, format, type NumericSpec, Scale } from "../lib/scale";
+import { type ViewContext, view } from "../lib/view";
 import "./space.css";
 
 type Spec = NumericSpec | ChoiceSpec;
@@ -29,7 +33,7 @@ type Model = {
   /** How often each bin was tried, a digit a bin, where the strip is open. */
   histograms: Record<string, string>;
   /** What was brushed in a plot, by name: a range, and what it says in words. */
-  preview: Record<string, { range: Range; words: string }>;
+  preview: Record<string, Preview>;
   /** What `undo`, `redo` and `reset` will do, in words. */
   undo_labels: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
@@ -42,12 +46,7 @@ type Model = {
   [tried: `tried_${number}`]: string | number[] | undefined;
 };
 
-type Control = {
-  spec: Spec;
-  numeric: RangeControl | null;
-  choice: ChoiceControl | null;
-  strip: PriorStrip;
-};
+type Control = { spec: Spec; shown: RangeControl | ChoiceControl; strip: PriorStrip };
 
 /** Keys and clicks that follow each other this fast are one gesture. */
 const GESTURE_MS = 1000;
@@ -132,21 +131,15 @@ function binsOf(spec: Spec): Bins {
   return { count, layout: "curve", name: (index) => `${end(index)} … ${end(index + 1)}`, track };
 }
 
-const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
-  const lifetime = new Lifetime();
-  const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
-  const head = element("div", "hpo-space-head");
-  const title = element("h3");
-  setText(title, "Space");
+function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => void {
   const buttons = BUTTONS.map(({ kind, text, label }) => {
-    const button = element("button", "hpo-link", { type: "button", "aria-label": label });
-    setText(button, text);
+    const button = makeButton(text, "hpo-link", { "aria-label": label });
     button.addEventListener("click", () => command(kind, button));
     return { kind, button };
   });
-  const tools = element("span", "hpo-tools");
-  tools.append(...buttons.map(({ button }) => button));
-  head.append(title, tools);
+  const tools = element("span", "hpo-tools", {}, ...buttons.map(({ button }) => button));
+  const title = element("h3", "hpo-heading", {}, "Space");
+  const head = element("div", "hpo-space-head", {}, title, tools);
   const list = element("div", "hpo-parameters");
   const filter = element("input", "hpo-filter", {
     type: "search",
@@ -157,8 +150,9 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   });
   filter.addEventListener("input", () => applyFilter());
   const none = element("div", "hpo-muted", { role: "status" });
+  const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
   root.append(head, filter, none, list);
-  keepKeys(root);
+  el.append(root);
 
   const controls = new Map<string, Control>();
   /** What the gesture under way has set and the kernel does not know yet. */
@@ -241,13 +235,14 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     }
   }
 
-  function make(spec: Spec, range: Range): Control {
+  function makeControl(spec: Spec, range: Range): Control {
     const strip = new PriorStrip(spec, binsOf(spec), onPrior, onOpen);
-    const numeric =
-      spec.kind === "choice" ? null : new RangeControl(spec, range as Bounds, onRange);
-    const choice = spec.kind === "choice" ? new ChoiceControl(spec, range, gather) : null;
-    strip.attachTo((numeric ?? choice)?.root as HTMLElement);
-    return { spec, numeric, choice, strip };
+    const shown =
+      spec.kind === "choice"
+        ? new ChoiceControl(spec, range, gather)
+        : new RangeControl(spec, range as Bounds, onRange);
+    strip.attachTo(shown.root);
+    return { spec, shown, strip };
   }
 
   /** Whether a control can be kept, so that it loses neither focus nor drag, as its parameter is the same. */
@@ -262,10 +257,9 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     filter.hidden = controls.size <= MOST_AT_A_GLANCE;
     const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
     let isAny = wanted === "";
-    for (const [name, control] of controls) {
-      const node = (control.numeric ?? control.choice)?.root as HTMLElement;
-      node.hidden = !name.toLowerCase().includes(wanted);
-      isAny ||= !node.hidden;
+    for (const [name, { shown }] of controls) {
+      shown.root.hidden = !name.toLowerCase().includes(wanted);
+      isAny ||= !shown.root.hidden;
     }
     setText(none, isAny ? "" : "No parameter has this in its name.");
   }
@@ -279,7 +273,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     const names = new Set(specs.map((spec) => spec.name));
     for (const [name, control] of controls) {
       if (!names.has(name)) {
-        (control.numeric ?? control.choice)?.root.remove();
+        control.shown.root.remove();
         controls.delete(name);
       }
     }
@@ -291,24 +285,22 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
       const range = spec.kind === "choice" ? withChoices(known, change) : withEnds(known, change);
       let control = controls.get(spec.name);
       if (control === undefined || !isSame(control.spec, spec)) {
-        const made = make(spec, range);
-        const node = (made.numeric ?? made.choice)?.root as HTMLElement;
-        const old = (control?.numeric ?? control?.choice)?.root;
-        if (old) {
-          old.replaceWith(node);
+        const made = makeControl(spec, range);
+        if (control) {
+          control.shown.root.replaceWith(made.shown.root);
         } else {
-          list.append(node);
+          list.append(made.shown.root);
         }
         control = made;
       }
       controls.set(spec.name, { ...control, spec });
-      if (spec.kind === "choice") {
-        control.choice?.update(range, reason);
-        control.choice?.setAdvised(own(advised, spec.name) ?? null);
+      const { shown } = control;
+      if (shown instanceof ChoiceControl) {
+        shown.update(range, reason);
       } else {
-        control.numeric?.update(spec, range as Bounds, reason);
-        control.numeric?.setAdvised((own(advised, spec.name) as Bounds | undefined) ?? null);
+        shown.update(spec as NumericSpec, range as Bounds, reason);
       }
+      shown.setAdvised(own(advised, spec.name) ?? null);
       paintPrior(control.strip, spec, range);
     }
     applyFilter();
@@ -340,10 +332,8 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
 
   function paintPreview(): void {
     const preview = model.get("preview");
-    for (const [name, control] of controls) {
-      const box = own(preview, name) ?? null;
-      control.numeric?.setPreview(box && { bounds: box.range as Bounds, words: box.words });
-      control.choice?.setPreview(box && { indices: box.range, words: box.words });
+    for (const [name, { shown }] of controls) {
+      shown.setPreview(own(preview, name) ?? null);
     }
   }
 
@@ -353,14 +343,14 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
       model.get("widen_suggestions").map((suggestion) => [suggestion.name, suggestion]),
     );
     for (const [index, spec] of model.get("parameters").entries()) {
-      const control = controls.get(spec.name);
+      const shown = controls.get(spec.name)?.shown;
       const tried = model.get(`tried_${index}`);
       const value = best.point?.[index] ?? null;
-      if (Array.isArray(tried)) {
-        control?.choice?.setTried(tried, value);
+      if (shown instanceof ChoiceControl) {
+        shown.setTried(Array.isArray(tried) ? tried : [], value);
       } else {
-        control?.numeric?.setTried({
-          bins: tried ?? "",
+        shown?.setTried({
+          bins: typeof tried === "string" ? tried : "",
           best: value === null ? null : { name: best.name ?? "", value },
           suggestion: suggestions.get(spec.name) ?? null,
           samples: {
@@ -406,17 +396,15 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     flush();
     sent.listeners.delete(onSent);
   });
-  lifetime.paintOnChange(model, () => {
+  return () => {
     paint();
     paintTried();
     paintPreview();
-  });
-  el.append(root);
-  return lifetime.end;
-};
+  };
+}
 
 /** Called once for each panel, however many views it has. */
 export default () => {
   const sent = new Sent();
-  return { initialize, render: (context: Parameters<Render<Model>>[0]) => render(context, sent) };
+  return view<Model>((context) => make(context, sent));
 };

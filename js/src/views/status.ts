@@ -1,19 +1,24 @@
 // The header line, the budgets, the counts, the best trial and the newest notices. The numbers of workers and of
 // trials in all can be typed over.
 
-import type { Render } from "@anywidget/types";
-import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets";
+import { makeProgressBar, type Progress, paintProgressBar } from "../controls/progress_bar";
 import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
-import { silenceAround } from "../lib/connection";
-import { element, isRepeatedClick, keepKeys, setAttribute, setKeys, setText } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
+import {
+  element,
+  isRepeatedClick,
+  keepKeys,
+  makeButton,
+  setAttribute,
+  setKeys,
+  setText,
+} from "../lib/dom";
 import { whenInPanel } from "../lib/panel";
 import { followPlots } from "../lib/plots";
 import { SHAPES } from "../lib/search_status";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
+import { view } from "../lib/view";
 import "./status.css";
 
 interface Best {
@@ -40,7 +45,7 @@ type Model = {
   facts: string[];
   /** Class of the strategy, of which `facts` has the title. */
   strategy: string;
-  budgets: Budget[];
+  budgets: Progress[];
   counts: Count[];
   best: Best | null;
   /** Several objectives: `best` is about the front. */
@@ -65,23 +70,17 @@ const REST = "";
 const OWN_ESCAPE =
   "input, textarea, [data-dragged], [data-held], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-status-host");
-  const lifetime = new Lifetime();
-  const root = element("section", "hpo-part hpo-status", { "aria-label": "Status of the search" });
-
-  const head = element("div", "hpo-status-head");
   const title = element("span", "hpo-title");
-  const badge = element("span", "hpo-viewer", {
-    title: "Read-only view: another process runs this search, or ran it; its journal is shown",
-  });
-  setText(badge, "viewer");
-  const pill = element("span", "hpo-pill", { role: "status" });
+  const readOnly =
+    "Read-only view: another process runs this search, or ran it; its journal is shown";
+  const badge = element("span", "hpo-viewer", { title: readOnly }, "viewer");
   const shape = element("span", "", { "aria-hidden": "true" });
   const word = element("span");
+  const pill = element("span", "hpo-pill", { role: "status" }, shape, word);
   const facts = element("span", "hpo-muted");
   const [factsBefore, factsAfter, beforeTask] = [element("span"), element("span"), element("span")];
-  pill.append(shape, word);
   const type = (name: string) => (text: string, id: string) =>
     model.send({ kind: "type", name, text, id });
   const workers = typedField("workers", "workers", "", type("workers"));
@@ -89,34 +88,38 @@ const render: Render<Model> = ({ model, el }) => {
   // Without an address it is text.
   const task = element("a", "hpo-own-task", { target: "_blank", rel: "noopener noreferrer" });
   facts.append(factsBefore, workers.root, factsAfter, beforeTask, task);
+  const head = element("div", "hpo-head hpo-status-head");
   head.append(title, badge, pill, facts, workers.problem);
 
-  const body = element("div", "hpo-status-body");
-  const budgets = element("div", "hpo-budgets hpo-number");
   const bars: HTMLElement[] = [];
-  const factsRow = element("div", "hpo-facts-row");
   const counts = element("div", "hpo-counts");
-  const bestLine = element("div");
   const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
   const bestText = element("span");
   const forecast = element("span", "hpo-muted");
   const nextPoll = element("span", "hpo-muted");
-  bestLine.append(bestMark, bestText, forecast, nextPoll);
-  factsRow.append(counts, bestLine);
-  budgets.append(factsRow);
-  const ending = element("div", "hpo-ending");
-  const sentence = element("span", "hpo-sentence", { role: "status" });
-  const raise = element("button", "", { type: "button" });
-  ending.append(sentence, raise);
-  const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
+  const bestLine = element("div", "", {}, bestMark, bestText, forecast, nextPoll);
+  const factsRow = element("div", "hpo-facts-row", {}, counts, bestLine);
+  const sentence = element("span", "hpo-sentence hpo-capital", { role: "status" });
+  const raise = makeButton();
+  const notices = element("ul", "hpo-notices hpo-optional", { "aria-label": "Notices" });
   // A new best is read out.
   const announcer = new Announcer(
     lifetime,
     () => `${model.get("has_front") ? "" : "new "}${bestText.textContent}`,
   );
-  body.append(budgets, jobs.problem, ending, notices, announcer.root);
-  root.append(head, body);
-  keepKeys(root);
+  const body = element(
+    "div",
+    "hpo-status-body",
+    {},
+    element("div", "hpo-budgets hpo-number", {}, factsRow),
+    jobs.problem,
+    element("div", "hpo-ending", {}, sentence, raise),
+    notices,
+    announcer.root,
+  );
+  const label = { "aria-label": "Status of the search" };
+  const root = element("section", "hpo-part hpo-status", label, head, body);
+  el.append(root);
   // The plots of the panel are no views of ours, so this one, which every panel has, keeps the keys for all of it.
   whenInPanel(head, lifetime, (panel) => {
     keepKeys(panel, lifetime.signal);
@@ -137,7 +140,9 @@ const render: Render<Model> = ({ model, el }) => {
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
   const namePlots = followPlots(model, lifetime, root, ".hpo-layout");
 
-  const paint = (): void => {
+  raise.addEventListener("click", () => model.send({ kind: "raise" }));
+
+  return () => {
     const shown = model.get("pill");
     setText(title, model.get("title"));
     badge.hidden = !model.get("is_view");
@@ -175,7 +180,7 @@ const render: Render<Model> = ({ model, el }) => {
 
     const lines = model.get("budgets");
     while (bars.length < lines.length) {
-      const bar = makeBudget();
+      const bar = makeProgressBar("span");
       bars.push(bar);
       factsRow.before(bar);
     }
@@ -183,7 +188,7 @@ const render: Render<Model> = ({ model, el }) => {
       const budget = lines[index];
       bar.hidden = budget === undefined;
       if (budget) {
-        paintBudget(bar, budget, index === TRIALS ? jobs : null);
+        paintProgressBar(bar, budget, index === TRIALS ? jobs : null);
       }
     }
 
@@ -214,21 +219,18 @@ const render: Render<Model> = ({ model, el }) => {
     // The last line may be no notice, but the number of those that are not listed.
     const texts = list.map(({ at, text }) => (at === "" ? REST : text));
     const rows = setKeys(notices, texts, (text) => {
-      const row = element("li");
-      const dismiss = element("button", "hpo-dismiss", {
-        type: "button",
+      const dismiss = makeButton("✕", "hpo-close hpo-dismiss", {
         title: "Dismiss",
         "aria-label": "Dismiss this notice",
       });
-      setText(dismiss, "✕");
       dismiss.addEventListener("click", (event) => {
         // By the second click of a double click the next notice is there.
         if (!isRepeatedClick(event)) {
           model.send({ kind: "dismiss", text });
         }
       });
-      row.append(element("span", "hpo-number hpo-muted"), element("span"), dismiss);
-      return row;
+      const [at, words] = [element("span", "hpo-number hpo-muted"), element("span")];
+      return element("li", "", {}, at, words, dismiss);
     });
     for (const [index, row] of rows.entries()) {
       const notice = list[index];
@@ -244,12 +246,7 @@ const render: Render<Model> = ({ model, el }) => {
     hideTooltips();
     namePlots();
   };
-
-  raise.addEventListener("click", () => model.send({ kind: "raise" }));
-  lifetime.paintOnChange(model, paint, silenceAround(root));
-  el.append(root);
-  return lifetime.end;
-};
+});
 
 /** The way to the Task of the search, or where its page is not known its id, which opens the search elsewhere. */
 function paintTask(link: HTMLElement, task: Model["task"]): void {
@@ -259,5 +256,3 @@ function paintTask(link: HTMLElement, task: Model["task"]): void {
   setAttribute(link, "title", page && task && `Open the optimizer Task ${task.id} in ClearML`);
   setText(link, task === null ? "" : page ? "Task ↗" : `Task ${task.id}`);
 }
-
-export default { initialize, render };

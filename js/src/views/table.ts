@@ -1,7 +1,6 @@
 // The table of trials: a real table with rows to select by mouse and keyboard. The top is sorted here, all trials, of
 // which one page is here, in the kernel.
 
-import type { Render } from "@anywidget/types";
 import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line";
 import { Announcer } from "../lib/announcer";
 import {
@@ -9,15 +8,14 @@ import {
   element,
   isDisabled,
   isRepeatedClick,
-  keepKeys,
   letterOf,
+  makeButton,
+  onPress,
   setAttribute,
   setCount,
   setReason,
   setText,
 } from "../lib/dom";
-import { initialize } from "../lib/late_model";
-import { Lifetime } from "../lib/lifetime";
 import { Stillness } from "../lib/stillness";
 import {
   type Column,
@@ -28,6 +26,7 @@ import {
   sortedRows,
   withoutColumns,
 } from "../lib/table_order";
+import { view } from "../lib/view";
 import "./table.css";
 
 type Model = {
@@ -47,56 +46,36 @@ type Model = {
   [row: `row_${number}`]: Row | undefined;
 };
 
-const render: Render<Model> = ({ model, el }) => {
+export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-table-host");
-  const root = element("section", "hpo-part hpo-table", { "aria-label": "Trials" });
-  const scroll = element("div", "hpo-table-scroll");
-  const table = element("table", "", {
-    role: "grid",
-    "aria-multiselectable": "true",
-  });
   const heading = element("tr");
-  const head = element("thead");
   const body = element("tbody");
-  head.append(heading);
-  table.append(head, body);
-  scroll.append(table);
-  const frame = element("div", "hpo-table-frame");
-  frame.append(scroll);
-  const foot = element("div", "hpo-table-foot hpo-muted");
+  const grid = { role: "grid", "aria-multiselectable": "true" };
+  const table = element("table", "", grid, element("thead", "", {}, heading), body);
+  const scroll = element("div", "hpo-table-scroll", {}, table);
+  const frame = element("div", "hpo-table-frame", {}, scroll);
   const field = element("input", "", { type: "number", min: "1", step: "1" });
-  const label = element("label");
-  const labelText = element("span");
-  setText(labelText, "top ");
-  label.append(labelText, field);
-  const all = element("button", "hpo-link", { type: "button" });
+  const label = element("label", "", {}, element("span", "", {}, "top "), field);
+  const all = makeButton("", "hpo-link");
   const note = element("span");
-  const choice = element("details", "hpo-table-columns");
-  const summary = element("summary");
-  setText(summary, "columns");
+  const summary = element("summary", "", {}, "columns");
   const boxes = element("div", "hpo-table-boxes", { role: "group", "aria-label": "Columns" });
-  choice.append(summary, boxes);
+  const choice = element("details", "hpo-table-columns", {}, summary, boxes);
   closeByEscape(choice, summary);
-  const pager = element("span", "hpo-table-pager");
   const makeTurn = (text: string, word: string, step: number): HTMLButtonElement => {
-    const button = element("button", "hpo-link", { type: "button", "aria-label": word });
-    setText(button, text);
-    button.addEventListener("click", () => {
-      if (!isDisabled(button)) {
-        model.send({ kind: "turn", step });
-      }
-    });
+    const button = makeButton(text, "hpo-link", { "aria-label": word });
+    onPress(button, () => model.send({ kind: "turn", step }));
     return button;
   };
   const back = makeTurn("‹", "Page before", -1);
   const on = makeTurn("›", "Next page", 1);
   const where = element("span", "hpo-number");
-  pager.append(back, where, on);
-  foot.append(label, all, note, pager, choice);
-  const lifetime = new Lifetime();
+  const pager = element("span", "hpo-table-pager", {}, back, where, on);
+  const foot = element("div", "hpo-table-foot hpo-muted", {}, label, all, note, pager, choice);
   const announcer = new Announcer(lifetime, () => where.textContent ?? "");
+  const root = element("section", "hpo-part hpo-table", { "aria-label": "Trials" });
   root.append(frame, foot, announcer.root);
-  keepKeys(root);
+  el.append(root);
 
   const put = (name: string, value: unknown): void => model.send({ kind: "set", name, value });
 
@@ -152,9 +131,7 @@ const render: Render<Model> = ({ model, el }) => {
     const columns = model.get("columns").slice(1);
     const hidden = model.get("hidden");
     const labels = setCount(boxes, columns.length, () => {
-      const line = element("label");
       const box = element("input", "", { type: "checkbox" });
-      line.append(box, element("span", "", { dir: "auto" }));
       box.addEventListener("click", (event) => {
         if (isDisabled(box)) {
           event.preventDefault();
@@ -162,7 +139,7 @@ const render: Render<Model> = ({ model, el }) => {
         }
         model.send({ kind: "hide", name: box.value, is_hidden: !box.checked });
       });
-      return line;
+      return element("label", "", {}, box, element("span", "", { dir: "auto" }));
     });
     for (const [place, line] of labels.entries()) {
       const column = columns[place] as Column;
@@ -339,11 +316,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  all.addEventListener("click", () => {
-    if (!isDisabled(all)) {
-      put("shows_all", !model.get("shows_all"));
-    }
-  });
+  onPress(all, () => put("shows_all", !model.get("shows_all")));
   table.addEventListener("click", press);
   table.addEventListener("mousedown", (event) => {
     // With Shift, the browser would select the text between here and the last click.
@@ -369,9 +342,5 @@ const render: Render<Model> = ({ model, el }) => {
   resized.observe(scroll);
   resized.observe(table);
   lifetime.atEnd(() => resized.disconnect());
-  lifetime.paintOnChange(model, paint);
-  el.append(root);
-  return lifetime.end;
-};
-
-export default { initialize, render };
+  return paint;
+});
