@@ -1,6 +1,5 @@
 // Bundles every view, src/views/<name>.ts, into one ES module that anywidget sends through the comm:
-// ../hpo_widgets/static/<name>.js, with <name>.css beside it. The styles of a view are what it imports
-// or, when it imports none, src/views/<name>.css. A new view needs no entry here.
+// ../hpo_widgets/static/<name>.js, with the styles that it imports as <name>.css beside it. A new view needs no entry here.
 //
 // The JupyterLab extension, src/panel/index.ts, becomes lib/index.js and lib/index.css, of which `jupyter-builder build .`
 // makes ../hpo_widgets/labextension; what JupyterLab itself provides stays outside.
@@ -8,7 +7,7 @@
 //   node build.mjs [--minify] [--watch]
 //   node build.mjs --test     runs src/**/*.test.mjs by the test runner of node
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { run } from "node:test";
@@ -29,7 +28,6 @@ const options = (entries) => ({
   bundle: true,
   format: "esm",
   target: "es2022",
-  loader: { ".svg": "text" },
   minify: process.argv.includes("--minify"),
   charset: "utf8",
   legalComments: "none",
@@ -45,19 +43,8 @@ async function build() {
   mkdirSync(target, { recursive: true });
   const scripts = names.map((name) => ({ in: join(views, `${name}.ts`), out: name }));
   const built = await esbuild.build(options(scripts));
-  const written = Object.keys(built.metafile.outputs).map((path) => path.replaceAll("\\", "/"));
-
-  const styles = names
-    .filter((name) => !written.some((path) => path.endsWith(`/static/${name}.css`)))
-    .map((name) => ({ in: join(views, `${name}.css`), out: name }))
-    .filter((entry) => existsSync(entry.in));
-  if (styles.length > 0) {
-    const { metafile } = await esbuild.build(options(styles));
-    written.push(...Object.keys(metafile.outputs));
-  }
-
   // What a former build left behind, of a view that is gone or renamed, must not get into a wheel.
-  const made = new Set(written.map((path) => basename(path)));
+  const made = new Set(Object.keys(built.metafile.outputs).map((path) => basename(path)));
   for (const file of readdirSync(target).filter((file) => !made.has(file))) {
     rmSync(join(target, file), { recursive: true });
   }
@@ -73,7 +60,7 @@ async function build() {
   await esbuild.build(plugins);
 
   if (process.argv.includes("--watch")) {
-    for (const wanted of [options(scripts), options(styles), plugins]) {
+    for (const wanted of [options(scripts), plugins]) {
       const context = await esbuild.context({ ...wanted, logLevel: "info" });
       await context.watch();
     }
