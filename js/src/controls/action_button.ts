@@ -34,6 +34,14 @@ export const RESUME: Action = {
   meaning: "Begin trials again",
 };
 
+export function startAction(word: string, meaning: string): Action {
+  return { command: "start", symbol: "▶", word, meaning };
+}
+
+export function stopAction(meaning: string): Action {
+  return { command: "stop", symbol: "■", word: "Stop", meaning };
+}
+
 export class ActionButton {
   readonly root = makeButton();
   private readonly symbol = element("span", "", { "aria-hidden": "true" });

@@ -108,7 +108,7 @@ function makeCell(column: Column): HTMLElement {
   const cell = column.kind === "trial" ? element("th", "", { scope: "row" }) : element("td");
   cell.classList.toggle("hpo-right", RIGHT.has(column.kind));
   if (column.kind === "trial") {
-    cell.append(element("span", "hpo-best-mark hpo-optional"), element("span"));
+    cell.append(element("span", "hpo-best-mark"), element("span"));
   } else if (column.kind === "state") {
     const retry = makeButton("retry", "hpo-bad", { tabindex: "-1" });
     cell.className = "hpo-state";

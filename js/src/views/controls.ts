@@ -1,7 +1,15 @@
 // Start, Pause / Resume, Stop and Wait. Each press is one custom message; the kernel side only queues it.
 
 import "./controls.css";
-import { type Action, ActionButton, ActionGroup, PAUSE, RESUME } from "../controls/action_button";
+import {
+  type Action,
+  ActionButton,
+  ActionGroup,
+  PAUSE,
+  RESUME,
+  startAction,
+  stopAction,
+} from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
 import { connectionNotices } from "../lib/connection_notices";
 import {
@@ -31,30 +39,13 @@ type Model = {
   answer: Answer;
 };
 
-const START: Action = {
-  command: "start",
-  symbol: "▶",
-  word: "Start",
-  meaning: "Start the search",
-};
-const CONTINUE: Action = {
-  command: "start",
-  symbol: "▶",
-  word: "Continue",
-  meaning: "Go on with what is left of the budget",
-};
-const TAKE_OVER: Action = {
-  command: "start",
-  symbol: "▶",
-  word: "Take over",
-  meaning: "Go on with the search in this kernel, with what is left of the budget",
-};
-const STOP: Action = {
-  command: "stop",
-  symbol: "■",
-  word: "Stop",
-  meaning: "End the trials that run, and the search; Continue takes it up again",
-};
+const START = startAction("Start", "Start the search");
+const CONTINUE = startAction("Continue", "Go on with what is left of the budget");
+const TAKE_OVER = startAction(
+  "Take over",
+  "Go on with the search in this kernel, with what is left of the budget",
+);
+const STOP = stopAction("End the trials that run, and the search; Continue takes it up again");
 const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
 
 function actions(status: string, ownerDied: boolean): [Action, Action, Action] {

@@ -1,6 +1,6 @@
 // The head of a race: status, Start, Pause and Stop, and how far each strategy is. A press is one message.
 
-import { type Action, ActionGroup, PAUSE, RESUME } from "../controls/action_button";
+import { ActionGroup, PAUSE, RESUME, startAction, stopAction } from "../controls/action_button";
 import { makeProgressBar, type Progress, paintProgressBar } from "../controls/progress_bar";
 import { lineSign, seriesClass } from "../controls/series";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
@@ -27,18 +27,7 @@ type Model = {
   commands: Record<string, string | null>;
 };
 
-const START: Action = {
-  command: "start",
-  symbol: "▶",
-  word: "Start",
-  meaning: "Run the repeats, all strategies side by side",
-};
-const STOP: Action = {
-  command: "stop",
-  symbol: "■",
-  word: "Stop",
-  meaning: "End all trials that run; the repeat that runs counts for nothing",
-};
+const STOP = stopAction("End all trials that run; the repeat that runs counts for nothing");
 
 function paintBar(root: HTMLElement, strategy: Strategy): void {
   root.className = `hpo-race-strategy ${seriesClass(strategy.series)}`;
@@ -88,7 +77,8 @@ export default view<Model>(({ model, el, lifetime }) => {
     setText(shape, SHAPES[status] ?? "");
     setText(word, status);
     setText(facts, model.get("facts"));
-    const start = { ...START, word: model.get("start_word") };
+    const meaning = "Run the repeats, all strategies side by side";
+    const start = startAction(model.get("start_word"), meaning);
     group.paint([start, status === "paused" ? RESUME : PAUSE, STOP], model.get("commands"));
     const strategies = model.get("strategies");
     const places = setCount(bars, strategies.length, () => makeProgressBar("b"));
