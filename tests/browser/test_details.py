@@ -71,7 +71,7 @@ def test_scalars_with_long_names_and_values_fit_beside_the_plot(opened, details)
     ] and None""")
     scalars = details.locator(".hpo-scalars")
     expect(scalars).to_contain_text("has_no_place")
-    opened.screenshots_in_both_themes("details-long", details)
+    opened.screenshots_in_both_themes("details-long", scalars)
     widths = scalars.evaluate("section => [section.scrollWidth, section.clientWidth]")
     assert widths[0] == widths[1] < 420
 

@@ -34,6 +34,8 @@ _CURVE_POINTS = 60
 _MOST_REPORTS = 50_000
 """Curves of a trial with more reports are not read for a small drawing."""
 _DIGITS = 8
+_SCALAR_DIGITS = 5
+"""Three figures stand side by side in a narrow column."""
 
 
 class TrialDetails(ViewPart):
@@ -236,7 +238,7 @@ def _scalars(trial: Trial) -> tuple[list[list[str]], list[str]]:
     """Lines about scalars, objectives first, and the curve of each; an enqueued point may have no summary."""
     objectives = {one.key: one for one in trial.objectives}
     lines = [
-        [text.axis(one), text.number(value, _DIGITS), text.NO_VALUE, text.NO_VALUE, text.NO_VALUE]
+        [text.axis(one), text.number(value, _SCALAR_DIGITS), text.NO_VALUE, text.NO_VALUE, text.NO_VALUE]
         for one, value in zip(trial.objectives, trial.values, strict=True)
         if one.key not in trial.summary and value is not None
     ]
@@ -248,7 +250,7 @@ def _scalars(trial: Trial) -> tuple[list[list[str]], list[str]]:
         last, _, low, _, high, _, count = trial.summary[key]
         title, _, series = key.rpartition("/")
         name = f"{title} / {series}" if title and title != series else series
-        lines.append([name, *(text.number(value, _DIGITS) for value in (last, low, high, count))])
+        lines.append([name, *(text.number(value, _SCALAR_DIGITS) for value in (last, low, high, count))])
         title, series = split_key(key, trial.objectives)
         curve: Any = reported.get(title, {}).get(series, {"x": [], "y": []})
         curves.append(sparkline(curve["x"], curve["y"]))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bqplot import LinearScale, Lines, Scatter
 
-from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, value_ticks
 from hpo_widgets.widget.plots.brush import Brush, ClickCatcher
@@ -39,8 +38,6 @@ EMPTY_PLACE = "empty_place"
 _LEAST_SIZE, _MOST_SIZE = 50, 2_000
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
-_MOST_LABEL = 48
-"""Letters for which there is room beside the axis of a low figure."""
 
 
 class TrialFigure:
@@ -94,9 +91,7 @@ class TrialFigure:
         """What says where an empty place was clicked; None where that means nothing."""
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
-        self.y = FigureAxis(
-            UNIT, self._ticks_y, text.short(label_y, _MOST_LABEL), side="left", label_offset="54px", **font
-        )
+        self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
         self._lane_scale = LinearScale(min=0.0, max=1.0, allow_padding=False)
         self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)

@@ -12,7 +12,7 @@ from traitlets import TraitError
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import HistoryPlot
+from hpo_widgets.widget import DistributionPlot, HistoryPlot
 from tests.widget.plots.test_png import size_of
 
 OVER_DECADES = [10.0**-number for number in range(12)]
@@ -116,10 +116,14 @@ def test_the_axis_of_values_is_logarithmic_where_it_shows_more_or_is_asked_to_be
     assert plot.figures[0].y.axis.label == ("validation / loss (log)" if is_log else "validation / loss")
 
 
-def test_the_label_of_the_axis_of_values_fits_beside_it(show):
+@pytest.mark.parametrize(
+    ("kind", "axis"),
+    [(HistoryPlot, lambda plot: plot.figures[0].y.axis), (DistributionPlot, lambda plot: plot._x.axis)],
+)
+def test_the_name_of_the_axis_of_values_fits_beside_it(show, kind, axis):
     search = ScriptedSearch(titles=["validation"], series=["loss " * 20], signs=["min"])
     search.add_trials([0.5])
-    label = show(HistoryPlot, search).figures[0].y.axis.label
+    label = axis(show(kind, search)).label
     assert label.startswith("validation / loss")
     assert label.endswith("…")
     assert len(label) <= 48
