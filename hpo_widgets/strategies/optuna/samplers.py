@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
-    from hpo_widgets.space import Space
 
 _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
 _LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
@@ -273,38 +272,3 @@ def has_continuous(parameter: Parameter) -> bool:
             for part in combination.values()
         )
     return isinstance(parameter, LeafParameter) and parameter.num_values is None
-
-
-def notes_on(sampler: BaseSampler | None, space: Space, epoch: int, num_objectives: int) -> tuple[str, ...]:
-    """Return sentences on what this search's sampler and pruner leave out.
-
-    Parameters
-    ----------
-    sampler
-        The user's sampler; None for TPE.
-    space
-        The search's space.
-    epoch
-        The number of its version.
-    num_objectives
-        How many objectives there are.
-
-    Returns
-    -------
-    tuple of str
-        One sentence for each thing.
-    """
-    notes = []
-    if num_objectives > 1:
-        notes.append("Nothing is pruned: Optuna's pruners compare one objective, this search has several.")
-    if sampler is not None and any(isinstance(part, CmaEsSampler) for part in nested(sampler)):
-        drawn = [
-            name
-            for name, alternatives in space.conditions.items()
-            if alternatives != ((),) or space.leaf(name).kind == "choice"
-        ]
-        if drawn:
-            notes.append(f"CMA-ES leaves {', '.join(drawn)} to random sampling: it takes numbers that every trial has.")
-        if epoch:
-            notes.append("CMA-ES cannot change its space: it has started again inside the new range.")
-    return tuple(notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import optuna
-from optuna.samplers import BruteForceSampler, QMCSampler
+from optuna.samplers import BruteForceSampler, CmaEsSampler, QMCSampler
 from optuna.trial import TrialState as OptunaState
 
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
@@ -183,7 +183,7 @@ class OptimizerOptuna(SearchStrategy):
         directions = directions_of(objectives)
         self.supports_pruning = len(directions) == 1
         curves = self._curves(history)
-        self.notes = samplers.notes_on(self.optuna_sampler, space, epoch, len(directions))
+        self.notes = self._notes_on(space, epoch, len(directions))
         self._map = SpaceMap(space)
         self._history = PastTrials(self._map, directions, self.max_iteration_per_job)
         self._stream = PointStream(space, self.seed, epoch)
@@ -212,6 +212,25 @@ class OptimizerOptuna(SearchStrategy):
             for number, job in running.items():
                 if number not in ended:
                     self._enter(number, job.point, job.curve)
+
+    def _notes_on(self, space: Space, epoch: int, num_objectives: int) -> tuple[str, ...]:
+        """Return a sentence on each thing that this search's sampler and pruner leave out."""
+        notes = []
+        if num_objectives > 1:
+            notes.append("Nothing is pruned: Optuna's pruners compare one objective, this search has several.")
+        sampler = self.optuna_sampler
+        if sampler is not None and any(isinstance(part, CmaEsSampler) for part in samplers.nested(sampler)):
+            drawn = [
+                name
+                for name, alternatives in space.conditions.items()
+                if alternatives != ((),) or space.leaf(name).kind == "choice"
+            ]
+            if drawn:
+                names = ", ".join(drawn)
+                notes.append(f"CMA-ES leaves {names} to random sampling: it takes numbers that every trial has.")
+            if epoch:
+                notes.append("CMA-ES cannot change its space: it has started again inside the new range.")
+        return tuple(notes)
 
     def _learn_of(self, observation: Observation) -> None:
         """Let the priors fade by a trial that the sampler learns from."""
