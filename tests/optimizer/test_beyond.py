@@ -392,13 +392,6 @@ def test_the_iteration_limit_counts_the_objective_and_no_other_scalar(search):
     assert (trial.status, trial.iterations[0]) == ("completed", 9)
 
 
-def test_a_wait_without_end_ends_with_the_search(search):
-    made = search(identity, total_max_jobs=2)
-    made.start()
-    assert made.wait(timeout=math.inf)
-    made.stop(timeout=math.inf)
-
-
 def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
     gate.shut()
     made = search(held, compute_time_limit=0.002)
@@ -636,11 +629,6 @@ def test_a_value_returned_after_reports_is_the_last_report(search):
     x = trial.parameters["x"]
     assert (trial.value, trial.iterations) == (x, (3,))
     assert trial.get_reported_scalars()["objective"]["objective"]["y"] == [7, x]
-
-
-def test_a_returned_float_is_the_objective_whatever_its_title(search):
-    made = finished(search(identity, objective_metric_title="loss", objective_metric_series="mean", total_max_jobs=1))
-    assert made.trial(0).get_last_scalar_metrics()["loss"]["mean"]["last"] == made.trial(0).parameters["x"]
 
 
 def test_save_top_k_archives_and_unarchives(search):

@@ -52,10 +52,13 @@ def test_a_range_is_offered_up_to_a_number_that_people_write(parameter, value, e
         (UniformParameterRange("x", -1.0, 0.0), 0.0),
         (UniformParameterRange("x", 0.5, 1.0), 1.0),  # a share does not pass the whole
         (UniformIntegerParameterRange("x", 1, 6), 1),  # nor a count its first
+        (UniformParameterRange("x", 0.0, 10.0).with_range((4.0, 6.0)), 10.0),  # outside of the present range
+        (UniformIntegerParameterRange("x", 1, 6).with_range((3, 3)), 3),  # the range has one value
+        (DiscreteParameterRange("x", [1, 2, 3]), 3),  # choices have no ends
     ],
     ids=str,
 )
-def test_no_sign_no_share_and_no_count_is_crossed(parameter, value):
+def test_nothing_is_offered_where_a_wider_range_makes_no_sense(parameter, value):
     assert offered(parameter, value) is None
 
 
@@ -63,18 +66,6 @@ def test_limits_bound_what_is_offered_and_at_a_limit_nothing_is():
     parameter = UniformParameterRange("x", 0.0, 10.0)
     assert offered(parameter, 10.0, {"x": (None, 11.0)}) == ("upper", 0.0, 11.0)
     assert offered(parameter, 10.0, {"x": (0.0, 10.0)}) is None
-
-
-def test_a_best_trial_outside_the_present_range_asks_for_nothing():
-    assert offered(UniformParameterRange("x", 0.0, 10.0).with_range((4.0, 6.0)), 10.0) is None
-
-
-def test_a_range_of_one_value_asks_for_nothing():
-    assert offered(UniformIntegerParameterRange("x", 1, 6).with_range((3, 3)), 3) is None
-
-
-def test_choices_have_no_ends():
-    assert offered(DiscreteParameterRange("x", [1, 2, 3]), 3) is None
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,6 @@ def test_random_points_of_a_finite_space_lie_all_over_it(drive):
     assert max(at_random) > 900
 
 
-def test_a_finite_space_ends(drive):
-    space = Space([UniformIntegerParameterRange("n", 1, 9)])
-    assert len(drive(bohb(), space).run(50, lambda point: point["n"])) == 9
-
-
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [

@@ -130,13 +130,6 @@ def test_a_grid_of_a_billion_billion_points_is_never_built(drive):
     assert strategy.ask() is None
 
 
-def test_an_opened_search_goes_on_where_it_was(drive):
-    strategy = GridSearch()
-    search = drive(strategy, GRID_SPACE)
-    strategy.begin(GRID_SPACE, search.objectives, 0, [], 7)
-    assert strategy.ask().draw == 7
-
-
 def test_a_change_of_range_lists_the_new_grid_without_what_was_run(drive):
     search = drive(GridSearch(), GRID_SPACE)
     done = search.run(5, zero)
