@@ -167,12 +167,6 @@ def test_several_earlier_races_that_run_are_counted_and_stopped_together(show, w
     assert all(one.wait(DEADLINE) for one in earlier)
 
 
-def test_one_trial_and_one_repeat_are_told_as_one(show):
-    head = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=1, repeats=1)._head
-    assert head.facts == "1 trial × 1 repeat · same budget, same seeds"
-    assert head.progress.startswith("0 of 1 repeat ·")
-
-
 def test_a_space_of_one_parameter_has_no_map(show):
     panel = show(StrategyRace, lambda x: x, [UniformParameterRange("x", 0, 1)], ["grid", "random"])
     assert panel._maps == []

@@ -97,11 +97,6 @@ def test_a_message_about_another_advice_does_nothing(line, failing, wire, kind, 
     assert line.selected == []
 
 
-def test_a_page_cannot_set_the_advice(line, wire):
-    wire.browser_sets(line, shown={"key": "x", "sentence": "<img src=x>"})
-    assert line.advice["rule"] == line.shown["rule"] == "failures"
-
-
 def test_the_panel_has_the_advice_and_dashes_what_it_would_exclude(show, failing, refresh):
     panel = show(OptimizerWidget, failing)
     assert panel.advice["rule"] == "failures"

@@ -136,12 +136,6 @@ def test_what_is_typed_is_the_point_of_the_panel_and_the_fields_stay_as_they_are
     assert panel.point == {}
 
 
-def test_cancel_closes_the_form(show, filled, wire):
-    panel = show(OptimizerWidget, filled, point={"lr": 0.01})
-    wire.browser_says(panel._point_form, kind="cancel")
-    assert (panel.point, panel._point_form.fields, filled.commands) == ({}, [], [])
-
-
 @pytest.mark.parametrize("content", [{}, {"values": 3, "id": "1"}, {"values": {"lr": 1}, "id": 2}], ids=str)
 def test_nonsense_of_a_page_queues_nothing(show, filled, wire, content):
     form = show(PointForm, filled, point={"lr": 0.01})
