@@ -3,17 +3,13 @@
 // or cannot be reached for a while.
 
 import type { AnyModel } from "@anywidget/types";
-
-interface Signal<Value> {
-  connect(slot: (sender: unknown, value: Value) => void): unknown;
-  disconnect(slot: (sender: unknown, value: Value) => void): unknown;
-}
+import type { ISignal } from "@lumino/signaling";
 
 /** A connection of JupyterLab to a kernel, as far as it is followed. */
 export interface KernelConnection {
-  statusChanged: Signal<string>;
-  connectionStatusChanged: Signal<string>;
-  disposed: Signal<unknown>;
+  statusChanged: ISignal<unknown, string>;
+  connectionStatusChanged: ISignal<unknown, string>;
+  disposed: ISignal<unknown, unknown>;
   connectionStatus?: string;
   /** Tries some times to connect again, within about two minutes. */
   reconnect?: () => Promise<void>;
