@@ -126,11 +126,14 @@ def dead_paused_search(kernel_search, until, tmp_path):
 
 
 @pytest.fixture
-def dead_search(kernel_search):
+def dead_search(kernel_search, until, tmp_path):
     """``dead_search()`` gives the ids of Task and search of a kernel that was killed with two trials running."""
 
     def make():
         kernel, *said = kernel_search()
+        # A trial that the journal does not know to have run uses up no budget when it is aborted.
+        with SearchViewer(tmp_path / "journals" / f"{said[1]}.sqlite") as viewer:
+            until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 2)
         kill(kernel)
         return said
 
