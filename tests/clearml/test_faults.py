@@ -97,25 +97,6 @@ def test_a_project_that_cannot_be_made_fails_the_launch_with_the_servers_words(t
 # In mid-search ---------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, running, worker, until):
-    made = running()
-    way.down()
-    until(made, lambda: made.errors)
-    [away] = sentences(made)
-    assert away.startswith(f"the ClearML server at {way.url} does not answer (")
-    assert "nothing is known of the running trials and none is launched. Trying again in 0.1 s" in away
-    # The trials go on without anybody looking.
-    worker.gate.set()
-    wait_for(lambda: [worker.status(task) for task in worker.taken] == ["completed"] * 2, "they did not end")
-    assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
-    assert made.next_poll is not None
-    assert StatusPanel(made).notices[0]["text"] == away
-    way.up()
-    assert made.wait(timeout=1.0)
-    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 4
-    assert sentences(made)[1].startswith("the ClearML server answers again after")
-
-
 def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, running, worker, until):
     made = running()
     way.down()
@@ -261,6 +242,7 @@ def test_a_server_that_does_not_answer_for_six_minutes_is_waited_for_and_nothing
     wait_for(lambda: threads <= set(tries), "nobody tries any more")
     assert made.status is SearchStatus.RUNNING
     assert (made.counts[TrialState.RUNNING], made.counts[TrialState.FAILED]) == (2, 0)
+    assert made.next_poll is not None
     [away] = shown(made)
     assert away.startswith(f"the ClearML server at {way.url} does not answer (")
     assert "nothing is lost" in away
@@ -411,16 +393,6 @@ def test_looks_that_fail_are_told_and_repeated(way, task_search, worker, answer)
     assert "answers again" in last
     if isinstance(answer, tuple) and answer[1] is not None:
         assert answer[2] in first
-
-
-def test_a_launch_whose_answer_is_cut_in_the_middle_makes_one_task(way, task_search, worker, api_client, base_task):
-    way.plan("tasks.clone", "cut")
-    way.plan("tasks.enqueue", "cut")
-    made = finished(task_search())
-    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 3
-    children = api_client.tasks.get_all(parent=base_task, only_fields=["id"], search_hidden=True)
-    assert {child.id for child in children} == set(worker.taken)
-    assert sentences(made)[-1].startswith("the ClearML server answers again")
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_the_queue_is_looked_for_before_anything_is_launched(way, task_search, q
     assert way.count("tasks.clone") == 0
 
 
-@pytest.mark.parametrize("what", ["unanswered", "lost"])
+@pytest.mark.parametrize("what", ["unanswered", "lost", "cut"])
 @pytest.mark.parametrize("endpoint", ["tasks.clone", "tasks.enqueue"])
 def test_no_trial_is_launched_twice_when_a_request_or_its_answer_gets_lost(
     way, task_search, worker, api_client, base_task, endpoint, what
@@ -78,12 +78,6 @@ def test_no_trial_is_launched_twice_when_a_request_or_its_answer_gets_lost(
     children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
     assert {child.id for child in children} == set(worker.taken) == {trial.id for trial in made.top(3)}
     assert len(worker.taken) == 3
-
-
-def test_a_launch_that_the_server_fails_for_a_while_is_tried_again(way, task_search):
-    made = task_search()
-    way.plan("tasks.clone", (500, 0, "General data error"), times=2)
-    assert finished(made).counts[TrialState.COMPLETED] == 3
 
 
 def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(way, running, worker, until, monkeypatch):

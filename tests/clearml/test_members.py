@@ -91,14 +91,6 @@ def test_argument_execution_queue_is_where_trials_go(optimizer, queue):
     assert header_of(made)["arguments"]["execution_queue"] == queue
 
 
-def test_argument_compute_time_limit_aborts_the_tasks(optimizer, gate):
-    gate.shut()
-    made = optimizer(compute_time_limit=0.01, total_max_jobs=None)
-    assert made.start()
-    assert made.wait() is True
-    assert {Task.get_task(task_id=job).status for job in ids(made.top(2))} == {"stopped"}
-
-
 def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, own, base_task):
     made = finished(optimizer(auto_connect_task=own))
     own.reload()
