@@ -13,5 +13,12 @@ from hpo_widgets.testing.clearml_server import ClearmlServer
 server = ClearmlServer()
 server.__enter__()
 os.environ.update(server.environment(), CLEARML_CONFIG_PATH=str(settings.parent.resolve()))
+
+from clearml.backend_api.session.client import APIClient
+from tests.clearml.sdk_worker import SdkWorker
+
+client = APIClient()
+client.queues.create(name="agents")
+hand = SdkWorker(client, "agents")
 """
-"""The beginning of a module that the notebook imports."""
+"""The beginning of a module that the notebook imports; ``hand`` does by hand what agents do."""

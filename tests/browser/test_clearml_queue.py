@@ -14,15 +14,8 @@ pytestmark = pytest.mark.browser
 SERVED = (
     SERVER
     + """
-from clearml.backend_api.session.client import APIClient
-
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, UniformIntegerParameterRange, UniformParameterRange
 from tests.clearml.fake_worker import make_base_task
-from tests.clearml.sdk_worker import SdkWorker
-
-client = APIClient()
-client.queues.create(name="default")
-hand = SdkWorker(client, "default")
 
 def statuses():
     tasks = [optimizer.trial(number).id for number in range(len(optimizer.snapshot()))]
@@ -38,7 +31,7 @@ def work():
 optimizer = HyperParameterOptimizer(
     make_base_task(client, "digits"),
     [UniformParameterRange("x", 0, 1), UniformIntegerParameterRange("units", 1, 8)],
-    "validation", "loss", "min", execution_queue="default", max_number_of_concurrent_tasks=4, total_max_jobs=6,
+    "validation", "loss", "min", execution_queue="agents", max_number_of_concurrent_tasks=4, total_max_jobs=6,
     pool_period_min=0.02, seed=3, always_create_task=True,
 )
 """

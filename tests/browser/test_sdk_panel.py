@@ -18,14 +18,9 @@ from clearml import Task
 from clearml.automation import HyperParameterOptimizer, RandomSearch
 from clearml.automation import DiscreteParameterRange, LogUniformParameterRange, UniformIntegerParameterRange
 from clearml.automation.optuna import OptimizerOptuna
-from clearml.backend_api.session.client import APIClient
 
 from hpo_widgets import OptimizerWidget
-from tests.clearml.sdk_worker import SdkWorker
 
-client = APIClient()
-client.queues.create(name="default-queue")
-hand = SdkWorker(client, "default-queue")
 base = Task.create("digits", "train")
 base.set_parameters({"General/lr": 0.01, "General/units": 4, "General/kind": "relu"})
 
@@ -47,7 +42,7 @@ def controller(strategy, **keywords):
             DiscreteParameterRange("General/kind", ["relu", "tanh"]),
         ],
         "validation", "loss", "min", strategy,
-        max_number_of_concurrent_tasks=2, execution_queue="default-queue", pool_period_min=0.02, total_max_jobs=14,
+        max_number_of_concurrent_tasks=2, execution_queue="agents", pool_period_min=0.02, total_max_jobs=14,
         auto_connect_task=Task.create("digits", "optimizer", task_type="optimizer"), **keywords,
     )
 """

@@ -24,12 +24,12 @@ from tests.clearml.way import Way
 from tests.runs import HANGS, wait_for
 
 pytest.register_assert_rewrite("tests.clearml.sdk_worker", "tests.clearml.fake_worker")
-from tests.clearml.fake_worker import asked, base_task, optimizer, own, running, task_search, way, worker  # noqa: E402
+from tests.clearml.fake_worker import asked, base_task, looks, optimizer, own, running, task_search, way, worker  # noqa: E402
 from tests.clearml.sdk_worker import base, controller, sdk_worker, started, watched  # noqa: E402
 
 __all__ = [  # fixtures
-    "asked", "base", "base_task", "controller", "optimizer", "own", "running", "sdk_worker", "started", "task_search",
-    "watched", "way", "worker",
+    "asked", "base", "base_task", "controller", "looks", "optimizer", "own", "running", "sdk_worker", "started",
+    "task_search", "watched", "way", "worker",
 ]  # fmt: skip
 
 SDK_SETTINGS = """

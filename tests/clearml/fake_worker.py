@@ -17,6 +17,7 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import abort_thread, launch_thread, poll_thread, server
+from hpo_widgets.engines.clearml.poll_thread import PollThread
 from tests.clearml.way import Way
 from tests.conftest import DEADLINE
 
@@ -313,6 +314,20 @@ def running(optimizer, worker, until):
         return made
 
     return make
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How many trials each look at the server was for; the looks are the real ones."""
+    counted = []
+    look = PollThread.look
+
+    def counting(self, followed):
+        counted.append(len(followed))
+        look(self, followed)
+
+    monkeypatch.setattr(PollThread, "look", counting)
+    return counted
 
 
 def close_current_task():

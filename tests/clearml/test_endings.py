@@ -275,14 +275,16 @@ def test_a_trial_that_is_pruned_has_its_task_stopped_and_is_so_without_the_journ
     assert (again.state, again.value, again.error) == (TrialState.PRUNED, trial.value, trial.error)
 
 
+def report(worker, values, *others):
+    """Have each trial report these values, and wait before the gate."""
+    lines = [*(("validation", "loss", value, at) for at, value in enumerate(values)), *others]
+    worker.work = lambda worker, task, x: send_events(worker.session, task, *lines)
+    worker.gate.clear()
+
+
 @pytest.mark.parametrize("values", [(1, 1, 1), (3, 2, 1)], ids=["all are equal", "the last is the least"])
 def test_a_trial_that_reports_its_objective_up_to_the_last_iteration_completes(task_search, worker, until, values):
-    def report(worker, task, x):
-        reports = (("validation", "loss", value, at) for at, value in enumerate(values))
-        send_events(worker.session, task, *reports, ("gpu", "load", 1.0, 9))
-
-    worker.work = report
-    worker.gate.clear()
+    report(worker, values, ("gpu", "load", 1.0, 9))
     made = task_search(total_max_jobs=1, max_iteration_per_job=2)
     made.start()
     until(made, lambda: made.top(1))
@@ -295,11 +297,7 @@ def test_a_trial_that_reports_its_objective_up_to_the_last_iteration_completes(t
 
 @pytest.mark.parametrize("values", [(3, 2, 1), (1, 3, 2)], ids=["the last is the least", "the last is between"])
 def test_a_trial_that_goes_beyond_its_iterations_is_stopped_here_and_there(task_search, worker, values):
-    def report(worker, task, x):
-        send_events(worker.session, task, *(("validation", "loss", value, at) for at, value in enumerate(values)))
-
-    worker.work = report
-    worker.gate.clear()
+    report(worker, values)
     made = finished(task_search(total_max_jobs=1, max_iteration_per_job=1))
     trial = made.trial(0)
     assert (trial.state, trial.value) == (TrialState.ABORTED, values[-1])
@@ -309,11 +307,7 @@ def test_a_trial_that_goes_beyond_its_iterations_is_stopped_here_and_there(task_
 
 
 def test_a_trial_is_stopped_though_the_first_question_for_its_curve_gets_lost(way, task_search, worker):
-    def report(worker, task, x):
-        send_events(worker.session, task, *(("validation", "loss", value, at) for at, value in enumerate((1, 3, 2))))
-
-    worker.work = report
-    worker.gate.clear()
+    report(worker, (1, 3, 2))
     made = task_search(total_max_jobs=1, max_iteration_per_job=1)
     way.plan("events.scalar_metrics_iter_histogram", "lost")
     finished(made)

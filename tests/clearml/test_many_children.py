@@ -10,7 +10,6 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml import reporting
-from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
 from tests.runs import finished
 
@@ -55,11 +54,8 @@ def report(worker, values):
 
 @pytest.mark.slow
 def test_children_beyond_one_answer_are_taken_over_looked_at_stopped_and_ranked(
-    asked, many, worker, until, tmp_path, monkeypatch
+    asked, looks, many, worker, until, tmp_path, monkeypatch
 ):
-    looks = []
-    look = PollThread.look
-    monkeypatch.setattr(PollThread, "look", lambda self, followed: (looks.append(len(followed)), look(self, followed)))
     # Signs of life only at the start and at the end, however long it runs.
     for name in ("KEEP_SECONDS", "_FIRST_SECONDS"):
         monkeypatch.setattr(reporting, name, math.inf)

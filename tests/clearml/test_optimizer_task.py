@@ -428,11 +428,7 @@ def test_the_best_children_for_several_objectives_are_the_fronts_one_after_the_o
 @pytest.mark.slow
 def test_children_without_the_objective_and_failed_ones_are_never_among_the_best(optimizer, own_task, worker):
     def fail_large(worker, task):
-        x = float(
-            worker.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]["General"][
-                "x"
-            ]["value"]
-        )
+        x = float(Task.get_task(task_id=task).get_parameters()["General/x"])
         worker.call("tasks.failed" if x > 0.5 else "tasks.completed", task=task)
 
     worker.end = fail_large

@@ -28,20 +28,6 @@ from tests.clearml.fake_worker import print_lines, send_events
 from tests.runs import finished, wait_for
 
 
-@pytest.fixture
-def looks(monkeypatch):
-    """How many trials each look at the server was for; the looks are the real ones."""
-    counted = []
-    look = PollThread.look
-
-    def counting(self, followed):
-        counted.append(len(followed))
-        look(self, followed)
-
-    monkeypatch.setattr(PollThread, "look", counting)
-    return counted
-
-
 @pytest.mark.parametrize("workers", [1, 12])
 def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, worker, until, workers):
     worker.gate.clear()
