@@ -34,8 +34,6 @@ CHROMIUM_ARGUMENTS = (
     # No page asks anything of another machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-PAGES = ("notebook", "opened", "viewer", "warm")
-"""The fixtures that are a page."""
 expect.set_options(timeout=1000 * PATIENCE)
 
 
@@ -77,7 +75,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Keep a picture of the page of a test that failed, before anything is torn down."""
     report = yield
     if report.when == "call" and report.failed:
-        for name in PAGES:
+        for name in ("notebook", "opened"):
             if name in getattr(item, "funcargs", {}):
                 with contextlib.suppress(PlaywrightError):  # the page has crashed
                     item.funcargs[name].screenshot(f"failed-{item.name}")
@@ -91,7 +89,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
     A test that has the browser complain forgets that at its end.
     """
     result = yield
-    for name in PAGES:
+    for name in ("notebook", "opened", "viewer"):
         if name in pyfuncitem.funcargs:
             shown = pyfuncitem.funcargs[name]
             assert shown.complaints() == []
@@ -120,7 +118,7 @@ class Pages:
         self._browser = browser
         self._opened = opened
         self._free: list[Notebook] = []
-        self._with_kernel: list[Notebook] = []
+        self._with_kernel: Notebook | None = None
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[Notebook]:
@@ -130,27 +128,24 @@ class Pages:
         self._take_back(page)
 
     @contextlib.contextmanager
-    def lend_with_kernel(self, source: str = "") -> Iterator[Notebook]:
+    def lend_with_kernel(self, source: str) -> Iterator[Notebook]:
         """Give a page with a notebook of one cell, which has not run, and a kernel that has nothing of an earlier test.
 
         What was imported is all that the kernel keeps: to start one and to import it takes longer than most tests.
         """
-        if self._with_kernel:
-            page = self._with_kernel.pop()
-            page.set_only_cell(source)
-        else:
+        page, self._with_kernel = self._with_kernel, None
+        if page is None:
             page = self._take()
             page.open(source)
-        page.keeps_kernel = True
-        page.console_errors.clear()
+        else:
+            page.set_only_cell(source)
         yield page
         # A kernel that is busy, has gone or cannot forget is shut down.
         with contextlib.suppress(PlaywrightError, AssertionError):
             if page.kernel(FORGET, deadline=10):
                 page.tidy()
-                self._with_kernel.append(page)
+                self._with_kernel = page
                 return
-        page.keeps_kernel = False
         self._take_back(page)
 
     def _take(self) -> Notebook:
@@ -178,13 +173,6 @@ def pages(lab: Lab, browser: Browser) -> Iterator[Pages]:
 def notebook(pages: Pages) -> Iterator[Notebook]:
     """Give a page of JupyterLab in which the test opens a notebook of its own."""
     with pages.lend() as page:
-        yield page
-
-
-@pytest.fixture
-def warm(pages: Pages) -> Iterator[Notebook]:
-    """Give a page in which the test shows a cell in a kernel that other tests had; it ends no kernel and no page."""
-    with pages.lend_with_kernel() as page:
         yield page
 
 

@@ -65,14 +65,11 @@ class Notebook:
         The server.
     console_errors
         What the browser complained of.
-    keeps_kernel
-        Whether cells are shown one after another in one notebook, whose kernel keeps what it has imported.
     """
 
     page: Page
     lab: Lab
     console_errors: list[str] = field(default_factory=list)
-    keeps_kernel: bool = False
 
     def open(self, *cells: str) -> None:
         """Write a notebook of code cells and open it; nothing runs yet."""
@@ -91,10 +88,7 @@ class Notebook:
 
     def show(self, *cells: str) -> Locator:
         """Open a notebook of code cells, run them all, and give the first panel that they show."""
-        if self.keeps_kernel:
-            self.set_only_cell(*cells)
-        else:
-            self.open(*cells)
+        self.open(*cells)
         self.run_all()
         return self.panel()
 

@@ -26,33 +26,33 @@ widget
 
 
 @pytest.fixture
-def panel(warm):
-    warm.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    return warm.show(SEARCH)
+def panel(notebook):
+    notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return notebook.show(SEARCH)
 
 
-def test_the_code_is_opened_copied_and_closed_by_keyboard(warm, panel):
+def test_the_code_is_opened_copied_and_closed_by_keyboard(notebook, panel):
     toggle = button(panel, "Code")
     expect(toggle).to_have_attribute("aria-expanded", "false")
     toggle.focus()
-    warm.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Enter")
     box = panel.get_by_role("region", name="The search as Python")
     expect(box).to_contain_text("base_task_id=train,")
     expect(box).to_contain_text("total_max_jobs=20,")
-    warm.page.keyboard.press("Tab")
+    notebook.page.keyboard.press("Tab")
     expect(box.get_by_role("button", name="Copy")).to_be_focused()
-    warm.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Enter")
     expect(box.get_by_role("status")).to_have_text("Copied")
-    copied = warm.page.evaluate("navigator.clipboard.readText()")
-    assert copied == warm.kernel("optimizer.as_code()")
-    warm.screenshot("code-shown", panel)
-    warm.page.keyboard.press("Escape")
+    copied = notebook.page.evaluate("navigator.clipboard.readText()")
+    assert copied == notebook.kernel("optimizer.as_code()")
+    notebook.screenshot("code-shown", panel)
+    notebook.page.keyboard.press("Escape")
     expect(box).to_be_hidden()
     expect(toggle).to_be_focused()
 
 
 @pytest.mark.slow
-def test_the_code_follows_what_a_hand_changes_and_is_selected_where_a_page_may_not_copy_it(warm, panel, request):
+def test_the_code_follows_what_a_hand_changes_and_is_selected_where_a_page_may_not_copy_it(notebook, panel, request):
     button(panel, "Code").click()
     box = panel.get_by_role("region", name="The search as Python")
     expect(box).to_contain_text("min_value=1, max_value=8")
@@ -60,12 +60,12 @@ def test_the_code_follows_what_a_hand_changes_and_is_selected_where_a_page_may_n
     expect(box).to_contain_text("min_value=1, max_value=7")
     box.get_by_role("button", name="Copy").click()
     expect(box.get_by_role("status")).to_have_text("Copied")
-    warm.kernel("exec(widget._code.code.replace('optimizer =', 'again ='), globals())")
-    assert warm.kernel("list(again.space.ranges['layers'])") == [1, 7]
+    notebook.kernel("exec(widget._code.code.replace('optimizer =', 'again ='), globals())")
+    assert notebook.kernel("list(again.space.ranges['layers'])") == [1, 7]
 
-    warm.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
+    notebook.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
     # The next test may get this page.
-    request.addfinalizer(lambda: warm.page.evaluate("() => { delete navigator.clipboard.writeText; }"))
+    request.addfinalizer(lambda: notebook.page.evaluate("() => { delete navigator.clipboard.writeText; }"))
     box.get_by_role("button", name="Copy").click()
     expect(box.get_by_role("status")).to_contain_text("press Ctrl+C")
-    assert warm.page.evaluate("getSelection().toString()").strip() == warm.kernel("optimizer.as_code()").strip()
+    assert notebook.page.evaluate("getSelection().toString()").strip() == notebook.kernel("optimizer.as_code()").strip()

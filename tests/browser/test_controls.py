@@ -173,19 +173,19 @@ widget
 
 
 @pytest.mark.slow
-def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(warm):
-    panel = warm.show(REAL)
-    warm.kernel("[optimizer.start(tell)] and None")
+def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(notebook):
+    panel = notebook.show(REAL)
+    notebook.kernel("[optimizer.start(tell)] and None")
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     notice = panel.locator(".hpo-notices li")
     expect(notice).to_have_count(1)
     expect(notice).to_contain_text("×8")
-    warm.screenshot("controls-real-used-up", panel)
+    notebook.screenshot("controls-real-used-up", panel)
     panel.get_by_role("button", name="Raise to 18 trials and continue").click()
     expect(panel.get_by_role("button", name="18 completed")).to_be_visible()
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
-    warm.screenshot("controls-real-raised", panel)
-    assert warm.kernel("optimizer.counts[2]") == 18
+    notebook.screenshot("controls-real-raised", panel)
+    assert notebook.kernel("optimizer.counts[2]") == 18
 
 
 @pytest.mark.slow
@@ -203,28 +203,28 @@ def test_waiting_fits_a_narrow_panel(opened, panel):
 
 
 @pytest.mark.slow
-def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(warm):
-    panel = warm.show(PANEL)
+def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(notebook):
+    panel = notebook.show(PANEL)
     button(panel, "Start").click()
     button(panel, "Wait").click()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
-    warm.load_again()
-    panel = warm.panel()
+    notebook.load_again()
+    panel = notebook.panel()
     expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true")
-    expect(warm.page.locator(".hpo-saved")).not_to_be_visible()
+    expect(notebook.page.locator(".hpo-saved")).not_to_be_visible()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
-    warm.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
-    warm.wait_kernel("widget._refresher.flow.is_acknowledged")
+    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
     # What is shown after the page was loaded again can be renewed, too.
-    assert "3 completed" in (warm.lab.root / warm.save_with_picture()).read_text(encoding="utf-8")
+    assert "3 completed" in (notebook.lab.root / notebook.save_with_picture()).read_text(encoding="utf-8")
     button(panel, "Pause").click()
     expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
-    warm.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
+    notebook.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
     expect(panel.locator(".hpo-wait").get_by_role("status")).to_have_text(
         "the search has ended: all 200 trials were run"
     )
-    assert warm.kernel("widget.waiting") is False
+    assert notebook.kernel("widget.waiting") is False
 
 
 STEERED = """

@@ -298,23 +298,23 @@ widget
 
 
 @pytest.mark.slow
-def test_a_queued_point_is_the_next_trial_and_is_marked(warm):
-    panel = warm.show(REAL)
+def test_a_queued_point_is_the_next_trial_and_is_marked(notebook):
+    panel = notebook.show(REAL)
     button(panel, "Start").click()
-    warm.wait_kernel("widget.num_active > 0")
+    notebook.wait_kernel("widget.num_active > 0")
     button(panel, "try a point").click()
     form = panel.get_by_role("form", name="Try this point")
     form.get_by_role("textbox", name="lr").fill("0.0123")
     form.get_by_role("textbox", name="dropout").fill("0.25")
     button(form, "Queue next").click()
     expect(form).to_be_hidden()
-    warm.kernel("Path('held').unlink()")
-    warm.wait_kernel("widget.status == 'completed'")
+    notebook.kernel("Path('held').unlink()")
+    notebook.wait_kernel("widget.status == 'completed'")
     queued = "[one.number for one in map(optimizer.trial, range(4)) if one.enqueued]"
-    ((number,),) = [warm.kernel(queued)]
+    ((number,),) = [notebook.kernel(queued)]
     # A trial that was proposed before may have been on its way.
     assert number <= 2
-    assert warm.kernel(f"optimizer.trial({number}).parameters") == {"lr": 0.0123, "dropout": 0.25}
-    warm.kernel(f"setattr(widget, 'selected', [{number}])")
+    assert notebook.kernel(f"optimizer.trial({number}).parameters") == {"lr": 0.0123, "dropout": 0.25}
+    notebook.kernel(f"setattr(widget, 'selected', [{number}])")
     details = panel.get_by_role("region", name=f"Details of trial {number}")
     expect(details.get_by_role("row", name="point enqueued")).to_be_visible()

@@ -25,26 +25,26 @@ for _ in range(60):
 )
 
 
-def test_the_front_and_the_importance_are_looked_at_and_clicked(warm):
-    panel = warm.show(PANEL)
+def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
+    panel = notebook.show(PANEL)
     expect(panel.get_by_role("tab", name="Pareto")).to_have_attribute("aria-selected", "true")
-    warm.wait_kernel("len(widget.plots['Pareto'].figures[0]._front.names) > 1")
-    warm.kernel("search.add_trial([-1.0, -1.0])")
-    warm.wait_kernel("widget.plots['Pareto'].figures[0]._front.names.tolist() == [60]")
+    notebook.wait_kernel("len(widget.plots['Pareto'].figures[0]._front.names) > 1")
+    notebook.kernel("search.add_trial([-1.0, -1.0])")
+    notebook.wait_kernel("widget.plots['Pareto'].figures[0]._front.names.tolist() == [60]")
     rest(panel)
     alone = panel.locator(".bqplot:visible .dot").last
     click_dot(alone)
-    warm.wait_kernel("widget.selected == [60]")
+    notebook.wait_kernel("widget.selected == [60]")
 
     panel.get_by_role("tab", name="Importance").click()
-    warm.kernel("search.command('stop')")
+    notebook.kernel("search.command('stop')")
     expect(panel.locator(".bqplot:visible .bar").first).to_be_visible()
     expect(panel.get_by_text("trials apart (PED-ANOVA)")).to_be_visible()
-    warm.screenshots_in_both_themes("importance", panel)
+    notebook.screenshots_in_both_themes("importance", panel)
     # The greatest bar is the top one, which is drawn last.
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
-    warm.wait_kernel("widget.plots['Slices'].parameters[0] == 'dropout'")
+    notebook.wait_kernel("widget.plots['Slices'].parameters[0] == 'dropout'")
 
 
 THREE = panel_of(
@@ -60,8 +60,8 @@ panel => [...panel.querySelectorAll('.widget-dropdown select')].every(select =>
 """
 
 
-def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(warm):
-    panel = warm.show(THREE)
+def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(notebook):
+    panel = notebook.show(THREE)
     across = panel.get_by_label("Across")
     expect(across).to_be_visible()
     assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
@@ -69,13 +69,13 @@ def test_of_three_objectives_two_are_chosen_and_the_front_of_all_is_clicked(warm
     expect(across).to_have_css("appearance", "auto")
     expect(across).to_have_css("background-image", "none")
     across.select_option("latency")
-    warm.wait_kernel("widget.plots['Pareto'].pair == (2, 1)")
+    notebook.wait_kernel("widget.plots['Pareto'].pair == (2, 1)")
     rest(panel)
-    warm.screenshots_in_both_themes("three-objectives", panel)
-    rimmed = warm.kernel("widget.plots['Pareto'].figures[0]._front_of_all.names.tolist()")
+    notebook.screenshots_in_both_themes("three-objectives", panel)
+    rimmed = notebook.kernel("widget.plots['Pareto'].figures[0]._front_of_all.names.tolist()")
     click_dot(panel.locator(".bqplot:visible .dot[style*='surface']").first)
-    warm.wait_kernel("len(widget.selected) == 1")
-    assert warm.kernel("widget.selected[0]") in rimmed
+    notebook.wait_kernel("len(widget.selected) == 1")
+    assert notebook.kernel("widget.selected[0]") in rimmed
 
 
 MAP = panel_of(
@@ -96,32 +96,32 @@ search.set_ranges({"lr": (1e-3, 1e-2), "dropout": (0.05, 0.4)})
 )
 
 
-def test_the_map_is_looked_at_chosen_and_clicked(warm):
-    panel = warm.show(MAP)
+def test_the_map_is_looked_at_chosen_and_clicked(notebook):
+    panel = notebook.show(MAP)
     panel.get_by_role("tab", name="Map").click()
-    warm.kernel("globals().update(plot=widget.plots['Map'])")
-    warm.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
+    notebook.kernel("globals().update(plot=widget.plots['Map'])")
+    notebook.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
     expect(panel.get_by_text("lower is better")).to_be_visible()
-    warm.screenshots_in_both_themes("map", panel)
+    notebook.screenshots_in_both_themes("map", panel)
 
     # The best trial lies on top, as a triangle.
     panel.locator(".hpo-map .bqplot .dot[fill*='best'], .hpo-map .bqplot .dot[style*='best']").first.dispatch_event(
         "click"
     )
-    warm.wait_kernel("widget.selected == [search.best_trial.number]")
+    notebook.wait_kernel("widget.selected == [search.best_trial.number]")
 
     picture = panel.locator(".hpo-map .bqplot image").first
     expect(picture).to_have_attribute("href", re.compile("blob|data"))
     panel.get_by_role("checkbox", name="background").uncheck()
-    warm.wait_kernel("plot.background is False")
-    warm.wait_kernel("plot.figures[0]._background.visible is False")
+    notebook.wait_kernel("plot.background is False")
+    notebook.wait_kernel("plot.figures[0]._background.visible is False")
 
     panel.get_by_label("x", exact=True).select_option(label="layers")
-    warm.wait_kernel("plot.x == 'layers'")
+    notebook.wait_kernel("plot.x == 'layers'")
     expect(panel.locator(".hpo-map .axislabel", has_text="layers")).to_be_visible()
     panel.get_by_role("button", name="⇄").click()
-    warm.wait_kernel("plot.y == 'layers'")
-    warm.kernel("setattr(plot, 'x', 'activation')")
+    notebook.wait_kernel("plot.y == 'layers'")
+    notebook.kernel("setattr(plot, 'x', 'activation')")
     expect(panel.get_by_label("x", exact=True)).to_have_value("activation")
 
 
@@ -146,31 +146,31 @@ for length in (8, 15):
 )
 
 
-def test_the_curves_are_looked_at_chosen_and_clicked(warm):
-    panel = warm.show(CURVES)
+def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
+    panel = notebook.show(CURVES)
     panel.get_by_role("tab", name="Curves").click()
-    warm.kernel("globals().update(plot=widget.plots['Curves'])")
+    notebook.kernel("globals().update(plot=widget.plots['Curves'])")
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
-    best = warm.kernel("search.best_trial.number")
+    best = notebook.kernel("search.best_trial.number")
     expect(panel.locator(".hpo-curves text.label", has_text=f"▲ #{best}")).to_be_visible()
-    warm.screenshots_in_both_themes("curves", panel)
+    notebook.screenshots_in_both_themes("curves", panel)
 
     # The failed one ends with a cross, which is in nobody's way.
     panel.locator(".hpo-curves .bqplot .dot[style*='cross'], .hpo-curves .bqplot .dot[fill*='cross']").dispatch_event(
         "click"
     )
-    warm.wait_kernel("widget.selected == [40]")
+    notebook.wait_kernel("widget.selected == [40]")
     expect(panel.locator(".hpo-curves text.label", has_text="#40")).to_be_visible()
 
-    is_log = warm.kernel("plot._y.domain.is_log")
+    is_log = notebook.kernel("plot._y.domain.is_log")
     panel.get_by_role("checkbox", name="log", exact=True).set_checked(not is_log)
-    warm.wait_kernel(f"plot._y.domain.is_log is {not is_log} and plot.log_scale is {not is_log}")
+    notebook.wait_kernel(f"plot._y.domain.is_log is {not is_log} and plot.log_scale is {not is_log}")
 
     panel.get_by_label("scalar", exact=True).select_option(label="train / accuracy")
-    warm.wait_kernel("plot.scalar == 'train/accuracy'")
-    warm.wait_kernel("plot._y.domain.high < 2")
+    notebook.wait_kernel("plot.scalar == 'train/accuracy'")
+    notebook.wait_kernel("plot._y.domain.high < 2")
     expect(panel.get_by_text("72 of 74 trials")).to_be_visible()
-    warm.kernel("setattr(plot, 'scalar', 'validation/loss')")
+    notebook.kernel("setattr(plot, 'scalar', 'validation/loss')")
     expect(panel.get_by_label("scalar", exact=True)).to_have_value("validation / loss")
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
 
@@ -195,9 +195,9 @@ ABOUT = {
 """What of each tab says, at a place of its own, which objective it is about."""
 
 
-def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboard_in_one_of_them(warm):
-    panel = warm.show(OBJECTIVES)
-    page = warm.page
+def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboard_in_one_of_them(notebook):
+    panel = notebook.show(OBJECTIVES)
+    page = notebook.page
     chooser = panel.get_by_label("objective", exact=True).locator("visible=true")
     for title, about in ABOUT.items():
         panel.get_by_role("tab", name=title).click()
@@ -207,16 +207,16 @@ def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboa
             expect(told).to_have_count(0)
             chooser.focus()
             page.keyboard.press("ArrowDown")
-            warm.wait_kernel("widget.objective == 1")
+            notebook.wait_kernel("widget.objective == 1")
             expect(chooser).to_be_focused()
         expect(chooser).to_have_value("size")
         expect(told).to_be_visible()
         assert panel.locator(".hpo-tabs-host").evaluate(SELECTS_ARE_WHOLE)
         rest(panel)
-        warm.screenshots_in_both_themes(f"objective-{title.lower()}", panel)
-    assert warm.kernel("widget.selected") == [7]
-    warm.kernel("search.command('stop')")
-    warm.load_again()
+        notebook.screenshots_in_both_themes(f"objective-{title.lower()}", panel)
+    assert notebook.kernel("widget.selected") == [7]
+    notebook.kernel("search.command('stop')")
+    notebook.load_again()
     for title, about in ABOUT.items():
         panel.get_by_role("tab", name=title).click()
         expect(chooser).to_have_value("size")

@@ -284,8 +284,8 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
 
 
 @pytest.mark.slow
-def test_each_part_can_be_shown_alone(warm):
-    warm.show("""
+def test_each_part_can_be_shown_alone(notebook):
+    notebook.show("""
 from IPython.display import display
 from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch
@@ -304,15 +304,15 @@ search.add_trials([number % 17 - 8.5 for number in range(40)])
 parts = [kind(search) for kind in (HistoryPlot, SpacePanel, StatusPanel, SearchControls)]
 display(*parts)
 """)
-    page = warm.page
+    page = notebook.page
     expect(page.locator(".hpo-plot-host .dot")).to_have_count(41)
     expect(page.locator(".hpo-title")).to_have_text("scripted")
     lower = page.get_by_role("slider", name="learning_rate_of_the_second_layer, lower end")
     lower.focus()
     page.keyboard.press("ArrowRight")
     # One step of the exponent.
-    warm.wait_kernel("len(search.commands) == 1")
-    low, _ = warm.kernel("search.commands[0][1]['Optimizer/learning_rate_of_the_second_layer']")
+    notebook.wait_kernel("len(search.commands) == 1")
+    low, _ = notebook.kernel("search.commands[0][1]['Optimizer/learning_rate_of_the_second_layer']")
     assert low == pytest.approx(10**-5.5, rel=1e-6)
     for bound, typed in (("upper", "31"), ("lower", "17")):
         field = page.get_by_role("textbox", name=f"units, {bound} bound")
@@ -320,16 +320,16 @@ display(*parts)
         field.press("Enter")
     # 16 and 32 are steps, and nothing between them.
     expect(page.get_by_role("alert").filter(has_text="No step lies between these bounds.")).to_be_visible()
-    warm.wait_kernel("len(search.commands) == 2")
+    notebook.wait_kernel("len(search.commands) == 2")
     button(page, "Start").click()
     expect(page.locator(".hpo-pill")).to_have_text("●running")
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.wait_for_timeout(300)
-    warm.screenshot("parts-alone")
+    notebook.screenshot("parts-alone")
 
 
-def test_text_of_a_search_is_never_html(warm):
-    panel = warm.show(f"""
+def test_text_of_a_search_is_never_html(notebook):
+    panel = notebook.show(f"""
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -344,8 +344,8 @@ widget = OptimizerWidget(search)
 widget
 """)
     expect(panel.locator(".hpo-title")).to_have_text(MARKUP)
-    warm.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
-    warm.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")
+    notebook.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
+    notebook.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")
     expect(panel.locator(".hpo-notices")).to_contain_text(MARKUP)
     dots = panel.locator(".hpo-plot-host .dot")
     # The trial, the mark of the best over it, and the cross.
@@ -353,10 +353,10 @@ widget
     rest(panel)
     for dot in dots.all():
         hover_dot(dot)
-        tip = warm.page.locator(".bqplot_mark_tooltip:visible")
+        tip = notebook.page.locator(".bqplot_mark_tooltip:visible")
         expect(tip).to_contain_text(MARKUP)
         # Each mark has a tooltip of its own.
-        warm.page.mouse.move(1, 1)
+        notebook.page.mouse.move(1, 1)
         expect(tip).to_have_count(0)
 
 

@@ -160,17 +160,17 @@ for number in range(40):
 
 
 @pytest.mark.slow
-def test_a_shadow_hints_at_axes_beyond_the_edge_until_they_are_scrolled_to(warm):
-    warm.show(MANY)
-    warm.use_theme(dark=False)
-    warm.set_panel_width(900)
-    panel = warm.panel()
+def test_a_shadow_hints_at_axes_beyond_the_edge_until_they_are_scrolled_to(notebook):
+    notebook.show(MANY)
+    notebook.use_theme(dark=False)
+    notebook.set_panel_width(900)
+    panel = notebook.panel()
     host = panel.locator(".hpo-parallel-host")
     expect(host.locator("text.label", has_text="parameter_11")).to_be_attached()
     host.scroll_into_view_if_needed()
     assert host.evaluate("host => host.scrollWidth > host.clientWidth + 100")
     assert edges(host) == (False, True)
-    warm.screenshots_in_both_themes("parallel-many", panel)
+    notebook.screenshots_in_both_themes("parallel-many", panel)
     host.evaluate("host => { host.scrollLeft = 100; }")
     assert edges(host) == (True, True)
     host.evaluate("host => { host.scrollLeft = host.scrollWidth; }")

@@ -168,24 +168,24 @@ DRAWN = {
 
 
 @pytest.mark.slow
-def test_a_running_search_proposes_where_it_was_drawn(warm):
+def test_a_running_search_proposes_where_it_was_drawn(notebook):
     # What TPE has learnt when it is drawn is always the same.
-    door = warm.lab.root / "held.priors"
+    door = notebook.lab.root / "held.priors"
     door.touch()
-    warm.show(RUNNING)
-    panel = warm.panel().locator(".hpo-space")
+    notebook.show(RUNNING)
+    panel = notebook.panel().locator(".hpo-space")
     expect(panel.get_by_role("slider").first).to_be_visible()
-    warm.wait_kernel("len(optimizer.snapshot()) == 21")
-    warm.kernel("optimizer.pause()")
+    notebook.wait_kernel("len(optimizer.snapshot()) == 21")
+    notebook.kernel("optimizer.pause()")
     door.unlink()
-    warm.wait_kernel("optimizer.trial(20).status == 'completed'")
+    notebook.wait_kernel("optimizer.trial(20).status == 'completed'")
     for number, (name, places) in enumerate(DRAWN.items(), 2):
-        stroke(warm.page, strip(panel, name), *places)
-        warm.wait_kernel(f"len(optimizer.epochs) == {number}")
-    warm.kernel("optimizer.resume()")
-    warm.wait_kernel("len(optimizer.snapshot()) >= optimizer.epochs[-1].first_number + 12")
-    warm.kernel("optimizer.stop()")
-    points = warm.kernel(
+        stroke(notebook.page, strip(panel, name), *places)
+        notebook.wait_kernel(f"len(optimizer.epochs) == {number}")
+    notebook.kernel("optimizer.resume()")
+    notebook.wait_kernel("len(optimizer.snapshot()) >= optimizer.epochs[-1].first_number + 12")
+    notebook.kernel("optimizer.stop()")
+    points = notebook.kernel(
         "[optimizer.trial(optimizer.epochs[-1].first_number + number).parameters for number in range(10)]"
     )
     # TPE weighs what it has learnt of the first 21 trials, too: its best x are elsewhere.
@@ -193,11 +193,11 @@ def test_a_running_search_proposes_where_it_was_drawn(warm):
     assert sum(point["layers"] in (4, 5) for point in points) >= 6
     assert sum(point["kind"] != "relu" for point in points) >= 7
     expect(panel.get_by_text(re.compile(r"^Faded to power 0\.\d+\. Grey: tried\.$"))).to_have_count(3)
-    warm.screenshots_in_both_themes("priors", warm.panel())
-    warm.set_panel_width(320)
+    notebook.screenshots_in_both_themes("priors", notebook.panel())
+    notebook.set_panel_width(320)
     # What is drawn stays within its control.
     assert panel.evaluate(
         "panel => [...panel.querySelectorAll('.hpo-prior-area')].every(area =>"
         " area.getBoundingClientRect().right <= panel.getBoundingClientRect().right)"
     )
-    warm.screenshots_in_both_themes("priors-narrow", panel)
+    notebook.screenshots_in_both_themes("priors-narrow", panel)

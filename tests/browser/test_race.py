@@ -104,9 +104,8 @@ shown
 """
 
 
-def test_searches_are_compared_while_they_run(warm):
-    panel = warm.show(COMPARED)
-    warm.kernel("[search.start() for search in searches.values()]")
+def test_searches_are_compared_while_they_run(notebook):
+    panel = notebook.show(COMPARED, "[search.start() for search in searches.values()]")
     best = panel.get_by_role("table", name="The best of each search")
     expect(best.get_by_role("row", name=re.compile("^TPE 30, completed"))).to_be_visible()
     expect(best.get_by_role("row", name=re.compile("^wide 30, completed"))).to_be_visible()
@@ -114,8 +113,8 @@ def test_searches_are_compared_while_they_run(warm):
     expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible()
     expect(panel.locator(".hpo-verdict")).to_contain_text("narrow has another range of x than wide.")
     expect(panel.locator(".hpo-best-host text.label")).to_have_count(3)
-    assert_accessible(warm, panel, "compare")
-    warm.kernel("shown.close()")
+    assert_accessible(notebook, panel, "compare")
+    notebook.kernel("shown.close()")
 
 
 CHALLENGE = """
@@ -129,8 +128,8 @@ challenge
 """
 
 
-def test_a_challenge_is_played_by_mouse_and_keyboard(warm):
-    panel = warm.show(CHALLENGE)
+def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
+    panel = notebook.show(CHALLENGE)
     score = panel.get_by_role("table", name="Score")
     expect(panel.locator(".hpo-verdict")).to_contain_text("3 points are left.")
     expect(score.get_by_role("row")).to_have_count(2)
@@ -139,27 +138,27 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(warm):
     picture = panel.locator(".hpo-map .bqplot image").last  # which fills the figure and hears clicks
     rest(panel)
     box = picture.bounding_box()
-    warm.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+    notebook.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
     queue = button(panel, "Queue next")
-    warm.wait_kernel("challenge._form.point['x'] > 1")
+    notebook.wait_kernel("challenge._form.point['x'] > 1")
     queue.click()
     expect(panel.locator(".hpo-verdict")).to_contain_text("2 points are left.")
-    warm.screenshot("challenge-light", panel)
+    notebook.screenshot("challenge-light", panel)
 
     # And by keyboard alone.
     field = panel.get_by_label("x", exact=True).and_(panel.locator("input"))
     field.focus()
     for value, left in (("3", "1 point is left."), ("-2", "better")):
         expect(field).to_be_focused()
-        warm.page.keyboard.press("Control+a")
-        warm.page.keyboard.type(value)
-        warm.wait_kernel(f"challenge._map.figures[0]._offered.x.tolist() == [{value}]")  # which marks what is typed
-        warm.page.keyboard.press("Enter")
+        notebook.page.keyboard.press("Control+a")
+        notebook.page.keyboard.type(value)
+        notebook.wait_kernel(f"challenge._map.figures[0]._offered.x.tolist() == [{value}]")  # which marks what is typed
+        notebook.page.keyboard.press("Enter")
         expect(panel.locator(".hpo-verdict")).to_contain_text(left)
     expect(score.get_by_role("row")).to_have_count(3)
     expect(panel.get_by_role("img", name=re.compile("where TPE has looked"))).to_be_visible()
-    assert_accessible(warm, panel, "challenge-end", (1400, 972, 600))
-    warm.kernel("challenge.close()")
+    assert_accessible(notebook, panel, "challenge-end", (1400, 972, 600))
+    notebook.kernel("challenge.close()")
 
 
 @pytest.mark.parametrize(("shown", "what"), [(COMPARED, "comparison"), (CHALLENGE, "challenge")])
@@ -188,9 +187,9 @@ StrategyRace(branin, space, strategies, trials=4, repeats=1)
 """
 
 
-def test_maps_stand_in_one_line_whatever_the_strategies_are_called(warm):
-    warm.page.set_viewport_size({"width": 1100, "height": 1000})
-    panel = warm.show(LONG_NAME)
+def test_maps_stand_in_one_line_whatever_the_strategies_are_called(notebook):
+    notebook.page.set_viewport_size({"width": 1100, "height": 1000})
+    panel = notebook.show(LONG_NAME)
     expect(panel.locator(".hpo-look .bqplot svg").first).to_be_visible()
     rest(panel)
     names = [one.bounding_box()["height"] for one in panel.locator(".hpo-look-head .hpo-series").all()]
@@ -199,4 +198,4 @@ def test_maps_stand_in_one_line_whatever_the_strategies_are_called(warm):
     assert len(set(counts)) == 1
     maps = [one.bounding_box() for one in panel.locator(".hpo-look .bqplot").all()]
     assert len({round(one["y"]) for one in maps}) == 1
-    warm.screenshot("race-long-name", panel)
+    notebook.screenshot("race-long-name", panel)

@@ -23,8 +23,8 @@ search.add_trials([0.04 + 0.1 / (1 + number % 13) for number in range(36)])
 
 
 @pytest.mark.slow
-def test_slices_are_looked_at_clicked_and_followed(warm):
-    panel, page = warm.show(PANEL), warm.page
+def test_slices_are_looked_at_clicked_and_followed(notebook):
+    panel, page = notebook.show(PANEL), notebook.page
     history, slices = (panel.get_by_role("tab", name=name) for name in ("History", "Slices"))
     expect(history).to_have_attribute("aria-selected", "true")
     # By keyboard: the list of tabs is one stop, its arrows lead on.
@@ -38,7 +38,7 @@ def test_slices_are_looked_at_clicked_and_followed(warm):
     # 96 completed, one pruned, one failed, and the mark of the best.
     dots = figures.first.locator(".dot")
     expect(dots).to_have_count(99)
-    warm.kernel("search.add_trial(0.05)")
+    notebook.kernel("search.add_trial(0.05)")
     expect(dots).to_have_count(100)
     rest(panel)
 
@@ -47,25 +47,25 @@ def test_slices_are_looked_at_clicked_and_followed(warm):
     hover_dot(best)
     tip = page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("trial")
-    warm.screenshot("slices-tooltip", panel)
+    notebook.screenshot("slices-tooltip", panel)
     click_dot(best)
     everywhere = "[widget.selected, widget.plots['History'].selected, widget.plots['Slices'].selected]"
-    warm.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
+    notebook.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
     expect(dots).to_have_count(101)
 
     page.mouse.move(5, 5)
     expect(tip).to_have_count(0)
-    warm.screenshots_in_both_themes("slices", panel)
-    warm.set_panel_width(420)
+    notebook.screenshots_in_both_themes("slices", panel)
+    notebook.set_panel_width(420)
     # One below the other.
     page.wait_for_function(
         "([first, second]) => first.getBoundingClientRect().bottom <= second.getBoundingClientRect().top + 1",
         arg=[figures.nth(index).element_handle() for index in range(2)],
     )
-    warm.screenshot("slices-narrow", panel)
+    notebook.screenshot("slices-narrow", panel)
 
     history.click()
     # It was hidden meanwhile, and is up to date: 97 completed, one pruned, one failed, the best, the selected.
     expect(panel.locator(".hpo-history-host .dot")).to_have_count(101)
     expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
-    warm.screenshot("slices-history-again", panel)
+    notebook.screenshot("slices-history-again", panel)

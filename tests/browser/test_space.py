@@ -292,18 +292,18 @@ widget
 
 
 @pytest.mark.slow
-def test_64_parameters_scroll_and_can_be_found(warm):
-    panel = warm.show(IMPORTS + MANY)
+def test_64_parameters_scroll_and_can_be_found(notebook):
+    panel = notebook.show(IMPORTS + MANY)
     expect(panel.get_by_role("slider")).to_have_count(128)
     assert panel.locator(".hpo-space").bounding_box()["height"] < 800
     panel.get_by_role("slider", name="parameter 63, upper end").press("PageDown")
-    warm.wait_kernel("search.commands[-1][0] == 'set_ranges'")
-    assert warm.kernel("list(search.commands[-1][1])") == ["General/parameter 63"]
+    notebook.wait_kernel("search.commands[-1][0] == 'set_ranges'")
+    assert notebook.kernel("list(search.commands[-1][1])") == ["General/parameter 63"]
     panel.get_by_role("searchbox", name="Find a parameter by its name").fill("PARAMETER 17")
     expect(panel.locator(".hpo-space").get_by_role("group")).to_have_count(1)
     expect(panel.get_by_role("slider", name="parameter 17, upper end")).to_be_visible()
     panel.get_by_role("searchbox").fill("")
-    warm.screenshot("space-64", panel)
+    notebook.screenshot("space-64", panel)
 
 
 NAMES = [
@@ -317,8 +317,8 @@ NAMES = [
 
 
 @pytest.mark.slow
-def test_any_name_and_choice_is_text_and_can_be_steered(warm):
-    warm.show(
+def test_any_name_and_choice_is_text_and_can_be_steered(notebook):
+    notebook.show(
         IMPORTS
         + f"""
 names = {NAMES!r}
@@ -334,7 +334,7 @@ for number in range(400):
 widget
 """
     )
-    space = warm.panel().locator(".hpo-space")
+    space = notebook.panel().locator(".hpo-space")
     expect(space.locator(".hpo-parameter-name")).to_have_count(len(NAMES) + 1)
     shown = space.locator(".hpo-parameter-name").evaluate_all("names => names.map(name => name.textContent)")
     assert shown == [*NAMES, "c"]
@@ -343,15 +343,15 @@ widget
         expect(field).to_have_attribute("aria-label", f"{name}, lower bound")
         field.fill(str(count))
         field.press("Enter")
-        warm.wait_kernel(f"len(search.commands) == {count}")
-        assert warm.kernel("list(search.commands[-1])") == ["set_ranges", {name: [count, 10.0]}]
+        notebook.wait_kernel(f"len(search.commands) == {count}")
+        assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {name: [count, 10.0]}]
     choices = space.get_by_role("group", name="c", exact=True)
     for box in choices.get_by_role("checkbox").all()[1:]:
         box.click()
     # One command of all clicks, or several of some each where a click comes late.
-    warm.wait_kernel(f"list(search.commands[-1][1].get('c', ())) == [{NAMES[0]!r}]")
+    notebook.wait_kernel(f"list(search.commands[-1][1].get('c', ())) == [{NAMES[0]!r}]")
     expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
-    warm.page.set_viewport_size({"width": 1400, "height": 1400})
-    warm.screenshot("space-names", warm.panel())
-    assert cut_off(warm.panel()) == []
+    notebook.page.set_viewport_size({"width": 1400, "height": 1400})
+    notebook.screenshot("space-names", notebook.panel())
+    assert cut_off(notebook.panel()) == []
     assert space.locator("img[src], script").count() == 0

@@ -104,8 +104,8 @@ IN_BOTH_THEMES = ("running", "odd-names")
 
 @pytest.fixture(scope="module")
 def opened(pages):
-    with pages.lend_with_kernel(NOTEBOOK) as page:
-        page.run_all()
+    with pages.lend() as page:
+        page.show(NOTEBOOK)
         page.page.set_viewport_size({"width": 1400, "height": 2200})
         yield page
 
