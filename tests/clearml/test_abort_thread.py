@@ -117,14 +117,13 @@ def test_a_failed_launch_that_cannot_be_taken_back_stops_no_later_one(jobs, abor
         def prepare(self):
             """Nothing to look up."""
 
-        def make(self, _row, number, _point):
-            return f"task-{number}", None
+        def make(self, job):
+            job.task = f"task-{job.number}"
 
-        def send(self, task, job):
-            if task == "task-0":
+        def send(self, job):
+            if job.number == 0:
                 raise RuntimeError("no")
             self.sent.set()
-            return job
 
     thread = LaunchThread(jobs, Launcher(), Availability(jobs.notice), aborts(Server(KeyError("id"))))
     thread.start()
