@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.clearml_sdk.tasks import TaskTrial
+
 logger = logging.getLogger("hpo_widgets")
 
 # By `id()` of the SDK's controller. Search and controller keep each other alive, so an id is reused only after both.

@@ -10,7 +10,14 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability, ClearmlError, Server
+from hpo_widgets.engines.clearml.server import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    Availability,
+    ClearmlError,
+    LazyServer,
+    Server,
+)
 
 
 @pytest.fixture
@@ -102,3 +109,7 @@ def test_a_server_that_does_not_tell_the_time_has_that_of_this_machine(date):
     made = Dated(date)
     made.call("debug.ping")
     assert made.clock_ahead == 0
+
+
+def test_a_server_that_nobody_has_signed_in_to_can_be_printed():
+    assert repr(LazyServer()) == "<ClearML server of this process's configuration>"

@@ -231,6 +231,9 @@ class LazyServer(Server):
     def __init__(self) -> None:
         pass
 
+    def __repr__(self) -> str:
+        return "<ClearML server of this process's configuration>"
+
     def call(self, action: str, /, **body: Any) -> dict[str, Any]:
         """See `Server.call`."""
         return server().call(action, **body)
