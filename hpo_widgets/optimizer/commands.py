@@ -401,11 +401,9 @@ class SearchCommands:
             self._controller.enqueue(point)
             limit = state.settings.total_max_jobs
             if limit is not None and state.num_launched + len(state.enqueued) > limit:
-                self._controller.notice(
-                    "command",
-                    f"{name}: the trial waits, as all {limit} trials of the budget are used; "
-                    "raise total_max_jobs to run it",
-                )
+                used = "the only trial of the budget is" if limit == 1 else f"all {limit} trials of the budget are"
+                why = f"the trial waits, as {used} used; raise total_max_jobs to run it"
+                self._controller.notice("command", f"{name}: {why}")
 
         self._do(name, enqueue)
 

@@ -221,6 +221,14 @@ def test_a_budget_below_what_was_launched_lets_running_trials_finish(two_running
     ]
 
 
+def test_a_budget_of_one_trial_that_is_used_is_told_in_the_singular(search):
+    made = search(identity, total_max_jobs=1)
+    finished(made)
+    made.enqueue_trial({"x": 0.5})
+    (notice,) = made.errors
+    assert "as the only trial of the budget is used" in notice.sentence
+
+
 @pytest.mark.parametrize("name", ["enqueue_trial", "retry"])
 @pytest.mark.parametrize("is_command", [True, False], ids=["command", "method"])
 def test_a_trial_that_waits_for_a_larger_budget_says_so_and_runs_with_it(search, name, is_command):
