@@ -37,8 +37,8 @@ from tests.benchmarks.searches import NoWorkers, add, make_journal, space
 
 Figures = dict[str, float]
 
-MORE = 200
-"""So many trials are added to those that there are, to see what one more costs."""
+MORE = 2_000
+"""So many trials are added to those that there are, to see what one more costs: many, as a start reads all once."""
 
 
 class Sleepers(NoWorkers):

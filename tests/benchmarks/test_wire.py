@@ -30,7 +30,7 @@ def test_bytes_of_an_ended_trial(
     record: Any,
 ) -> None:
     """One more trial beside 20,000, in front of a browser that keeps up."""
-    search, panel = panel_of(TRIALS, show, refresh, acknowledge, tab=tab)
+    search, panel = panel_of(TRIALS, show, refresh, acknowledge, title=name)
     sent = []
     for _ in range(NUM_ENDED):
         wire.clear()
