@@ -476,9 +476,9 @@ class Race:
             while running.alive:
                 if self._asked != asked:
                     asked = self._asked
-                    command = {RUN: "resume", PAUSE: "pause", STOP: "stop"}[asked]
                     for search in running.alive:
-                        search.command(command)
+                        # Each waits until it is done: a resume is refused as long as the pause before it waits.
+                        {RUN: search.resume, PAUSE: search.pause, STOP: search.stop}[asked]()
                 self._wake.wait()
                 self._wake.clear()
                 self._refuse_failure(running)

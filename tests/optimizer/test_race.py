@@ -243,6 +243,32 @@ def test_a_paused_race_launches_nothing_and_goes_on(race, gate):
     assert one.num_ended == {"random": 40, "grid search": 40}
 
 
+def test_a_pause_that_is_taken_back_while_a_search_is_busy_does_not_stay(race):
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    class Busy(RandomSearch):
+        """Keeps the thread of its search busy with its first point."""
+
+        def ask(self):
+            is_asked.set()
+            assert may_answer.wait(60 * DEADLINE)
+            return super().ask()
+
+    one = race(strategies={"random": "random", "busy": Busy}, repeats=1)
+    one.start()
+    assert is_asked.wait(60 * DEADLINE)
+    random, busy = one._running.searches.values()
+    one.pause()
+    until(one, lambda: not random.status.is_alive or random.status is SearchStatus.PAUSED)
+    one.resume()
+    deadline = time.monotonic() + 0.3
+    while not busy.errors and time.monotonic() < deadline:  # where the resume is refused, it is so now
+        time.sleep(0.002)
+    may_answer.set()
+    assert one.wait(DEADLINE)
+    assert one.num_ended == {"random": 4, "busy": 4}
+
+
 def test_a_race_can_be_stopped_while_it_is_paused(race):
     one = race(slow, repeats=1)
     one.start()
