@@ -477,8 +477,11 @@ class Race:
                 if self._asked != asked:
                     asked = self._asked
                     for search in running.alive:
-                        # Each waits until it is done: a resume is refused as long as the pause before it waits.
-                        {RUN: search.resume, PAUSE: search.pause, STOP: search.stop}[asked]()
+                        if asked == STOP:
+                            search.command("stop")  # all end at the same time
+                        else:
+                            # It waits until it is done: a resume is refused as long as the pause before it waits.
+                            {RUN: search.resume, PAUSE: search.pause}[asked]()
                 self._wake.wait()
                 self._wake.clear()
                 self._refuse_failure(running)
