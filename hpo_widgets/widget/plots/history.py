@@ -30,8 +30,8 @@ class HistoryPlot(TrialPlot):
     """Draws the objective of each trial by its number, live, as a bqplot figure.
 
     Completed trials are dots, faint where they are outside the present ranges, pruned and aborted ones
-    with a value hollow diamonds, failed ones crosses on a lane of their own at the bottom. One more
-    trial costs the same however many there are.
+    with a value hollow diamonds, failed ones crosses on a lane of their own at the bottom, and so is
+    one that completed with a value that is not finite. One more trial costs the same however many there are.
 
     Parameters
     ----------
@@ -59,12 +59,13 @@ class HistoryPlot(TrialPlot):
         """Make the figure."""
         super().make(search)
         self._drawing = self._make_figure()
-        self._errors: dict[int, str] = {}
+        self._ends: dict[int, str] = {}
 
     def _make_figure(self) -> HistoryFigure:
-        return HistoryFigure(self._series, self.objective_name, self._on_click, self._error_of)
+        return HistoryFigure(self._series, self.objective_name, self._on_click, self._end_of)
 
     def _take_objective(self) -> None:
+        self._ends.clear()  # how a trial ended is told by the objective
         old, self._drawing = self.figure, self._make_figure()
         self._show_instead(old, self.figure)
         super()._take_objective()
@@ -105,6 +106,7 @@ class HistoryPlot(TrialPlot):
             ("◇", style.DOT, 1, "pruned", is_partial and search.counts.get(TrialState.PRUNED)),
             ("◇", style.DOT, 1, "aborted", is_partial and search.counts.get(TrialState.ABORTED)),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
+            ("✕", style.BAD, 1, style.NOT_FINITE, counts["not finite"]),
             ("▲", style.BEST, 1, "best so far", len(self._series.best())),
             ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
@@ -120,12 +122,17 @@ class HistoryPlot(TrialPlot):
         more = {"best so far": lambda trial: best.get(trial.number), "space": lambda trial: trial.epoch + 1}
         return self._newest_numbers(more=more)
 
-    def _error_of(self, number: int) -> str:
-        """Why a trial failed, in the words that a tooltip has room for."""
-        if number not in self._errors:
-            lines = (self.search.trial(number).error or "").splitlines()
-            self._errors[number] = text.short(lines[0], _MOST_ERROR) if lines else ""
-        return self._errors[number]
+    def _end_of(self, number: int) -> str:
+        """How a trial without a point ended, in the words that a tooltip has room for: for a failed one, why."""
+        if number not in self._ends:
+            trial = self.search.trial(number)
+            if trial.state == TrialState.COMPLETED:
+                value = trial.values[self.objective]
+                self._ends[number] = f"completed with {'no value' if value is None else text.number(value)}"
+            else:
+                lines = (trial.error or "failed").splitlines()
+                self._ends[number] = text.short(lines[0], _MOST_ERROR)
+        return self._ends[number]
 
     def _draw_best(self) -> None:
         super()._draw_best()

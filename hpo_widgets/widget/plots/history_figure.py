@@ -29,6 +29,8 @@ _BEYOND = 1.005
 _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
 _STEP = 0.01
+# Half of what two lines beside the lane are apart, as a share of the height.
+_LANE_LINE = 0.02
 STYLE = FigureStyle(
     margins={"top": 12, "bottom": 44, "left": 72, "right": 26},
     layout=FILLS_TAB,
@@ -59,8 +61,8 @@ class HistoryFigure(TrialFigure):
         Name of the objective, at its axis.
     on_click
         Called with what a click on a point says and this figure.
-    error_of
-        Gives why a trial failed, in a few words.
+    end_of
+        Gives how a trial without a point ended, in a few words.
     """
 
     def __init__(
@@ -68,12 +70,12 @@ class HistoryFigure(TrialFigure):
         series: TrialSeries,
         name: str,
         on_click: Callable[[object, TrialFigure], None],
-        error_of: Callable[[int], str],
+        end_of: Callable[[int], str],
     ) -> None:
-        self._error_of = error_of
+        self._end_of = end_of
         layout = ipywidgets.Layout()
         tip = tooltip({"x": ("trial", "d"), "y": (name, ".4~g")}, layout=layout)
-        lane_tip = tooltip({"name": ("failed trial", "")}, layout=layout)
+        lane_tip = tooltip({"name": ("trial", "")}, layout=layout)
         running_tip = tooltip({"x": ("running trial", "d"), "y": (f"{name} so far", ".4~g")}, layout=layout)
         super().__init__(
             STYLE,
@@ -98,11 +100,19 @@ class HistoryFigure(TrialFigure):
         self._show_marks()
 
     def draw_lane(self) -> None:
-        """Write the number of failed trials beside their lane."""
-        count = self.counts["failed"]
-        # There is room for four digits.
-        words = f"{count if count < 10_000 else f'{count // 1000}k'} failed"
-        style.put_labels(self._lane_label, [(self.domain_x.low, STYLE.lane_y, words)] if count else [])
+        """Write beside the lane how many trials on it have failed, and how many have completed."""
+        counts = self.counts
+        # There is room for three digits, or four before "failed".
+        drawn = [
+            f"{count if count < most else f'{count // 1000}k'} {name}"
+            for name, most in (("failed", 10_000), ("not finite", 1_000))
+            if (count := counts[name])
+        ]
+        step = _LANE_LINE * (len(drawn) - 1)
+        places = np.linspace(STYLE.lane_y + step, STYLE.lane_y - step, len(drawn)).tolist()
+        style.put_labels(
+            self._lane_label, [(self.domain_x.low, y, words) for y, words in zip(places, drawn, strict=True)]
+        )
 
     def draw_running(self) -> None:
         """Draw the values so far of running trials; those beyond the axis at its ends."""
@@ -137,7 +147,7 @@ class HistoryFigure(TrialFigure):
             style.put(self._best_line, x, y)
 
     def _failed_names(self, _x: Floats, numbers: Numbers) -> Any:
-        return np.array([f"{number} {self._error_of(number)}".strip() for number in numbers.tolist()], dtype=str)
+        return np.array([f"{number} {self._end_of(number)}" for number in numbers.tolist()], dtype=str)
 
     def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
         return numbers, numbers.astype(float), self.series.y(numbers)

@@ -208,6 +208,7 @@ class MapPlot(TrialPlot):
             ("○", style.DOT, 1, "running", num_running),
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
+            ("✕", style.BAD, 1, style.NOT_FINITE, counts["not finite"]),
             ("▲", style.BEST, 1, "best", is_known),
             ("□", style.TEXT, 1, "enqueued", self._waiting is None and len(series.enqueued())),
             ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(offered)),

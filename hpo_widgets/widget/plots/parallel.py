@@ -226,9 +226,10 @@ class ParallelPlot(ParameterChoice, Plot):
         self._failed, self._fresh = failed[-MOST_STRONG:], _NOBODY
         for name, numbers in (("strong", self._strong), ("failed", self._failed), ("fresh", _NOBODY)):
             self._draw(name, numbers)
-        drawing.draw_failed(failed_counts(self._places(failed), self._axes))
+        num_not_finite = int((trials.not_finite() & self._passes).sum())
+        drawing.draw_failed(failed_counts(self._places(failed), self._axes), "" if num_not_finite else "failed")
         self._draw_intervals(drawing)
-        self._tell(len(passing), int(is_shown.sum()), len(failed), len(self._best()))
+        self._tell(len(passing), int(is_shown.sum()), (len(failed) - num_not_finite, num_not_finite), len(self._best()))
 
     def _draw_intervals(self, drawing: ParallelFigure) -> None:
         within = self.filter.within
@@ -241,8 +242,8 @@ class ParallelPlot(ParameterChoice, Plot):
             ]
         )
 
-    def _tell(self, num_passing: int, num_shown: int, num_failed: int, num_best: int) -> None:
-        """Write the legend; no word of it comes from a search."""
+    def _tell(self, num_passing: int, num_shown: int, num_ended: tuple[int, int], num_best: int) -> None:
+        """Write the legend, of dashed lines how many have failed and completed; no word of it comes from a search."""
         is_all = self.filter.is_empty
         passing = f"{num_passing} {'completed' if is_all else f'of {num_shown} pass the filter'}"
         most = f", the best {MOST_STRONG} strong" if num_passing > MOST_STRONG else ""
@@ -250,7 +251,8 @@ class ParallelPlot(ParameterChoice, Plot):
         drawn = (
             ("▬", style.DOT, 1.0, f"{passing}{most}", num_passing or not is_all),
             ("▬", style.TEXT, 0.5, "pruned or aborted" if is_all else "others", num_shown - num_passing),
-            ("┅", style.BAD, 1.0, "failed", num_failed),
+            ("┅", style.BAD, 1.0, "failed", num_ended[0]),
+            ("┅", style.BAD, 1.0, style.NOT_FINITE, num_ended[1]),
             ("▬", style.BEST, 1.0, best, num_best),
             ("", style.TEXT, 1.0, "drag along an axis to filter · double-click clears", True),
         )

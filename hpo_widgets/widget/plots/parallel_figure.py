@@ -152,9 +152,10 @@ class ParallelFigure:
             self.lines[name].stroke_width = _BEST_WIDTH if len(places) == 1 else _FRONT_WIDTH
         style.put_changed(self.lines[name], *lines(places))
 
-    def draw_failed(self, counts: Sequence[tuple[int, float, int]]) -> None:
-        """Write how many failed trials end at which place of which axis."""
-        style.put_labels(self.labels["failed"], [(index, place, f"{count} failed ✕") for index, place, count in counts])
+    def draw_failed(self, counts: Sequence[tuple[int, float, int]], word: str) -> None:
+        """Write how many dashed lines end at which place of which axis, and what has become of all of them."""
+        labels = [(index, place, " ".join(filter(None, (str(count), word, "✕")))) for index, place, count in counts]
+        style.put_labels(self.labels["failed"], labels)
 
     def draw_best(self, best: tuple[int, float] | None) -> None:
         """Mark the best trial, given by its number and its place, on the last axis; None: no trial."""

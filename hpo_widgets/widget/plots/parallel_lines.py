@@ -269,10 +269,13 @@ class ParallelTrials:
 
     def failed(self) -> npt.NDArray[np.bool_]:
         """Which trials have failed, or completed without a value that can be drawn."""
-        failed: npt.NDArray[np.bool_] = (self.states == TrialState.FAILED) | (
-            (self.states == TrialState.COMPLETED) & ~self.completed()
-        )
+        failed: npt.NDArray[np.bool_] = (self.states == TrialState.FAILED) | self.not_finite()
         return failed
+
+    def not_finite(self) -> npt.NDArray[np.bool_]:
+        """Which trials have completed, but without a value that can be drawn."""
+        not_finite: npt.NDArray[np.bool_] = (self.states == TrialState.COMPLETED) & ~self.completed()
+        return not_finite
 
     def places(self, axes: Sequence[ParallelAxis], numbers: Numbers) -> Floats:
         """Return where trials cross the axes.

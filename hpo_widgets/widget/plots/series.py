@@ -107,10 +107,18 @@ class ObjectiveValues:
 
     def failed(self, numbers: Numbers) -> Numbers:
         """Return those of the trials that have failed, or completed with a value that cannot be drawn."""
-        state = self.states[numbers]
-        no_value = (state == TrialState.COMPLETED) & ~np.isfinite(self.values[numbers])
-        failed: Numbers = numbers[(state == TrialState.FAILED) | no_value]
+        has_failed = self.states[numbers] == TrialState.FAILED
+        failed: Numbers = numbers[has_failed | self._is_not_finite(numbers)]
         return failed
+
+    def not_finite(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that have completed with a value that cannot be drawn."""
+        kept: Numbers = numbers[self._is_not_finite(numbers)]
+        return kept
+
+    def _is_not_finite(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+        is_completed: npt.NDArray[np.bool_] = self.states[numbers] == TrialState.COMPLETED
+        return is_completed & ~np.isfinite(self.values[numbers])
 
     def has_ended(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
         """Which of these trials have ended."""

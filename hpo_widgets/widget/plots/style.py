@@ -61,6 +61,9 @@ NONE = np.empty(0)
 LABEL: dict[str, Any] = {"text": [], "colors": [TEXT], "default_size": 11, "font_weight": "normal"}
 """How words inside a figure look."""
 
+NOT_FINITE = "completed, value not finite"
+"""What a legend calls trials that have completed and are drawn with the failed ones."""
+
 RING: dict[str, Any] = {
     "colors": [ACCENT],
     "fill": False,

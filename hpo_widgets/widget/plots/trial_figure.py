@@ -94,6 +94,8 @@ class TrialFigure:
         self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
         self._lane_scale = LinearScale(min=0.0, max=1.0, allow_padding=False)
         self._clouds = self._make_clouds(tip, lane_tip)
+        self._num_not_finite = 0
+        """Trials in the cloud of failed ones that have completed, with a value that has no place on an axis."""
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
@@ -155,8 +157,11 @@ class TrialFigure:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many trials of each group are drawn."""
-        return Counter({name: len(cloud) for name, cloud in self._clouds.items()})
+        """How many trials of each group are drawn; ``"not finite"`` are those among the failed that have completed."""
+        counts = Counter({name: len(cloud) for name, cloud in self._clouds.items()})
+        counts["failed"] -= self._num_not_finite
+        counts["not finite"] = self._num_not_finite
+        return counts
 
     def set_domain(self, domain: Domain) -> None:
         """Move the ends of the axis of values, or make it another kind of axis."""
@@ -193,11 +198,14 @@ class TrialFigure:
         for group, cloud in self._clouds.items():
             kept, x, y = self._placed(groups[group])
             self._make_room(x, y)
-            if group == "failed" and self._has_lane:
-                y = np.full(len(x), self._look.lane_y)
+            if group == "failed":
+                before = 0 if is_new else self._num_not_finite
+                self._num_not_finite = before + len(self.series.values.not_finite(kept))
+                if self._has_lane:
+                    y = np.full(len(x), self._look.lane_y)
             cloud.put(x, y, kept, self._levels(group, kept), is_new=is_new)
         # The lane is there as long as there are trials on it.
-        self._strip.visible = self._has_lane and self.counts["failed"] > 0
+        self._strip.visible = self._has_lane and any(map(self.counts.get, ("failed", "not finite")))
 
     def draw_best(self, numbers: Numbers) -> None:
         """Mark the best trial, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 
 import numpy as np
@@ -241,3 +242,22 @@ def test_the_lane_is_there_with_the_first_failed_trial_and_tells_how_many_there_
     refresh(plot)
     assert figure._strip.visible
     assert list(figure._lane_label.text) == ["2 failed"]
+
+
+def test_a_completed_trial_with_an_infinite_value_is_not_called_failed(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    (figure,) = plot.figures
+    search.add_trials([0.5, math.inf])
+    refresh(plot)
+    assert figure.cloud("failed").hot.names.tolist() == ["1 completed with ∞"]
+    assert list(figure._lane_label.text) == ["1 not finite"]
+    assert re.findall(r"</i> ([^<]*)<", plot._legend.value)[1] == "completed, value not finite"
+    search.add_trial(state=TrialState.FAILED)
+    refresh(plot)
+    assert list(figure._lane_label.text) == ["1 failed", "1 not finite"]
+    failed, completed = figure._lane_label.y
+    assert failed > completed
+    plot.filter = {"states": ["failed"]}
+    refresh(plot)
+    assert list(figure._lane_label.text) == ["1 failed"]
+    assert "not finite" not in plot._legend.value

@@ -350,6 +350,13 @@ def test_bad_values_are_drawn_or_crossed(show, search, values, refresh):
         assert np.isfinite(np.asarray(mark.x, dtype=float)).all()
 
 
+def test_a_completed_trial_with_an_infinite_value_is_not_called_failed(show, search):
+    search.add_trials([0.5, math.inf])
+    plot = show(MapPlot, search)
+    assert "completed, value not finite" in plot._key.value
+    assert "</i> failed<" not in plot._key.value
+
+
 def test_a_search_of_which_all_trials_failed_has_crosses_and_no_background(show, search):
     search.add_trials([None] * 4, TrialState.FAILED)
     plot = show(MapPlot, search)

@@ -221,6 +221,14 @@ def test_failed_trials_have_dashed_lines_and_their_number(show, search):
     assert all(one.endswith("failed ✕") for one in words)
 
 
+def test_a_completed_trial_with_an_infinite_value_is_not_called_failed(show, search):
+    search.add_trials([0.5, math.inf])
+    plot = show(ParallelPlot, search)
+    assert plot._drawing.labels["failed"].text.tolist() == ["1 ✕"]
+    assert "completed, value not finite" in plot._key.value
+    assert "</i> failed<" not in plot._key.value
+
+
 def test_parameters_that_do_not_apply_leave_a_gap(show):
     space = [UniformParameterRange("z", 0, 1), ParameterSet([{"kind": "a", "x": 0.5}, {"kind": "b"}])]
     search = ScriptedSearch(space)
