@@ -97,11 +97,56 @@ def shorts(words: Sequence[str], most: int) -> list[str]:
         alike.setdefault(short(word, most), []).append(word)
     shown: dict[str, str] = {}
     for cut, group in alike.items():
-        common = os.path.commonprefix(group)  # noqa: RUF071 -- letters are meant, not folders
-        # Up to the word or the number in which they begin to differ.
-        whole = common.rstrip("".join(filter(str.isalnum, common))) or common
-        shown |= {word: cut if len(group) == 1 else short(f"…{word[len(whole) :]}", most) for word in group}
+        begin = _where_they_differ(group, most - 2)
+        shown |= {word: cut if len(group) == 1 else short(f"…{word[begin:]}", most) for word in group}
     return [shown[word] for word in words]
+
+
+def short_names(names: Sequence[str], most: int) -> dict[str, str]:
+    """Map each name to one that fits and that no other one has.
+
+    Those of one space often begin alike and differ at their ends, so they lose their middle; those that differ only
+    there lose what they have in common before it.
+
+    >>> short_names(["encoder_first_learning_rate", "encoder_third_learning_rate", "dropout"], 14).values()
+    dict_values(['enco…first_le…', 'enco…third_le…', 'dropout'])
+
+    Parameters
+    ----------
+    names
+        The names.
+    most
+        Greatest number of characters of each, 8 or more.
+
+    Returns
+    -------
+    dict
+        Name to what is shown for it.
+    """
+    half, head = most // 2, most // 3
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        alike.setdefault(name if len(name) <= most else f"{name[: most - half - 1]}…{name[-half:]}", []).append(name)
+    shown: dict[str, str] = {}
+    for cut, group in alike.items():
+        begin = _where_they_differ(group, most - head - 2)
+        for name in group:
+            fit = cut if len(group) == 1 else short(name if begin <= head else f"{name[:head]}…{name[begin:]}", most)
+            if fit in shown.values():
+                number = f" {len(shown) + 1}"
+                fit = f"{short(fit, most - len(number))}{number}"
+            shown[name] = fit
+    return shown
+
+
+def _where_they_differ(words: Sequence[str], room: int) -> int:
+    """Return where texts begin to differ, or where the word or the number begins in which they do.
+
+    That word does not begin where they do, and the difference is among its first ``room`` characters.
+    """
+    common = os.path.commonprefix(words)  # noqa: RUF071 -- letters are meant, not folders
+    begin = len(common.rstrip("".join(filter(str.isalnum, common))))
+    return begin if begin and len(common) - begin < room else len(common)
 
 
 def range_in_words(chosen: tuple[object, ...], kind: str) -> str:

@@ -96,3 +96,18 @@ def test_texts_that_would_look_alike_lose_what_they_begin_with_in_common():
     assert text.shorts(["aaaaaaaa1", "aaaaaaaa2"], 6) == ["…1", "…2"]
     assert text.shorts(["one", "another long one"], 6) == ["one", "anoth…"]
     assert text.shorts([], 6) == []
+
+
+@pytest.mark.parametrize("most", [12, 34])
+def test_names_that_differ_in_their_middle_only_are_shortened_apart(most):
+    ends = "learning_rate_of_the_last_group"
+    names = [
+        f"{net}_of_the_whole_{layer}_layer_{ends}" for net in ("encoder", "decoder") for layer in ("first", "third")
+    ]
+    names += ["dropout", "x" * 50 + "1" + "x" * 50, "x" * 50 + "2" + "x" * 50]
+    shown = text.short_names([*names, names[0]], most)
+    assert list(shown) == names
+    assert len(set(shown.values())) == len(names)
+    assert all(len(one) <= most for one in shown.values())
+    assert shown["dropout"] == "dropout"
+    assert "first" in shown[names[0]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +51,8 @@ _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
 _PAUSE_FACTOR = 10
+_IN_A_HEAD = 34
+"""Characters that three lines of a head always have room for."""
 """Trials are not sorted again before so many times as long as it took has passed."""
 
 
@@ -281,7 +284,8 @@ class TrialTable(ViewPart):
         best = None if has_front else search.best_trial
         self._find_scalars(search, trials)
         columns = self._all_columns(search)
-        self.columns = [{"kind": one.kind, "label": one.label, "name": one.name} for one in columns]
+        heads = _heads([one.label for one in columns])
+        self.columns = [{"kind": one.kind, "label": heads[one.label], "name": one.name} for one in columns]
         self._assign([trial.number for trial in trials])
         for trial in trials:
             is_best = best is not None and best.number == trial.number
@@ -468,6 +472,13 @@ class _LastScalars:
             }
             if trial.state.has_ended:
                 self._settled.add(trial.number)
+
+
+def _heads(labels: Sequence[str]) -> Mapping[str, str]:
+    """Map each label to its head: where those that a head has room for are alike, it is shortened in its middle."""
+    alike = Counter(label[:_IN_A_HEAD] for label in set(labels))
+    whole = {label: label for label in labels}
+    return whole | text.short_names([label for label in whole if alike[label[:_IN_A_HEAD]] > 1], _IN_A_HEAD)
 
 
 def _is_numeric(space: Space, name: str) -> bool:

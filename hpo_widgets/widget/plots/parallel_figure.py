@@ -127,9 +127,10 @@ class ParallelFigure:
         self._drawn_axes = tuple(axes), width
         room = int((width - _MARGINS["left"] - _MARGINS["right"]) / (len(axes) - 1 + 2 * _BESIDE) / _LETTER_WIDTH)
         most = max(_LETTERS, room)
+        shown_names = text.short_names([axis.label for axis in axes], most)
         names, kinds, ticks = [], [], []
         for at, axis in enumerate(axes):
-            names.append((at, 1.0, _without_middle(axis.label, most)))
+            names.append((at, 1.0, shown_names[axis.label]))
             kinds.append((at, 1.0, axis.kind_in_words))
             marked = axis.ticks()
             shown = text.shorts([words for _place, words in marked], most)
@@ -200,12 +201,6 @@ class ParallelFigure:
         self._clicked_axis = None
         if extent.y[1] - extent.y[0] > _FLAT:
             self._on_brush(self._axis_at(sum(extent.x) / 2), *extent.y)
-
-
-def _without_middle(name: str, most: int) -> str:
-    """Return a name that fits: those of one space often begin alike and differ at their ends."""
-    half = most // 2
-    return name if len(name) <= most else f"{name[: most - half - 1]}…{name[-half:]}"
 
 
 def _at(said: Any, act: Callable[[float, float], None]) -> None:

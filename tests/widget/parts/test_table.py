@@ -544,3 +544,13 @@ def test_a_scalar_that_comes_late_takes_no_name_from_a_column_that_is_there(show
     refresh(table)
     assert [column["name"] for column in table.columns if column["name"] in before] == before
     assert len({column["name"] for column in table.columns}) == len(before) + 1
+
+
+def test_heads_of_parameters_that_a_head_would_cut_alike_differ_in_what_is_seen(show):
+    begin, end = "encoder_of_the_language_model_weights_of_the_", "_layer_learning_rate"
+    names = [f"{begin}{one}{end}" for one in ("first", "third")]
+    others = ["dropout_of_the_language_model_weights_of_the_first_layer"]
+    table = show(TrialTable, ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names + others]))
+    first, third, other = headings(table)[2:5]
+    assert ("first" in first[:34], "third" in third[:34], other) == (True, True, others[0])
+    assert [column["name"] for column in table.columns][2:4] == names

@@ -255,6 +255,12 @@ def test_long_names_that_begin_alike_stay_apart(show):
     assert plot._drawing.labels["names"].text.tolist()[:3] == ["the_s…ning_0", "the_s…ning_1", "the_s…ning_2"]
 
 
+def test_long_names_that_differ_in_their_middle_only_stay_apart(show):
+    search = ScriptedSearch([UniformParameterRange(f"encoder_{one}_learning_rate", 0, 1) for one in ("first", "third")])
+    plot = show(ParallelPlot, search)
+    assert plot._drawing.labels["names"].text.tolist()[:2] == ["enco…first_…", "enco…third_…"]
+
+
 def test_of_many_parameters_twelve_are_shown_and_others_can_be_chosen(show, refresh):
     search = ScriptedSearch([UniformParameterRange(f"p{index}", 0, 1) for index in range(64)])
     search.add_trials([0.5, 0.4, 0.3])
