@@ -241,13 +241,15 @@ class ParetoPlot(TrialPlot):
         self._key = ipywidgets.HTML()
         self._host = ipywidgets.Box()
         self._host.add_class("hpo-plot-host")
+        # Of two objectives there is nothing to choose.
+        words = ("Across", "Up") if len(self._names) > 2 else ()
         self._choosers = [
             ipywidgets.Dropdown(
                 options=[(text.short(name, 60), index) for index, name in enumerate(self._names)],
                 value=place,
                 description=word,
             )
-            for place, word in enumerate(("Across", "Up"))
+            for place, word in enumerate(words)
         ]
         self._drawing = self._make_figure((0, 1))
 
@@ -267,7 +269,7 @@ class ParetoPlot(TrialPlot):
         self.observe(self._on_pair, "pair")
         if self.pair != (0, 1):
             self._on_pair(None)
-        if len(self._names) == 2:
+        if not self._choosers:
             return [self._host, self.make_foot(self._key)]
         for place, chooser in enumerate(self._choosers):
             act_while_cell_runs(chooser)
@@ -346,7 +348,7 @@ class ParetoPlot(TrialPlot):
             self._axis = FittedAxis(self.log_scale)
             self._drawing = self._make_figure(self.pair)
             close_tree(old.figure)
-            for chooser, index in zip(self._choosers, self.pair, strict=True):
+            for chooser, index in zip(self._choosers, self.pair, strict=bool(self._choosers)):
                 chooser.value = index
             self._draw_everything()
 

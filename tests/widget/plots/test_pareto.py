@@ -136,6 +136,16 @@ def test_of_many_objectives_any_two_are_shown(show):
             plot.pair = wrong
 
 
+def test_of_two_objectives_no_choice_is_made(show, two, wire):
+    two.add_trials([(0.5, 10.0), (0.1, 90.0)])
+    plot = show(ParetoPlot, two)
+    made = [message["state"].get("_model_name") for _, message in wire.messages() if "state" in message]
+    assert "FigureModel" in made
+    assert "DropdownModel" not in made
+    plot.pair = (1, 0)
+    assert [axis.label for axis in plot.figures[0].figure.axes] == ["size", "error"]
+
+
 def test_of_three_objectives_what_else_is_on_the_front_of_all_has_a_rim(show, refresh):
     search = search_for("error", "size", "accuracy")
     values = [(0.5, 10.0, 1.0), (0.1, 90.0, 2.0), (0.6, 95.0, 3.0), (0.7, 96.0, 2.5)]
