@@ -63,15 +63,18 @@ class RaceHead(ViewPart):
     def refresh(self, _update: Update) -> None:
         """Show the race as it is now."""
         race = self._race
-        ended, done, target = race.num_ended, len(race.finished), race.target
+        ended, broken = race.num_ended, race.broken
+        if broken is not None:  # it counts for nothing, but is shown until the next one runs
+            ended = {name: count + len(broken.traces[name].levels) for name, count in ended.items()}
+        done, target = len(race.finished), race.target
         whole = race.trials * target
         with self.hold_sync():
             self.title = f"Race on {race.name}"
             self.status = str(race.status)
             repeats = text.counted(target, "repeat")
             self.facts = f"{text.counted(race.trials, 'trial')} × {repeats} · same budget, same seeds"
-            broken = "" if race.broken is None else ", one broken off"
-            self.progress = f"{done} of {repeats}{broken} · {text.duration(race.elapsed_minutes)}"
+            more = "" if broken is None else ", one broken off"
+            self.progress = f"{done} of {repeats}{more} · {text.duration(race.elapsed_minutes)}"
             self.reason = race.reason
             self.start_word = start_word(race)
             self.commands = dict(race.capabilities)
@@ -237,7 +240,7 @@ class StrategyRace(ComparisonPanel):
             again="Run its cell again for another race.",
             plot="Best so far",
             counts=[num_whole, *(f"{one['name']} {one['text']} trials" for one in head.strategies)],
-            has_values=race.broken is not None or any(one["fraction"] for one in head.strategies),
+            has_values=any(one["fraction"] for one in head.strategies),
             verdict=self._tables.verdict,
             facts=[head.facts, head.reason] if head.reason else [head.facts],
             end=f"{status}, {num_whole}" if has_ended else "",

@@ -128,6 +128,9 @@ def test_what_a_stop_breaks_off_stays_to_be_seen_until_the_next_repeat_runs(begu
     assert begun.stop(1)
     begun._refresher.refresh()
     assert begun._head.progress.startswith("0 of 1 repeat, one broken off · ")
+    num_kept = [len(begun.race.broken.traces[name].levels) for name in begun.race.names]
+    assert min(num_kept) > 20
+    assert [one["text"] for one in begun._head.strategies] == [f"{count} / 3000" for count in num_kept]
     assert all(len(line.band.at) > 20 for line in begun._plot._drawn)
     assert all(len(one._trials.x) > 20 for one in begun._maps)
     assert begun._tables.verdict[0] == "No repeat has ended yet."
