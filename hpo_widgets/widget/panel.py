@@ -141,7 +141,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
     box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
     point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
-    objective = ObjectiveIndex(help="Two-way. Index of the objective that plots of one objective show, from 0.")
+    objective = ObjectiveIndex(help="Two-way. Index of the objective that ranges and plots of one show, from 0.")
     top_k = PositiveInt(10, help="Two-way. How many trials count as the top.")
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
     wait_timeout = TimeoutTrait(
@@ -248,6 +248,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         link((self, "filter"), (self._filter_bar, "filter"))
         link((self, "box"), (self._box_bar, "box"))
         link((self, "box"), (self._space_panel, "box"), one_way=True)
+        link((self, "objective"), (self._space_panel, "objective"), one_way=True)
         for part in (self._point_form, self._filter_bar, self._details):
             link((self, "point"), (part, "point"))
         for part in (self._table, self._export):

@@ -133,17 +133,25 @@ class TriedValues:
     tracks
         Name to both ends of the track, for the numeric ones.
     minimise
-        The direction of the first objective, by which trials are judged.
+        The direction of the objective by which trials are judged.
+    objective
+        Its index. Default: the first one.
     bins
         Name to the number of bins of its track in which trials are counted, for the numeric ones. Default: none.
     """
 
     def __init__(
-        self, space: Space, tracks: Tracks, *, minimise: bool, bins: Mapping[str, int] = MappingProxyType({})
+        self,
+        space: Space,
+        tracks: Tracks,
+        *,
+        minimise: bool,
+        objective: int = 0,
+        bins: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         leaves: dict[str, Any] = {name: space.leaf(name) for name in space.names}
         self._names = space.names
-        self._sign = 1.0 if minimise else -1.0
+        self._sign, self._objective = 1.0 if minimise else -1.0, objective
         most_bins = FEW_BINS if len(leaves) > MANY else MOST_BINS
         self._rugs = {
             name: _Rug(*tracks[name], leaf.kind, most_bins) for name, leaf in leaves.items() if leaf.kind != "choice"
@@ -203,7 +211,7 @@ class TriedValues:
         return "".join(map(str, digits))
 
     def _judged(self, rows: Rows) -> _Ended:
-        losses = self._sign * rows.values[:, 0]
+        losses = self._sign * rows.values[:, self._objective]
         is_finite = np.isfinite(losses)
         is_completed = (rows.state == TrialState.COMPLETED) & is_finite
         kinds = np.full(len(rows), _NOTHING, dtype=np.uint8)

@@ -20,7 +20,7 @@ from hpo_widgets.widget.parts.advice import Adviser
 from hpo_widgets.widget.parts.part import ViewPart, finite_number
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
-from hpo_widgets.widget.traits import BoxTrait
+from hpo_widgets.widget.traits import BoxTrait, ObjectiveIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +51,7 @@ class SpacePanel(ViewPart):
     each choice. A gesture becomes one command, and so one space epoch, when it is over. While a
     handle is held nothing moves it but the hand.
 
-    Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
+    Under each track a rug shows what was tried and how good it was by one objective, with a triangle at the best trial;
     choices tell how many trials had them. Where the best trial sits near the end of a range and good ones crowd there,
     a sentence offers to widen it (`advice.best_at_end`). What an advice would exclude is dashed (`advised`). An area
     over the track shows where values are sampled: anywhere in the range, or where a sampler that learns has sampled
@@ -99,6 +99,7 @@ class SpacePanel(ViewPart):
     histograms = t.Dict(
         help="Name to how often each bin was tried, one digit per bin, where there is a prior or the strip is open."
     ).tag(sync=True)
+    objective = ObjectiveIndex(help="Two-way. Index of the objective by which trials are judged, from 0.")
     box = BoxTrait(
         help="What was brushed in a plot, drawn over the controls: parameter name to (low, high), or choices."
     )
@@ -121,6 +122,7 @@ class SpacePanel(ViewPart):
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_box, "box")
+        self.observe(self._on_objective, "objective")
 
     def refresh(self, update: Update) -> None:
         """Show the ranges of the present space epoch, and what was tried."""
@@ -170,8 +172,9 @@ class SpacePanel(ViewPart):
         if self._tried is None or not self._tried.put(update.rows):
             search = update.search
             bins = {name: len(values) for name, values in self._bins.items()}
-            minimise = search.objectives[0].minimise
-            self._tried = TriedValues(search.space, self._tracks, minimise=minimise, bins=bins)
+            one = self.objective
+            minimise = search.objectives[one].minimise
+            self._tried = TriedValues(search.space, self._tracks, minimise=minimise, objective=one, bins=bins)
             self._tried.put(search.snapshot())
         self._show_histograms()
         for index, tried in enumerate(self._tried.shown(epoch)):
@@ -210,12 +213,15 @@ class SpacePanel(ViewPart):
             self.recent_samples = self._recent_samples.shown()
 
     def _show_best(self, search: Search) -> None:
-        trial = search.best_trial
-        if trial is None or trial.value is None or not math.isfinite(trial.value):
+        trial = search.best_by(self.objective)
+        value = None if trial is None else trial.values[self.objective]
+        if trial is None or value is None or not math.isfinite(value):
             self.best = {}
             return
         point = search.space.encode(trial.parameters)
         note = f" ({trial.status})" if trial.is_partial else ""
+        if len(search.objectives) > 1:
+            note += f" by {text.axis(search.objectives[self.objective])}"
         self.best = {"name": f"{trial.name}{note}", "point": [_sent_value(one) for one in point]}
 
     def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
@@ -243,6 +249,9 @@ class SpacePanel(ViewPart):
     def _observe_box(self, _change: object) -> None:
         with self._refresher.lock:
             self.preview = {name: _previewed(self.search.space, name, range_) for name, range_ in self.box.items()}
+
+    def _on_objective(self, _change: object) -> None:
+        self._refresher.show_anew(self)
 
     def _on_set_ranges(self, content: dict[str, object]) -> None:
         self._ask("ranges", content, _meant_range)

@@ -246,6 +246,24 @@ def test_the_best_trial_is_marked_at_its_point(panel, search, refresh):
     assert panel.best == {"name": "#0", "point": [0.01, 0.25, 3.0, 1.0]}
 
 
+def test_of_several_objectives_the_one_of_the_panel_says_what_is_good(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["loss", "accuracy"], signs=["min", "max"])
+    others = {"dropout": 0.25, "layers": 3, "activation": "tanh"}
+    search.add_trial((0.5, 0.9), {"lr": 0.1, **others})
+    search.add_trial((0.1, 0.2), {"lr": 1e-4, **others})
+    panel = show(OptimizerWidget, search)
+    ranges = panel._space_panel
+    refresh(panel)
+    assert (ranges.best["name"], ranges.best["point"][0]) == ("#1 by a / loss", 1e-4)
+    assert ranges.tried_0[0] > ranges.tried_0[-1]
+    panel.objective = 1
+    assert (ranges.best["name"], ranges.best["point"][0]) == ("#0 by b / accuracy", 0.1)
+    assert ranges.tried_0[0] < ranges.tried_0[-1]
+    search.add_trial((0.9, 0.95), {"lr": 0.01, **others})
+    refresh(panel)
+    assert ranges.best["name"] == "#2 by b / accuracy"
+
+
 @pytest.mark.parametrize("value", [math.inf, math.nan, None], ids=str)
 def test_a_trial_without_a_finite_value_is_not_marked_as_the_best(panel, search, refresh, value):
     search.add_trial(value)
