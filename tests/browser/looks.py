@@ -57,6 +57,17 @@ panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
 ).map(node => node.outerHTML.slice(0, 200))
 """
 
+# What has a scroll bar for a few pixels, which a browser without a window does not show.
+SCROLLS = """
+panel => [...panel.querySelectorAll('.hpo-part, .hpo-part *')].filter(node => {
+  const { overflowX, overflowY, visibility } = getComputedStyle(node);
+  const scrolls = (overflow, beyond) => /auto|scroll/.test(overflow) && beyond > 0 && beyond < 8;
+  const isSeen = node.offsetParent && visibility === 'visible' && !node.closest('.lm-mod-hidden');
+  return isSeen && (scrolls(overflowX, node.scrollWidth - node.clientWidth) ||
+    scrolls(overflowY, node.scrollHeight - node.clientHeight));
+}).map(node => node.outerHTML.slice(0, 200))
+"""
+
 
 def unreadable(panel: Locator) -> dict[str, float]:
     """Texts with too little contrast."""
@@ -69,6 +80,11 @@ def unreadable(panel: Locator) -> dict[str, float]:
 def cut_off(panel: Locator) -> list[str]:
     """What is beyond the right edge."""
     return panel.evaluate(CUT_OFF)
+
+
+def scrolls_by_few_pixels(panel: Locator) -> list[str]:
+    """What has a scroll bar though it all but fits."""
+    return panel.evaluate(SCROLLS)
 
 
 def assert_looks_right(panel: Locator) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_dot, middle, press_keys
+from tests.browser.looks import scrolls_by_few_pixels
 from tests.browser.notebook import rest
 from tests.browser.scripted import panel_of, wait_for_commands
 
@@ -84,6 +85,43 @@ def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_select
     page.keyboard.press("Escape")
     opened.wait_kernel("widget.selected == []")
     expect(busy.locator(".hpo-details")).to_be_hidden()
+
+
+def test_plots_are_as_high_as_the_ranges_where_these_need_more_and_nothing_scrolls_by_few_pixels(opened, busy):
+    plots, space = busy.locator(".hpo-tabs-host"), busy.locator(".hpo-space-host")
+    figure = busy.locator(".hpo-plot-host .bqplot:visible").first
+    rest(busy)
+    before = figure.bounding_box()["height"]
+    assert plots.bounding_box()["height"] == pytest.approx(480, abs=1)
+    # The mark of the best trial hangs below a range, the last one too.
+    choice = busy.locator(".hpo-parameter").last
+    choice.evaluate("group => { group.style.display = 'none'; }")
+    assert scrolls_by_few_pixels(busy) == []
+    choice.evaluate("group => { group.style.display = ''; }")
+    for bell in busy.get_by_role("button", name=re.compile("^Prior of")).all():
+        bell.click()
+    opened.page.wait_for_function(ENDS_WITH, arg=[plots.element_handle(), space.element_handle()])
+    height = plots.bounding_box()["height"]
+    assert height > 520
+    rest(busy)
+    assert figure.bounding_box()["height"] == pytest.approx(before + height - 480, abs=2)
+    # Neither what is in another tab nor the details make them higher.
+    for name in ("Slices", "Map"):
+        busy.get_by_role("tab", name=name).click()
+        expect(busy.locator(".hpo-tabs-host .bqplot:visible").first).to_be_visible()
+        rest(busy)
+        assert plots.bounding_box()["height"] == pytest.approx(height, abs=1)
+        assert scrolls_by_few_pixels(busy) == []
+    opened.kernel("setattr(widget, 'selected', [3])")
+    expect(busy.locator(".hpo-details")).to_be_visible()
+    assert plots.bounding_box()["height"] == pytest.approx(height, abs=1)
+    opened.screenshot("tall-space", busy)
+    busy.get_by_role("tab", name="History").click()
+
+
+ENDS_WITH = """
+([one, other]) => Math.abs(one.getBoundingClientRect().bottom - other.getBoundingClientRect().bottom) < 1
+"""
 
 
 @pytest.mark.slow
