@@ -49,7 +49,7 @@ class Controller:
     """Runs one search on one thread.
 
     Everything here is written by the controller's thread or, while none runs, by the thread that holds
-    ``_gate``; attributes without an underscore may be read from any.
+    ``gate``; attributes without an underscore may be read from any.
     """
 
     def __init__(
@@ -69,17 +69,19 @@ class Controller:
         self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
         recorder.on_notice = lambda sentence: self.notice("journal", sentence)
         self.notices: Sequence[Notice] = []
-        """Written under ``_gate`` by any thread."""
+        """Written under ``gate`` by any thread."""
         self.ended = threading.Event()
         """One for each run, so that a thread that waits for a run sees its end even when the next one has begun."""
         self.ended.set()
 
+        self.gate = threading.RLock()
+        """Held by the thread that begins a run, and while one ends; nothing else is waited for under it but files."""
+
         self._make_engine = make_engine
         self._is_seeded = is_seeded
-        self._gate = threading.RLock()
         self._thread: threading.Thread | None = None
         self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
-        """Filled under ``_gate``, so that nothing comes after the thread has emptied it for the last time."""
+        """Filled under ``gate``, so that nothing comes after the thread has emptied it for the last time."""
         self._engine: JobEngine | None = None
         self._present_run: Run | None = None
         self._starts_again = False
@@ -99,7 +101,7 @@ class Controller:
 
     def start(self) -> bool:
         """Begin or continue the search; True when it runs now, False with `stop_reason` when nothing is left to run."""
-        with self._gate:
+        with self.gate:
             if self._thread is not None:
                 self.submit(self._start_after_end)  # queued, because an earlier stop may still wait in the inbox
                 return True
@@ -135,7 +137,7 @@ class Controller:
         except RuntimeError as error:  # the system has no thread left
             self._set_ended(self._close(StopReason("launch_failed", f"no thread could be started: {error}")))
             return False
-        with self._gate:
+        with self.gate:
             self.notices = [one for one in self.notices if not one.is_of_failed_start]
         return True
 
@@ -147,7 +149,7 @@ class Controller:
 
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the controller's thread, else the caller's."""
-        with self._gate:
+        with self.gate:
             future: Future[Any] = Future()
             if self._thread is not None and not self.is_current:
                 self._inbox.append((function, future))
@@ -170,7 +172,7 @@ class Controller:
         """
         logger.warning("%s: %s", source, sentence)
         notice = Notice(source, sentence)
-        with self._gate:
+        with self.gate:
             self.notices = [*self.notices, notice][-MOST_NOTICES:]
             try:
                 self.submit(lambda: self.recorder.event("notice", **asdict(notice)))
@@ -297,7 +299,7 @@ class Controller:
     def _start_after_end(self) -> None:
         """Begin another run once the present one has ended, if it is ending; else it just goes on."""
         run = self._present_run
-        self._starts_again = self._thread is None or (run is not None and run.trials.stop_reason is not None)
+        self._starts_again = run is None or run.trials.stop_reason is not None
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far; empty for other trials, and where a server keeps the output."""
@@ -307,7 +309,7 @@ class Controller:
 
     def _own(self) -> None:
         """Own the search from the start of a run to its end."""
-        with self._gate:  # once `start` has returned, or was interrupted
+        with self.gate:  # once `start` has returned, or was interrupted
             if not self.is_current:
                 return
         try:
@@ -424,12 +426,13 @@ class Controller:
 
     def _set_ended(self, reason: StopReason) -> None:
         """Mark the search as ended, and run the commands that came too late for its thread."""
-        with self._gate:
+        with self.gate:
+            # This thread owns the search until all is said: a subscriber that stops it now must not wait for its end.
+            self._thread = threading.current_thread()
             self._engine = self._present_run = None
             self.state.stop_reason = reason
             self.state.exhausted = self.state.epochs.number if reason.code == "space_exhausted" else None
             self.state.status = self.state.status_after(reason)
-            self._thread = None
             if self._inbox:
                 while self._run_next():
                     pass
@@ -437,6 +440,7 @@ class Controller:
                     self.recorder.flush()
                 except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
                     self.notice("journal", f"{error} What was not written yet is kept in memory.")
+            self._thread = None
             self._aborts_sent.set()
             if not self._start_again():
                 self.ended.set()

@@ -107,12 +107,11 @@ class Run:
 
     def step(self) -> StopReason | None:
         """Act on what is due, then wait until something happens; the returned reason ends the run."""
-        state, trials, deadlines, recorder = self._state, self.trials, self.deadlines, self._recorder
+        trials, deadlines, recorder = self.trials, self.deadlines, self._recorder
         trials.prune(self._proposals.take_prunes())
         deadlines.check_if_due()
         next_ask = None
-        is_over = trials.stop_reason is not None or state.stop_conditions.why_none_launched is not None
-        if not is_over and not state.is_paused and recorder.locked_since is None:
+        if self._may_launch:
             num_free = self._launch()
             self._proposals.ask(num_free, self._num_left())
             next_ask = self._proposals.next_ask
@@ -133,8 +132,16 @@ class Run:
 
     def close(self, reason: StopReason) -> None:
         """Stop asking the strategy, and mark the trials that the engine's close has ended as aborted."""
+        self.trials.stop_reason = self.trials.stop_reason or reason
         self._proposals.close()
         self.trials.abandon(reason.sentence)
+
+    @property
+    def _may_launch(self) -> bool:
+        """Whether trials are launched now; a lock would keep their launches from being durable."""
+        state = self._state
+        is_over = self.trials.stop_reason is not None or state.stop_conditions.why_none_launched is not None
+        return not is_over and not state.is_paused and self._recorder.locked_since is None
 
     def _launch(self) -> int:
         """Give free workers what is enqueued, then what the strategy proposed; returns how many stay free."""
@@ -144,7 +151,7 @@ class Run:
         while num_free > 0 and (limit is None or state.num_launched < limit):
             if trials.keeps_launches:
                 self._record()
-                if self._recorder.locked_since is not None:  # the launch would not be durable
+                if not self._may_launch:  # a lock was met, or a subscriber has stopped or paused the search
                     break
             if state.enqueued:
                 point = state.enqueued.popleft()

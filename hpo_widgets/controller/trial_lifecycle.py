@@ -120,7 +120,7 @@ class TrialLifecycle:
         if proposal is not None:
             row.draw = proposal.draw
             state.num_draws = proposal.draw + 1
-        state.active[number] = ActiveTrial(row, proposal, now)
+        trial = state.active[number] = ActiveTrial(row, proposal, now)
         if self.queue is None:
             state.clock.active_started[number] = now
         else:
@@ -132,6 +132,8 @@ class TrialLifecycle:
         row.worker = self._engine.launch(number, point)
         self._recorder.change(row)
         self.on_began()
+        if trial.is_aborted:  # by a subscriber, when its launch was recorded
+            self._engine.abort(number, state.settings.stop_grace)
         return number
 
     def adopt(self) -> None:

@@ -38,11 +38,17 @@ class PendingStarts:
     Every member may be used from any thread. One lock guards which starts are not cancelled. It is held while a run
     begins, so that a stop comes either before the beginning, which it prevents, or after it, when there is a run to
     stop.
+
+    Parameters
+    ----------
+    gate
+        That lock: the one under which the search begins and ends runs, so that a subscriber that hears of either may
+        stop the search.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gate: threading.RLock) -> None:
         self._turn = threading.Lock()
-        self._lock = threading.Lock()
+        self._lock = gate
         self._waiting: set[object] = set()
 
     def __bool__(self) -> bool:
@@ -55,10 +61,12 @@ class PendingStarts:
             self._waiting.add(start)
         return start
 
-    def cancel(self) -> None:
-        """Cancel all starts that wait: none of them begins a run."""
+    def cancel(self) -> bool:
+        """Cancel all starts that wait: none of them begins a run; returns whether there were any."""
         with self._lock:
+            had_any = bool(self._waiting)
             self._waiting.clear()
+        return had_any
 
     @contextmanager
     def acquire(self, start: object) -> Iterator[None]:
@@ -244,10 +252,11 @@ class SearchCommands:
 
         The future's event is set once every abort has been sent; None: nothing runs.
         """
-        self._starts.cancel()
+        was_starting = self._starts.cancel()
         if self._is_running:
             return self._controller.submit(self._controller.stop)
-        self._recorder.shown.notify()
+        if was_starting:  # else nothing has changed, and a subscriber that stops would be told of its stop
+            self._recorder.shown.notify()
         return None
 
     def _followed(self) -> StartedSearch:

@@ -187,7 +187,7 @@ class HyperParameterOptimizer(ReadableSearch):
             callbacks=self._callbacks,
             make_engine=definition.make_engine,
         )
-        parts = (self, definition, self._controller, self._recorder, PendingStarts())
+        parts = (self, definition, self._controller, self._recorder, PendingStarts(self._controller.gate))
         self._commands = SearchCommands(*parts, wait=True)
         self._queued_commands = SearchCommands(*parts, wait=False)
         for sentence in definition.template.notices:

@@ -222,6 +222,52 @@ def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given
         assert reader.owner() is None
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_stop_by_a_subscriber_that_hears_of_a_launch_leaves_no_trial_running(search, held, gate, number):
+    gate.shut()
+    made, calls = search(held), []
+
+    def stop_at():
+        calls.append(0)
+        if len(calls) == number:
+            made.stop()
+
+    made.subscribe(stop_at)
+    made.start()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "stopped"
+    assert made.counts[TrialState.ABORTED] == len(made.snapshot())
+
+
+def test_a_subscriber_may_stop_a_search_that_a_start_finds_used_up(search):
+    made = search(identity, total_max_jobs=1)
+    assert made.start()
+    assert made.wait()
+    made.subscribe(made.stop)
+    started = []
+    starting = threading.Thread(target=lambda: started.append(made.start()), daemon=True)
+    starting.start()
+    starting.join(DEADLINE)
+    assert started == [False]
+
+
+@pytest.mark.parametrize("call", ["stop", "wait"])
+def test_a_subscriber_that_stops_or_waits_keeps_no_end_waiting_that_had_a_last_command(two_running, monkeypatch, call):
+    made = two_running()
+    close = made._controller._close
+
+    def close_with_a_late_command(reason):
+        reason = close(reason)
+        made._controller._inbox.append((lambda: None, Future()))  # as from another thread, and too late for the run
+        made.subscribe(getattr(made, call))
+        return reason
+
+    monkeypatch.setattr(made._controller, "_close", close_with_a_late_command)
+    made.command("stop")
+    assert made._controller.ended.wait(DEADLINE)
+    assert made.stop_reason.code == "stopped"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
 def test_people_are_told_that_a_journal_that_was_deleted_is_written_again(two_running, gate):
     made = two_running(total_max_jobs=4)
