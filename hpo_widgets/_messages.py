@@ -163,8 +163,17 @@ def run_in_thread(name: str, ask: Callable[[], _Answer], then: Callable[[], None
 
 
 def complete(answer: Future[_Answer], ask: Callable[[], _Answer]) -> None:
-    """Ask here, and give the answer or what was raised to whoever waits for it."""
+    """Ask here, unless nobody wants the answer any more, and give it or what was raised to whoever waits for it.
+
+    What ends a thread, such as ``SystemExit``, is raised here as well.
+    """
+    if not answer.set_running_or_notify_cancel():
+        return
     try:
-        answer.set_result(ask())
-    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
+        given = ask()
+    except BaseException as error:  # it belongs to the one who asked
         answer.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        answer.set_result(given)

@@ -224,7 +224,7 @@ class InlineProposals(Proposals):
             return None
         try:
             sampled = self._sampler.sample()
-        except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+        except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
             self.error = error
             return None
         self.is_exhausted = sampled is None
@@ -254,7 +254,7 @@ class InlineProposals(Proposals):
     def _call(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+        except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
             self.error = error
 
 

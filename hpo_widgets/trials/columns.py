@@ -541,5 +541,5 @@ class TrialStore:
         for (callback,) in self._subscribers:
             try:
                 callback()
-            except Exception:
+            except (Exception, SystemExit):
                 logger.exception("a subscriber of the search raised")

@@ -1057,9 +1057,10 @@ def test_a_model_that_still_thinks_when_the_search_is_stopped_is_not_disturbed_b
     assert len(threads) == 2
 
 
-def test_a_subscriber_that_raises_does_no_harm(search, caplog):
+@pytest.mark.parametrize("raises", [lambda: 1 / 0, sys.exit])
+def test_a_subscriber_that_raises_does_no_harm(search, caplog, raises):
     made = search(identity, total_max_jobs=2)
-    made.subscribe(lambda: 1 / 0)
+    made.subscribe(raises)
     finished(made)
     assert made.counts[TrialState.COMPLETED] == 2
     assert "subscriber" in caplog.text

@@ -15,6 +15,7 @@ from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
 from tests.runs import identity
@@ -220,6 +221,44 @@ def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given
     monkeypatch.undo()
     with Journal.view(made.journal_path) as reader:
         assert reader.owner() is None
+
+
+def test_a_question_that_nobody_waits_for_any_more_is_not_answered_and_harms_no_search(two_running, hold):
+    made, answered = two_running(), []
+    hold(made)
+    asked = [made.log_so_far(0), made._controller.submit(lambda: answered.append(1))]
+    assert all(one.cancel() for one in asked)
+    hold.set()
+    made._controller.submit(lambda: answered.append(2)).result(DEADLINE)
+    assert answered == [2]
+    made.stop()
+    assert made.stop_reason.code == "stopped"
+
+
+@pytest.mark.parametrize("method", ["begin", "ask"])
+def test_a_strategy_that_leaves_by_sys_exit_ends_the_search_and_keeps_nobody_waiting(two_running, gate, method):
+    class Leaving(RandomSearch):
+        is_to_leave = False
+
+    def leave(self, *arguments):
+        return sys.exit("enough") if Leaving.is_to_leave else getattr(super(Leaving, self), method)(*arguments)
+
+    setattr(Leaving, method, leave)
+    made = two_running(optimizer_class=Leaving)
+    Leaving.is_to_leave = True
+    made._controller.submit(lambda: made._controller.set_ranges({"x": (0, 0.5)})).result(DEADLINE)
+    gate.open()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.sentence == "Leaving raised SystemExit: enough"
+
+
+def test_a_command_that_would_end_the_searchs_thread_reaches_the_one_who_asked(two_running):
+    made = two_running()
+    asked = made._controller.submit(lambda: sys.exit("enough"))
+    with pytest.raises(SystemExit):
+        asked.result(DEADLINE)
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "error"
 
 
 @pytest.mark.parametrize("number", [2, 3])
