@@ -280,7 +280,7 @@ def test_a_selected_trial_that_is_not_of_the_top_has_a_row_that_says_so(show, se
     table.selected = [15, 1, 9]
     refresh(table)
     assert numbers(table) == [0, 1, 2, 15, 9, 20]
-    assert [row.get("note") for row in rows(table)] == [None] * 3 + ["not among the top 3"] * 2 + [None]
+    assert [row.get("note") for row in rows(table)] == [None] * 3 + ["not in top 3"] * 2 + [None]
     table.selected = [9]
     refresh(table)
     assert numbers(table) == [0, 1, 2, 9, 20]
@@ -305,7 +305,7 @@ def test_a_selected_trial_that_falls_out_of_the_top_keeps_a_row(show, search, re
     search.add_trial(0.1)
     refresh(table)
     assert numbers(table) == [2, 1, 0]
-    assert rows(table)[2]["note"] == "not among the top 2"
+    assert rows(table)[2]["note"] == "not in top 2"
 
 
 def test_a_selected_failed_trial_has_one_row_with_its_error(table, search, refresh):
