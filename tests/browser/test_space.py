@@ -92,7 +92,7 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
         "[search.add_trial(1 - n * 37 % 80 / 80, {'lr': 10 ** (n * 37 % 80 / 80 * 3 - 4), 'dropout': n % 7 / 14,"
         " 'layers': n % 5 + 1, 'activation': 'tanh'}) for n in range(80)] and None"
     )
-    note = panel.get_by_role("note").filter(has_text="best sits near the upper end of lr.")
+    note = panel.get_by_role("note").filter(has_text="best trial is near the upper end of lr.")
     note.get_by_role("button", name="Widen to 0.3").click()
     ((name, ranges),) = wait_for_commands(opened)
     assert (name, ranges) == ("set_ranges", {"lr": [pytest.approx(1e-4), 0.3]})
@@ -350,7 +350,7 @@ widget
         box.click()
     # One command of all clicks, or several of some each where a click comes late.
     notebook.wait_kernel(f"list(search.commands[-1][1].get('c', ())) == [{NAMES[0]!r}]")
-    expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
+    expect(space.get_by_role("note").filter(has_text="best trial is near the upper end").first).to_be_visible()
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("space-names", notebook.panel())
     assert cut_off(notebook.panel()) == []

@@ -64,7 +64,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     os.kill(owner, signal.SIGKILL)
     take_over = panel.get_by_role("button", name="Take over")
     expect(take_over).to_be_enabled()
-    expect(panel.locator(".hpo-orphaned")).to_contain_text("Take over goes on with it here.")
+    expect(panel.locator(".hpo-orphaned")).to_contain_text("Take over continues it here.")
     expect(panel.locator(".hpo-pill")).to_have_text("■interrupted")
     expect(listed.get_by_role("button", name="Take over outlived")).to_be_visible()
     expect(listed.locator(".hpo-pill")).to_have_text("■interrupted")
@@ -92,7 +92,9 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     field.fill("0.25")
     field.press("Enter")
     expect(bare.get_by_role("textbox", name="dropout, upper bound")).to_have_value("0.25")
-    expect(button(bare, "Pause")).to_have_attribute("title", "this very process runs this search; this is a view of it")
+    expect(button(bare, "Pause")).to_have_attribute(
+        "title", "this process itself runs this search; this is a view of it"
+    )
     door.unlink()
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     # The budget of 24 in all, each number once; what ran when the kernel died did not end.

@@ -95,7 +95,7 @@ def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_w
     page.page.goto("about:blank")
     page.open_file(name)
     saved = expect_picture(page)
-    expect(saved).to_contain_text(re.compile(r"Saved picture from \d\d:\d\d. To go on:"))
+    expect(saved).to_contain_text(re.compile(r"Saved picture from \d\d:\d\d. To continue:"))
     expect(saved.locator("code")).to_have_text(re.compile(r'OptimizerWidget\.open\(".*", base_task_id=train\)'))
     expect(saved.get_by_role("button")).to_have_count(1)
     expect(saved).to_contain_text("was complete")

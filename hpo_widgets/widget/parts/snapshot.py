@@ -266,5 +266,5 @@ def _html(kept: dict[str, Any], png: str, line: str) -> str:
         parts.append(f"<p>{say(kept['table']['caption'])}:</p>")
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     if kept["code"]:
-        parts.append(f"<p>To go on:</p><pre><code>{say(kept['code'])}</code></pre>")
+        parts.append(f"<p>To continue:</p><pre><code>{say(kept['code'])}</code></pre>")
     return f"<div>{''.join(parts)}</div>"

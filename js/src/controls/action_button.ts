@@ -25,13 +25,13 @@ export const PAUSE: Action = {
   command: "pause",
   symbol: "❚❚",
   word: "Pause",
-  meaning: "Begin no more trials; those that run go on to their end",
+  meaning: "Start no more trials; running trials continue to their end",
 };
 export const RESUME: Action = {
   command: "resume",
   symbol: "▶",
   word: "Resume",
-  meaning: "Begin trials again",
+  meaning: "Start trials again",
 };
 
 export function startAction(word: string, meaning: string): Action {

@@ -81,7 +81,7 @@ test("what is refused in one field stays there while the other one is taken", ()
   assert.match(problem(), /Type a number/);
 });
 
-test("what is no number is said and not sent", () => {
+test("what is not a number is said and not sent", () => {
   for (const text of ["small", "", "  ", "NaN", "Infinity", "1e999", "0x10", "0,05", "<b>1</b>"]) {
     const { changes, type, shown, problem } = controlOf();
     type(1, text);

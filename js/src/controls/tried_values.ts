@@ -69,7 +69,10 @@ export class TriedValues {
     const isOffered = suggestion !== null && mayChange;
     this.note.hidden = !isOffered;
     if (isOffered) {
-      setText(this.noteText, `best sits near the ${suggestion.end} end of ${scale.spec.label}.`);
+      setText(
+        this.noteText,
+        `best trial is near the ${suggestion.end} end of ${scale.spec.label}.`,
+      );
       setText(
         this.noteButton,
         `Widen to ${format(suggestion.range[suggestion.end === "lower" ? 0 : 1])}`,

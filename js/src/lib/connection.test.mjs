@@ -101,7 +101,7 @@ test("a connection that is lost for long is told of until it is back", (context)
   kernel.connectionStatusChanged.emit("connecting"); // it tries again: the time goes on
   assert.equal(away.textContent, "");
   context.mock.timers.tick(200);
-  assert.match(away.textContent, /^◌ No connection since \d\d:\d\d: /);
+  assert.match(away.textContent, /^◌ No connection since \d\d:\d\d\. /);
   kernel.connectionStatusChanged.emit("disconnected");
   assert.notEqual(away.textContent, "");
   kernel.connectionStatusChanged.emit("connected");
@@ -280,7 +280,7 @@ test("a silence is told of in the panel", async () => {
   await Promise.resolve();
   const tell = silenceAround(panel); // events of this page do not bubble
   tell(Date.now());
-  assert.match(away.textContent, /^◌ Nothing from the kernel since \d\d:\d\d: /);
+  assert.match(away.textContent, /^◌ Nothing from the kernel since \d\d:\d\d\. /);
   tell(null);
   assert.equal(away.textContent, "");
 });

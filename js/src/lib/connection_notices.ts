@@ -76,11 +76,11 @@ function quietWhenGone(panel: HTMLElement, lifetime: Lifetime): void {
 }
 
 function awayWords(since: string): string {
-  return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
+  return `◌ No connection since ${since}. The panel is as of then; what you press is done when the connection is back.`;
 }
 
 function silentWords(since: string): string {
-  return `◌ Nothing from the kernel since ${since}: what is seen is of then.`;
+  return `◌ Nothing from the kernel since ${since}. The panel is as of then.`;
 }
 
 function timeOfDay(at: number): string {

@@ -204,7 +204,7 @@ export function format(value: number): string {
   return size < 1e-3 || size >= 1e6 ? short.toExponential().replace("e+", "e") : String(short);
 }
 
-/** A number in plain digits, never in scientific notation, which is no number to a screen reader. */
+/** A number in plain digits, never in scientific notation, which is not a number to a screen reader. */
 export function plain(value: number): string {
   const [digits = "", power] = String(value).split("e");
   if (power === undefined) {

@@ -162,7 +162,7 @@ export class EntryView {
         button.dataset.command = command.name;
         const told = entry.commands[command.name];
         const reason =
-          told === undefined ? "The kernel has not told yet whether this can be done." : told;
+          told === undefined ? "The kernel has not said yet whether this is possible." : told;
         setReason(button, reason, `${command.word} ${entry.title}`);
         setAttribute(button, "aria-label", `${command.word} ${entry.title}`);
       }

@@ -112,10 +112,7 @@ export class NewSearchForm extends Widget {
   private readonly rowsError = element("span", "hpo-bad hpo-new-error hpo-optional");
   private readonly add = makeButton("Add a parameter");
   private readonly objective = new Field("Objective", textField(""));
-  private readonly sign = new Field(
-    "Goal",
-    choiceField({ min: "as small as can be", max: "as large as can be" }),
-  );
+  private readonly sign = new Field("Goal", choiceField({ min: "minimise", max: "maximise" }));
   private readonly strategy = new Field("Strategy", element("select"));
   private readonly trials = new Field("Trials", textField(""));
   private readonly workers = new Field("At once", textField(""));
@@ -384,7 +381,7 @@ export class NewSearchForm extends Widget {
       return;
     }
     if (info && info.language_info.name !== "python") {
-      this.say(`The kernel of ${fileName(chosen.context.path)} is no Python kernel.`);
+      this.say(`The kernel of ${fileName(chosen.context.path)} is not a Python kernel.`);
       return;
     }
     await this.readFunctions();
@@ -578,7 +575,7 @@ export class NewSearchForm extends Widget {
     if (chosen && questions && this.numUnanswered > 0 && isBusy && !questions.answersBesideCell) {
       const name = fileName(chosen.context.path);
       this.say(
-        `Waits for the cell that runs in ${name}: this kernel answers nothing meanwhile (ipykernel 7 does).`,
+        `Waits for the running cell in ${name}: this kernel does not answer while a cell runs (ipykernel 7 does).`,
       );
     }
   }
@@ -690,10 +687,10 @@ function released(): Promise<void> {
 
 function refused(error: unknown, notebook: string): string {
   if (!(error instanceof Refusal)) {
-    return `The kernel of ${notebook} has gone.`;
+    return `The kernel of ${notebook} has ended.`;
   }
   if (error.kind === "ModuleNotFoundError") {
-    return `The kernel of ${notebook} lacks the package hpo_widgets, in this version: install it there.`;
+    return `The kernel of ${notebook} does not have this version of hpo_widgets: install it there.`;
   }
   return error.kind
     ? `The kernel of ${notebook} cannot answer: ${error.kind}: ${error.message}`

@@ -155,9 +155,9 @@ export class RowView {
     this.root.setAttribute("aria-label", name);
     this.nameField.setAttribute("aria-label", `Name of ${name}`);
     this.kind.setAttribute("aria-label", `${name}: kind of values`);
-    this.low.setAttribute("aria-label", `${name}: least value`);
-    this.high.setAttribute("aria-label", `${name}: greatest value`);
-    this.choices.setAttribute("aria-label", `${name}: values to choose from, with commas between`);
+    this.low.setAttribute("aria-label", `${name}: lowest value`);
+    this.high.setAttribute("aria-label", `${name}: highest value`);
+    this.choices.setAttribute("aria-label", `${name}: values to choose from, separated by commas`);
     this.options.setAttribute("role", "group");
     this.options.setAttribute("aria-label", `${name}: values to choose from`);
     this.root.classList.toggle("hpo-new-left", !row.searched);

@@ -107,7 +107,7 @@ test("beside a kernel that has not answered yet, the panel is said to come, and 
     `. The kernel has not answered yet: if it runs this ${noun}, the panel is live when the running cell has ended.`;
   const race = { about: "race on branin", again: "Run its cell again." };
   for (const [kept, after] of [
-    [{ code: "open()" }, [". To go on:", `${awaited("search")} If it does not, go on with:`]],
+    [{ code: "open()" }, [". To continue:", `${awaited("search")} If it does not, continue with:`]],
     [race, [". Run its cell again.", awaited("race")]],
     [{}, [".", awaited("search")]],
   ]) {

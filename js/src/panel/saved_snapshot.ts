@@ -128,11 +128,11 @@ function way(
   isLookedFor: boolean,
 ): string {
   if (!isKernelAwaited) {
-    return code ? ". To go on:" : again && !isLookedFor ? `. ${again}` : ".";
+    return code ? ". To continue:" : again && !isLookedFor ? `. ${again}` : ".";
   }
   const [noun] = about.split(" ");
   const awaited = `. The kernel has not answered yet: if it runs this ${noun}, the panel is live when the running cell has ended.`;
-  return code ? `${awaited} If it does not, go on with:` : awaited;
+  return code ? `${awaited} If it does not, continue with:` : awaited;
 }
 
 /** Says what this is, and how it becomes a panel again; that in an element of its own, as it may change. */

@@ -155,7 +155,7 @@ function activate(
     const titles = running.map(({ title }) => title).join(", ");
     const { button } = await showDialog({
       title: running.length === 1 ? "Stop the search?" : `Stop ${running.length} searches?`,
-      body: `${titles}: trials that run are ended. Continue takes a search up again.`,
+      body: `${titles}: running trials are ended. You can continue later.`,
       buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: "Stop" })],
     });
     if (button.accept) {

@@ -155,7 +155,7 @@ export class SidePanel extends Widget {
       stoppable(live).length > 0
         ? null
         : numRunning(live) > 0
-          ? "No search that runs can be stopped from here."
+          ? "No running search can be stopped from here."
           : "No search is running.",
       "Stop all searches",
     );

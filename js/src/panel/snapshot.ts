@@ -340,7 +340,7 @@ function renewBeforeSaving(
 export const snapshotPlugin: JupyterFrontEndPlugin<void> = {
   id: "hpo-widgets:snapshot",
   description:
-    "Shows the last picture of a search where its kernel has gone, and renews it at each save.",
+    "Shows the last picture of a search whose kernel has ended, and updates it at each save.",
   autoStart: true,
   requires: [IRenderMimeRegistry],
   activate: (app, registry: IRenderMimeRegistry) => {

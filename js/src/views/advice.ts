@@ -74,7 +74,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     const reason = model.get("commands").act ?? null;
     setReason(show, reason);
     setReason(act, reason);
-    setReason(putOff, reason, "Hide this until there is half as much evidence again");
+    setReason(putOff, reason, "Hide this until its evidence has grown by half");
     // More evidence for what the same button does is no news.
     if (shown.key !== announced) {
       announced = shown.key;

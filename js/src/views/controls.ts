@@ -40,13 +40,13 @@ type Model = {
 };
 
 const START = startAction("Start", "Start the search");
-const CONTINUE = startAction("Continue", "Go on with what is left of the budget");
+const CONTINUE = startAction("Continue", "Continue with the rest of the budget");
 const TAKE_OVER = startAction(
   "Take over",
-  "Go on with the search in this kernel, with what is left of the budget",
+  "Continue the search in this kernel with the rest of the budget",
 );
-const STOP = stopAction("End the trials that run, and the search; Continue takes it up again");
-const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
+const STOP = stopAction("End the running trials and the search; it can be continued later");
+const WAIT_MEANING = "Tell you when the search ends; the notebook is not blocked";
 
 function actions(status: string, ownerDied: boolean): [Action, Action, Action] {
   const begin = ownerDied ? TAKE_OVER : status === "idle" ? START : CONTINUE;
@@ -93,7 +93,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     setText(
       back,
       code
-        ? "To go on with this search:"
+        ? "To continue this search:"
         : model.get("status") === "idle"
           ? "This search was not started yet: run its cell again."
           : "No journal keeps this search: run its cell again.",
@@ -109,8 +109,8 @@ export default view<Model>(({ model, el, lifetime }) => {
       !ownerDied
         ? ""
         : canTakeOver
-          ? "✕ The kernel or script that ran this search has ended. Take over goes on with it here."
-          : "✕ The kernel or script that ran this search has ended. To go on with it here:",
+          ? "✕ The kernel or script that ran this search has ended. Take over continues it here."
+          : "✕ The kernel or script that ran this search has ended. To continue it here:",
     );
     setText(orphanedWay, ownerDied && !canTakeOver ? code : "");
     group.paint(actions(model.get("status"), ownerDied), commands);

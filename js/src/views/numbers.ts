@@ -48,7 +48,7 @@ export default view<Model>(({ model, el }) => {
       rows.length === 0 ? off : null,
       isOpen ? "Show the plot again" : "Show what is drawn as a table",
     );
-    setReason(again, off, "Have the numbers of now");
+    setReason(again, off, "Show the present numbers");
     again.hidden = scroll.hidden = sentence.hidden = !isOpen;
     setText(sentence, model.get("sentence"));
     setAttribute(scroll, "aria-label", name);

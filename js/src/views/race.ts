@@ -27,7 +27,7 @@ type Model = {
   commands: Record<string, string | null>;
 };
 
-const STOP = stopAction("End all trials that run; the repeat that runs counts for nothing");
+const STOP = stopAction("End all running trials; the present repeat does not count");
 
 function paintBar(root: HTMLElement, strategy: Strategy): void {
   root.className = `hpo-race-strategy ${seriesClass(strategy.series)}`;

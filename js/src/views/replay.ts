@@ -72,7 +72,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     const isPlaying = model.get("is_playing");
     const reason = model.get("commands").play ?? null;
     if (isPlaying) {
-      play.show("❚❚", "Pause", reason, "Hold the replay");
+      play.show("❚❚", "Pause", reason, "Pause the replay");
     } else {
       const meaning = "Play the search back, from the beginning when it is over";
       play.show("▶", "Play", reason, meaning);

@@ -237,7 +237,7 @@ def test_the_code_that_opens_the_search_again_is_kept_with_its_lines_once_there_
     output = panel._repr_mimebundle_()
     assert output[MIME]["code"] == "# its function is <train>\nopens('running')"
     says = "<pre><code># its function is &lt;train&gt;\nopens(&#x27;running&#x27;)</code></pre>"
-    assert output["text/html"].endswith(f"<p>To go on:</p>{says}</div>")
+    assert output["text/html"].endswith(f"<p>To continue:</p>{says}</div>")
 
 
 def answers(wire, part):
