@@ -194,7 +194,7 @@ def front_is_what_the_panel_shows(said, saved):
 
 def steps_are_what_is_said_of_them(said, saved):
     assert re.search(r"paused after \d+ trials", said)
-    assert re.search(r"The best sits near the upper end of leaves .* Widen to \d+", said)
+    assert re.search(r"The best trial is near the upper end of leaves .* Widen to \d+", said)
     low, high = re.search(r"undone: leaves from (\d+) to (\d+)", said).groups()
     assert (low, high) == ("8", "200")
     redone = re.search(r"redone: leaves from (\d+) to (\d+)", said).groups()

@@ -48,7 +48,7 @@ class SdkCommands:
         possible["redo"] = why_no_ranges or (None if self._history.can_redo else "no change of a range was undone")
         possible["enqueue_trial"] = possible["retry"] = self._why_no_enqueued_point()
         possible["set_note"] = possible["set_tags"] = (
-            "a search of ClearML's own controller has no journal for notes and tags: write them at the Task"
+            "a search of ClearML's own controller has no journal for notes and tags: set them on the Task"
         )
         if patches.is_optuna and self._live.was_started:
             fixed = "ClearML's Optuna strategy fixes the number of its {} when it starts"
@@ -65,7 +65,10 @@ class SdkCommands:
             has_sets = any(parameter.name is None for parameter in self._history.space.parameters)
             return "ClearML's Optuna strategy takes no ParameterSet" if patches.is_optuna and has_sets else is_past
         if not patches.has_loop:
-            return f"ClearML's {self._live.strategy_name} begins anew at every start: make a new controller to go on"
+            return (
+                f"ClearML's {self._live.strategy_name} starts from the beginning at every start: make a new controller "
+                "to continue"
+            )
         if patches.num_left == 0:
             return f"{patches.all_used}: raise the number of jobs first"
         if is_past is not None:
@@ -92,7 +95,7 @@ class SdkCommands:
         if live.was_started and not live.is_running:
             return "the search is not running"
         if patches.num_left == 0:
-            why = f"all {self._live.total_max_jobs} jobs have been launched, or are taken by points that wait"
+            why = f"all {self._live.total_max_jobs} jobs have been launched, or are reserved for waiting points"
             return why if patches.is_optuna else f"{why}: raise the number of jobs first"
         return None
 

@@ -128,7 +128,8 @@ class LiveSearch(SdkSearch):
             self.patches.prepare(self.declared)
             if self.patches.study is not None:
                 self.notices.tell(
-                    "strategy", "ClearML's Optuna strategy leaves continue_previous_study out: it begins anew"
+                    "strategy",
+                    "ClearML's Optuna strategy ignores continue_previous_study: it starts from the beginning",
                 )
 
     # What it says -----------------------------------------------------------------------------------------
@@ -427,7 +428,7 @@ class LiveSearch(SdkSearch):
         if not reporter.is_alive() and self.is_running:
             self._former_reporter = reporter  # told once
             self.notices.tell(
-                "report", "ClearML's reporter has ended by an error: the optimizer Task gets no more reports"
+                "report", "ClearML's reporter has ended with an error: the optimizer Task gets no more reports"
             )
 
     def end(self, reason: StopReason) -> None:
@@ -485,9 +486,7 @@ class LiveSearch(SdkSearch):
         if error is not None:
             return StopReason("error", f"ClearML's controller ended with an error: {error}")
         if optimizer._thread is not None:  # noqa: SLF001 -- its loop died before it was patched
-            return StopReason(
-                "error", "ClearML's controller ended with an error; its traceback is where its output goes"
-            )
+            return StopReason("error", "ClearML's controller ended with an error; its traceback is in its output")
         if self.is_past_limit:
             return StopReason("optimization_time_limit", "the time limit has passed")
         if optimizer._stop_event is not None and optimizer._stop_event.is_set():  # noqa: SLF001

@@ -332,7 +332,7 @@ class StrategyPatches:
             self._num_errors = 0
         except Exception as error:
             self._num_errors += 1
-            logger.warning("a turn of the ClearML controller's loop failed", exc_info=True)
+            logger.warning("an iteration of the ClearML controller's loop failed", exc_info=True)
             if self._num_errors >= _MOST_ERRORS:
                 self.error = f"{type(error).__name__}: {error}"
                 return False

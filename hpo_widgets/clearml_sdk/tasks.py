@@ -343,7 +343,7 @@ class TaskTrials:
             trial.was_stopped = True
             if trial.row.values is not None and self._was_pruned(trial):
                 return TrialState.PRUNED, PRUNED
-            sentence = self._why_stopped(trial, view) or reason or "its Task was stopped; the server has no reason"
+            sentence = self._why_stopped(trial, view) or reason or "its Task was stopped; the server gives no reason"
             return TrialState.ABORTED, sentence
         if view.state is TrialState.FAILED:
             if trial.was_stopped:

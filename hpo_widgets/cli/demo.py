@@ -88,7 +88,7 @@ def run_demo(*, trials: int | None, out: Path) -> None:
         except (DeadKernelError, RuntimeError) as error:
             log.seek(0)
             last = b"\n".join(log.read().splitlines()[-_LOG_LINES:]).decode(errors="replace")
-            raise DemoError(f"the kernel did not last: {error}\n{last}".rstrip()) from None
+            raise DemoError(f"the kernel ended: {error}\n{last}".rstrip()) from None
         except _InterruptedError:
             raise KeyboardInterrupt from None
         nbformat.write(notebook, executed)  # type: ignore[no-untyped-call]

@@ -50,13 +50,15 @@ def add_parsers(commands: Any) -> None:
     replay = commands.add_parser(
         "replay",
         help="play a search back, as a line of progress or in a page of its own",
-        description="Play a search back as a line of progress: its trials and its best value when they came, without "
-        "running anything. With --page write a page that plays all of its panel back, in any browser and without a "
-        "kernel. In a notebook OptimizerWidget(replay(...)) shows the same.",
+        description="Play a search back as a line of progress: its trials and its best value at their recorded times; "
+        "nothing is run. With --page, write a page that plays the whole panel back in any browser, without a kernel. "
+        "In a notebook, OptimizerWidget(replay(...)) does the same.",
     )
     replay.add_argument("--page", type=typed_path, metavar="FILE", help="HTML page to write instead of playing")
-    replay.add_argument("--moments", type=positive_int, metavar="N", help="moments that the page holds (default: 100)")
-    replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="times as fast (default: 10)")
+    replay.add_argument(
+        "--moments", type=positive_int, metavar="N", help="number of moments in the page (default: 100)"
+    )
+    replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="speed as a factor (default: 10)")
     replay.set_defaults(command=replay_search, top=10)
     for parser in (show, export, replay):
         add_search(parser)
@@ -67,7 +69,7 @@ def add_parsers(commands: Any) -> None:
 def add_search(parser: argparse.ArgumentParser) -> None:
     """Let a command be told which search it is about."""
     parser.add_argument(
-        "search", help="id of the search, the beginning of it, or its journal's path; `list` tells the ids"
+        "search", help="id of the search, the beginning of its id, or the path of its journal; `list` prints the ids"
     )
 
 
@@ -110,7 +112,7 @@ def list_searches(chosen: argparse.Namespace) -> int:
     """Print a line for each search."""
     paths = journals(chosen.journal)
     if not paths:
-        raise UsageError(f"the folder {chosen.journal} holds no searches; --journal names another one")
+        raise UsageError(f"the folder {chosen.journal} contains no searches; give another one with --journal")
     width = max(len(path.stem) for path in paths)
     for path in paths:
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed_at(path)))
@@ -142,7 +144,7 @@ def export_search(chosen: argparse.Namespace) -> int:
     suffix = "" if chosen.out is None else chosen.out.suffix.lower()
     kind = chosen.format or ("json" if suffix == ".json" else "csv")
     if chosen.format is None and suffix not in {"", ".csv", ".json", ".txt"}:
-        raise UsageError(f"{chosen.out} is neither CSV nor JSON: name it *.csv or *.json, or choose by --format")
+        raise UsageError(f"{chosen.out} is neither CSV nor JSON: name it *.csv or *.json, or use --format")
     with _opened(chosen) as search:
         text = search.to_csv() if kind == "csv" else f"{search.to_json()}\n"
         count = len(search.snapshot())
@@ -165,7 +167,7 @@ def replay_search(chosen: argparse.Namespace) -> int:
     if chosen.page is not None:
         return _write_page(chosen)
     if chosen.moments is not None:
-        raise UsageError("--moments says how many a page holds: name it with --page")
+        raise UsageError("--moments is the number of moments in a page: add --page FILE")
     try:
         with SearchReplay(chosen_journal(chosen), speed=chosen.speed) as search:
             search.play()
@@ -212,7 +214,7 @@ def print_best(search: Search, most: int) -> None:
         front = Front(search.objectives)
         front.put(search.snapshot(), search.snapshot)
         if size := on_front(front.numbers):
-            print(f"{size['value']}, with which the table begins")
+            print(f"{size['value']}, first in the table")
     best = search.top(most)
     if not best:
         return

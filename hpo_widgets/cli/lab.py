@@ -13,12 +13,12 @@ from hpo_widgets.cli.kept import UsageError
 
 EXAMPLES = """\
 examples:
-  hpo-widgets lab                 the folder that you are in, with its notebooks and searches
+  hpo-widgets lab                 the current folder, with its notebooks and searches
   hpo-widgets lab notebooks       the example notebooks, in a clone of the project
   hpo-widgets lab search.ipynb    one notebook
   hpo-widgets lab --no-browser --port 9000    on another machine
 
-Ctrl+C ends it. Everything else that JupyterLab can do: python -m jupyterlab --help"""
+Ctrl+C ends it. All other options: python -m jupyterlab --help"""
 
 
 def add_parser(commands: Any) -> None:
@@ -26,8 +26,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "lab",
         help="open JupyterLab on a folder",
-        description="Open JupyterLab in the browser, on a folder or a notebook. Its kernels use this very Python, so "
-        "that they have hpo_widgets. New search in the launcher writes the first cell.",
+        description="Open JupyterLab in the browser, on a folder or a notebook. Its kernels use this Python, which has "
+        "hpo_widgets. New search in the launcher writes the first cell.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         "path", nargs="?", type=Path, default=Path(), metavar="FOLDER", help="folder or notebook (default: this folder)"
     )
     parser.add_argument("--port", type=int, metavar="N", help="port (default: 8888, or the next one that is free)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--allow-root", action="store_true", help="for the user root, as in a container")
     parser.set_defaults(command=open_lab)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "hpo"
 
 _DONE = {
-    "pause": "launches no more trials; %hpo resume goes on",
+    "pause": "launches no more trials until %hpo resume",
     "resume": "launches trials again",
     "stop": "has stopped; the trials so far are kept",
 }
@@ -114,7 +114,7 @@ def _wait(search: Search) -> None:
         else:
             wait_for_end(search, progress=True)
     except KeyboardInterrupt:
-        print("\nthe search goes on; %hpo stop ends it", file=sys.stderr)
+        print("\nthe search continues; %hpo stop ends it", file=sys.stderr)
         raise
     print_best(search, 3)
 
@@ -126,7 +126,7 @@ def _why_not(word: str, search: Search) -> str | None:
     if word == "wait":
         if not is_over(search):
             return None
-        return f"the search is {search.status}" + ", and the process that ran it has gone" * search.status.is_alive
+        return f"the search is {search.status}" + ", and the process that ran it has ended" * search.status.is_alive
     return search.capabilities[word]
 
 
@@ -135,7 +135,7 @@ def _named(found: dict[str, Search], which: str) -> dict[str, Search]:
     meant = {variable: search for variable, search in found.items() if which in {"", variable, search.name}}
     if not meant:
         known = [*found, *(search.name for search in found.values())]
-        raise error.UsageError(f"{which!r} is no search of this session. {near_match(which, known)}")
+        raise error.UsageError(f"{which!r} is not a search of this session. {near_match(which, known)}")
     return meant
 
 

@@ -54,7 +54,7 @@ def add_parsers(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="search over the arguments of a script",
-        description="Run a script again and again with other arguments, in worker processes of this machine. Every "
+        description="Run a script repeatedly with different arguments, in worker processes on this machine. Every "
         "trial is kept in a journal, which `list`, `show` and `export` read.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -63,13 +63,13 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--param", dest="parameters", action="append", required=True, type=parameter, metavar="'NAME: KIND ...'",
         help="an argument of the script and its values: 'NAME: float LOW HIGH', 'NAME: log LOW HIGH', "
-        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B \"C D\"', of which one alone "
-        "stays fixed; may be repeated",
+        "'NAME: int LOW HIGH' (float and int may end with 'step S'), or 'NAME: choice A B \"C D\"' (one choice alone "
+        "stays fixed); may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--objective", dest="objectives", action="append", required=True, type=objective,
-        metavar="TITLE/SERIES[:min|max]", help="title and series that the script reports, to be made small (default) "
-        "or large; without a slash the one name is both; repeat it for several objectives",
+        metavar="TITLE/SERIES[:min|max]", help="title and series that the script reports, to minimise (default) "
+        "or maximise; a name without a slash is both; repeat it for several objectives",
     )  # fmt: skip
     parser.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: until it is stopped)")
     parser.add_argument("--minutes", type=_minutes, metavar="M", help="minutes after which the search ends")
@@ -83,7 +83,7 @@ def add_parsers(commands: Any) -> None:
         help="minutes after which a trial is aborted, such as one that hangs",
     )
     parser.add_argument(
-        "--trial-memory", type=float, metavar="GB", help="gigabytes that each process of a trial may take, on Linux"
+        "--trial-memory", type=float, metavar="GB", help="gigabytes of memory for each process of a trial, on Linux"
     )
     parser.add_argument(
         "--strategy", choices=STRATEGIES, default="tpe", help="how points are chosen (default: %(default)s)"
@@ -97,16 +97,16 @@ def add_parsers(commands: Any) -> None:
         help="iteration of the objective at which a trial is ended; bohb needs both",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="makes the choice of points repeatable")
-    parser.add_argument("--name", help="what the search is called (default: the script's name)")
+    parser.add_argument("--name", help="name of the search (default: the script's name)")
     parser.add_argument(
         "--journal", type=journal_folder, metavar="DIR", help="folder of journals (default: .hpo_widgets)"
     )
     parser.set_defaults(command=run)
     going_on = commands.add_parser(
         "continue",
-        help="go on with a search that was stopped, or whose process has ended",
-        description="Go on with a search of this machine, by its own strategy, with what is left of its budget or with "
-        "another one. What its trials have found is known; those that were cut off are not run again.",
+        help="continue a search that was stopped, or whose process has ended",
+        description="Continue a search of this machine with its own strategy, and with the rest of its budget or a new "
+        "one. The results of its trials are kept; interrupted trials are not run again.",
     )
     add_search(going_on)
     going_on.add_argument("script", type=Path, help="the Python script, as when the search was made")
@@ -172,12 +172,12 @@ def _follow(search: HyperParameterOptimizer, chosen: argparse.Namespace) -> int:
     is_interrupted = False
     try:
         if not search.start():
-            raise UsageError(f"nothing of the budget of {search.id} is left: give it more by --trials or --minutes")
+            raise UsageError(f"the budget of {search.id} is used up: raise it with --trials or --minutes")
         print(f"search {search.id}, kept in {search.journal_path}", file=sys.stderr)
         search.wait(progress=True)
     except KeyboardInterrupt:
         is_interrupted = True
-        print("stopping (what has ended is kept) ...", file=sys.stderr)
+        print("stopping (ended trials are kept) ...", file=sys.stderr)
         search.stop()
         search.wait()
     except BrokenPipeError:  # nobody reads the progress any more
@@ -186,7 +186,7 @@ def _follow(search: HyperParameterOptimizer, chosen: argparse.Namespace) -> int:
     print_best(search, 3)
     if is_interrupted:
         words = ["hpo-widgets", "continue", opened_by(search.journal_path, search.id), str(chosen.script)]
-        print(f"to go on: {shlex.join(words)}", file=sys.stderr)
+        print(f"to continue: {shlex.join(words)}", file=sys.stderr)
         return 130
     is_good = search.counts.get(TrialState.COMPLETED, 0) > 0 and search.status is not SearchStatus.FAILED
     return 0 if is_good else 1
@@ -217,7 +217,7 @@ def parameter(words: str) -> Parameter:
         raise argparse.ArgumentTypeError(f"{words!r} has no name: write 'NAME: KIND ...', such as 'lr: log 1e-4 1e-1'")
     if kind not in {"float", "int", "log", "choice"}:
         raise argparse.ArgumentTypeError(
-            f"{kind!r} of {name!r} is no kind of parameter. {near_match(kind, ['float', 'log', 'int', 'choice'])}"
+            f"{kind!r} of {name!r} is not a kind of parameter. {near_match(kind, ['float', 'log', 'int', 'choice'])}"
         )
     try:
         return _choices(name, rest) if kind == "choice" else _range(name, kind, values)
@@ -263,7 +263,7 @@ def objective(words: str) -> tuple[str, str, str]:
         key, sign = words, "min"
     if sign not in {"min", "max"} or not key:
         raise argparse.ArgumentTypeError(
-            f"{words!r} is no objective: write TITLE/SERIES:min or TITLE/SERIES:max, such as validation/loss:min"
+            f"{words!r} is not an objective: write TITLE/SERIES:min or TITLE/SERIES:max, such as validation/loss:min"
         )
     named_one = Objective.named(key, sign)
     return named_one.title, named_one.series, named_one.sign

@@ -255,8 +255,8 @@ class Recorder:
         elif not self._has_lock_notice and now - self.locked_since > LOCK_NOTICE_SECONDS and self.on_notice is not None:
             self._has_lock_notice = True
             self.on_notice(
-                f"another program holds {self.path} locked (a backup, a database browser?): until it lets go no trial "
-                "is launched and no result is shown; nothing is lost"
+                f"another program holds {self.path} locked (a backup, a database browser?): until it releases it, no "
+                "trial is launched and no result is shown; nothing is lost"
             )
 
     def _write(self, journal: Journal, rows: list[TrialRow]) -> None:
@@ -321,7 +321,7 @@ class Recorder:
             journal.close()
             msg = (
                 f"{self.path} was continued elsewhere since this search ended here; "
-                "open it again (HyperParameterOptimizer.open) to go on with all of its trials"
+                "open it again (HyperParameterOptimizer.open) to continue with all of its trials"
             )
             raise JournalError(msg)
         self._has_owned = True

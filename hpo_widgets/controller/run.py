@@ -86,7 +86,7 @@ class Run:
             self._tell(
                 "search",
                 f"the process that ran this search was killed: trials #{first} to #{last} may have begun in its last "
-                "milliseconds, and run a second time then",
+                "milliseconds, and would then run a second time",
             )
         state.was_killed = False
         if self.queue is not None and state.is_paused:
@@ -196,7 +196,7 @@ class Run:
         reason = self._why_no_more()
         if reason is not None and reason.code == "error":
             self._has_notified_error = True
-            more = "it proposes no further trial, and the search ends with those that run or are enqueued"
+            more = "it proposes no further trial; the search ends after the running and enqueued ones"
             self._tell("strategy", f"{reason.sentence}; {more}")
 
     def _leave(self) -> StopReason:
@@ -211,7 +211,7 @@ class Run:
             f"the server did not say in {AGREEMENT_SECONDS / SECONDS_A_MINUTE:g} minutes that these trials have ended, "
             f"and they may still run: {', '.join(names[:MOST_NAMES])}{more}"
         )
-        self._tell("search", f"{unknown}. Starting the search again, or opening it, takes them up as they are then")
+        self._tell("search", f"{unknown}. Starting or opening the search again takes them over in their state by then")
         return StopReason(reason.code, f"{reason.sentence}; {unknown}")
 
     def _record(self) -> None:

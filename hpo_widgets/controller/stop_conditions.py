@@ -172,13 +172,13 @@ class StopConditions:
         settings, clock = self._settings, self._clock
         limit = settings.total_max_jobs
         if limit is not None and num_launched >= limit:
-            return StopReason("total_max_jobs", f"{_budget_used(limit)}; raise total_max_jobs to go on")
+            return StopReason("total_max_jobs", f"{_budget_used(limit)}; raise total_max_jobs to continue")
         wall_left = clock.wall_left
         if wall_left is not None and wall_left <= 0:
-            return StopReason("optimization_time_limit", "the time limit has passed; set a new one to go on")
+            return StopReason("optimization_time_limit", "the time limit has passed; set a new one to continue")
         compute = settings.compute_time_limit
         if compute is not None and clock.compute_used >= compute:
-            return StopReason("compute_time_limit", "the compute time was used up; raise its limit to go on")
+            return StopReason("compute_time_limit", "the compute time was used up; raise its limit to continue")
         return None
 
 

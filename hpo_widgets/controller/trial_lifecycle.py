@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import JobEngine, JobEvent, Outcome, Summary
     from hpo_widgets.strategies.base import Proposal
 
-TAKEN_BACK = "taken back from the queue: its point lies outside the new ranges"
+TAKEN_BACK = "taken out of the queue: its point lies outside the new ranges"
 
 AGREEMENT_SECONDS = 300.0
 """Seconds that a stopping search waits for a server to confirm that all jobs have ended.
@@ -379,7 +379,7 @@ class TrialLifecycle:
         if reason is not None:
             self.stop(reason)
         if conditions.why_none_launched is not None and not had_reason and self.stop_reason is None:
-            more = "no further one is launched, and the search ends with those that are left"
+            more = "no further one is launched; the search ends after those that are left"
             self._tell("search", f"{conditions.why_none_launched.sentence}; {more}")
 
     def abandon(self, sentence: str) -> None:

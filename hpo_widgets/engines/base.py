@@ -211,7 +211,7 @@ class QueueEngine(JobEngine, Protocol):
     def set_paused(self, paused: bool) -> None:
         """Keep jobs from beginning, or let them begin again.
 
-        Jobs that wait in the queue are taken out of it, and go back in their order; those that run go on.
+        Jobs that wait in the queue are taken out of it, and go back in their order; running trials continue.
         """
         ...
 

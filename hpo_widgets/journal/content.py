@@ -73,7 +73,7 @@ class Content:
         value = decode_row(schema.HEADER, row, "the header")
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
             return value[0], value[1]
-        raise Damage("its header is not as a journal has it")
+        raise Damage("its header does not have the form of a journal")
 
     def metrics(self) -> list[tuple[str, str]]:
         """Read title and series of all metrics, the first being number 1."""
@@ -85,7 +85,7 @@ class Content:
         pairs = [decode_row(schema.METRICS, row, "a metric") for row in rows]
         for pair in pairs:
             if not isinstance(pair, list) or list(map(type, pair)) != [str, str]:
-                raise Damage("a metric is not as a journal has it")
+                raise Damage("a metric does not have the form of a journal")
         return [(title, series) for title, series in pairs]
 
     def trial(self, number: int) -> StoredTrial | None:
@@ -183,7 +183,7 @@ class Content:
         for row in self.connection.execute("SELECT * FROM writes WHERE seq > ? ORDER BY seq", (since,)):
             changed = decode_row(schema.WRITES, row, f"write {row[0]}")
             if row[0] != expected or not isinstance(changed, list) or not set(map(type, changed)) <= {int}:
-                raise Damage(f"write {row[0]} is not as a journal has it")
+                raise Damage(f"write {row[0]} does not have the form of a journal")
             numbers.update(changed)
             expected += 1
         if expected <= self.totals.sequence:
@@ -212,7 +212,7 @@ class Content:
                 if sequence > since:
                     found += [_event(sequence, *event) for event in events]
             except (TypeError, ValueError) as error:
-                raise Damage(f"an event of write {sequence} is not as a journal has it") from error
+                raise Damage(f"an event of write {sequence} does not have the form of a journal") from error
         first = 1 if not rows or rows[0][0] > since or type(places[0]) is not int else places[0]
         if len(places) != self.totals.events - first + 1 or places != list(range(first, first + len(places))):
             raise _rows_missing("events")
@@ -243,7 +243,7 @@ class Content:
             row = self.connection.execute("SELECT * FROM scalars WHERE key = ?", (key,)).fetchone()
             part = decode_row(schema.SCALARS, row, f"row {key} of reports")
             if not isinstance(part, list) or len(part) % 3 != 1 or type(part[0]) is not int or not 0 <= part[0] < key:
-                raise Damage(f"row {key} of reports is not as a journal has it")
+                raise Damage(f"row {key} of reports does not have the form of a journal")
             key = part[0]
             parts.append(part)
         flat = [entry for part in reversed(parts) for entry in part[1:]]
@@ -254,7 +254,7 @@ class Content:
             or not set(map(type, iterations)) <= {int, type(None)}
             or not 1 <= min(numbers, default=1) <= max(numbers, default=1) <= max(len(metrics), 1)
         ):
-            raise Damage("a report is not as a journal has it")
+            raise Damage("a report does not have the form of a journal")
         return [
             (*metrics[number - 1], value, iteration)
             for number, value, iteration in zip(numbers, values, iterations, strict=True)
@@ -265,7 +265,7 @@ class Content:
         row = self.connection.execute("SELECT * FROM outputs WHERE number = ?", (number,)).fetchone()
         texts = decode_row(schema.OUTPUTS, row, f"the log of trial {number}")
         if not isinstance(texts, list) or len(texts) != 3 or not all(isinstance(text, str | None) for text in texts):
-            raise Damage(f"the log of trial {number} is not as a journal has it")
+            raise Damage(f"the log of trial {number} does not have the form of a journal")
         stdout, stderr, traceback = (text or "" for text in texts)
         return stdout, stderr, traceback
 

@@ -95,8 +95,8 @@ def explanation(error: Damage | sqlite3.Error, path: Path, doing: str) -> Journa
     said = str(error)
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return JournalBusy(
-            f"{path} could not be {doing}: another program holds it locked (a backup, a database browser?). "
-            "Nothing of this was stored; it can be tried again when the other one has finished."
+            f"{path} could not be {doing}: another program has locked it (a backup, a database browser?). "
+            "Nothing of this was stored; try again when the other program has finished."
         )
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "malformed" in said:
         return _damaged(path, said)
@@ -104,7 +104,7 @@ def explanation(error: Damage | sqlite3.Error, path: Path, doing: str) -> Journa
         return _damaged(path, "reading it was interrupted, or does not end")
     if primary == sqlite3.SQLITE_TOOBIG:
         if doing in {"read", "opened"}:
-            return _damaged(path, "it holds a text that is longer than any of a journal")
+            return _damaged(path, "it holds a longer text than a journal may")
         return JournalError(
             f"{path} could not be {doing}: something in it, such as a choice, is a longer text than a journal takes. "
             "Nothing of this was stored; what was stored before is safe."
@@ -146,6 +146,6 @@ def reported_as_damage(path: Path, what: str) -> Iterator[None]:
 
 def _damaged(path: Path, why: str) -> JournalDamaged:
     return JournalDamaged(
-        f"{path} is damaged or is no journal: {why}. It was left untouched; go on from a copy of it, or begin a "
+        f"{path} is damaged or not a journal: {why}. It was left untouched; continue from a copy of it, or start a "
         "new search."
     )

@@ -135,12 +135,12 @@ def refuse_living(owner: Owner | None, path: Path) -> None:
 
 def _in_use(owner: Owner, path: Path) -> str:
     if owner.is_this_process:
-        who = f"this very process ({owner.pid} on {owner.host})"
+        who = f"this process itself ({owner.pid} on {owner.host})"
     else:
         who = f"process {owner.pid} on {owner.host}"
     when = "" if owner.is_here else f", last heard of {max(0.0, owner.silent_for):.0f} s ago"
     return (
-        f"{path} belongs to a search that is at work in {who}{when}. It can be viewed and followed meanwhile "
+        f"{path} belongs to a search that is running in {who}{when}. It can be viewed and followed meanwhile "
         "(Journal.view); to continue it here, stop the other one first."
     )
 

@@ -148,7 +148,7 @@ def journal_place(given: str | Path) -> Path:
     """
     if "://" in str(given):
         raise ValueError(
-            f"journal is a folder, such as 'runs', or a file, such as 'runs/one{SUFFIX}', and no address: "
+            f"journal is a folder, such as 'runs', or a file, such as 'runs/one{SUFFIX}', not an address: "
             f"got {given!r:.80}"
         )
     return Path(given).expanduser()

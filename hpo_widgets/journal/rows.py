@@ -148,7 +148,7 @@ def encode_trial(stored: StoredTrial) -> tuple[int, bytes, str, int]:
 def _time(seconds: float) -> float:
     """Return seconds as they are kept, which are no more than `LATEST`; NaN while unknown."""
     if abs(seconds) > LATEST:
-        raise ValueError(f"{seconds} seconds are no time that a trial can have.")
+        raise ValueError(f"{seconds} seconds cannot be the time of a trial.")
     return seconds
 
 
@@ -366,7 +366,7 @@ def _check_records(records: Sequence[Record]) -> np.ndarray:
     try:
         wrong = [number for number, data, more, crc in records if checksum(TRIALS, number, data, more) != crc]
     except TypeError as error:
-        raise Damage("a trial is no text") from error
+        raise Damage("a trial is not a text") from error
     if wrong:
         raise Damage(f"trial {wrong[0]} was changed since it was written")
     size = TRIAL_HEAD.itemsize
@@ -386,7 +386,7 @@ def _check_records(records: Sequence[Record]) -> np.ndarray:
         or (heads["flags"] > 3).any()
         or (np.abs(times) > LATEST).any()
     ):
-        raise Damage("a trial is not as a journal has it (a number is out of range)")
+        raise Damage("a trial does not have the form of a journal (a number is out of range)")
     return heads
 
 
@@ -407,7 +407,7 @@ def _read_more(records: Sequence[Record]) -> list[Any]:
     try:
         _check_more(list(zip(*more, strict=True)))
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise Damage(f"a trial is not as a journal has it ({error})") from error
+        raise Damage(f"a trial does not have the form of a journal ({error})") from error
     return more
 
 
@@ -423,7 +423,7 @@ def _check_more(columns: Sequence[Sequence[Any]]) -> None:
             if not set(map(type, entries)) <= {float, int}:
                 raise TypeError("its summary holds something else than numbers")
     if not set(map(type, (*curves, *outputs))) <= {int}:
-        raise TypeError("a key is no whole number")
+        raise TypeError("a key is not a whole number")
     if max((*curves, *outputs), default=0) >= _MOST_KEYS:
         raise ValueError("a key is larger than any that SQLite has")
 

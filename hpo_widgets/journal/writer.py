@@ -309,7 +309,7 @@ class Journal:
                 write_again(connection, self.path)
             except JournalError as error:
                 raise JournalError(
-                    f"{self.path} was deleted or moved while its search was at work, and cannot be written again: "
+                    f"{self.path} was deleted or moved while its search was running, and cannot be written again: "
                     f"{error}"
                 ) from error
             self._connection = None
@@ -320,7 +320,7 @@ class Journal:
             read_state(self._connection)
             self._files = OpenFiles(self.path)
         self.num_written_again += 1
-        _logger.warning("%s was deleted or moved while its search was at work; it was written again.", self.path)
+        _logger.warning("%s was deleted or moved while its search was running; it was written again.", self.path)
 
     def _set_aside(self, connection: sqlite3.Connection) -> NoReturn:
         """Copy the open journal to a new file, because another file has taken its path."""
@@ -335,7 +335,7 @@ class Journal:
         self._connection = None
         lease.release(self._owner)
         self._lost = (
-            f"{self.path} was replaced by another file while its search was at work. All that the search had written "
+            f"{self.path} was replaced by another file while its search was running. All that the search had written "
             f"is in {rescued}; nothing more is written."
         )
         raise JournalError(self._lost)

@@ -46,7 +46,7 @@ from typing import Literal
 
 
 def train(lr: float = 0.01, layers: int = 2, activation: Literal["relu", "tanh"] = "relu"):
-    \"\"\"Train with these values, and return the number to make small; put your own code here.\"\"\"
+    \"\"\"Train with these values, and return the number to minimise; put your own code here.\"\"\"
     loss = (math.log10(lr) + 2) ** 2 + abs(layers - 3) + (activation == "tanh")
     return loss
 """
@@ -201,7 +201,7 @@ def _function(name: str) -> _Source:
     if not name:
         raise ValueError("choose a function: what it computes with its arguments is a trial")
     if name not in functions:
-        raise ValueError(f"{name!r} is no function of this kernel any more. {near_match(name, functions)}")
+        raise ValueError(f"{name!r} is no longer a function of this kernel. {near_match(name, functions)}")
     function = functions[name]
     check_computes(function)
     signature = signature_of(function)
@@ -358,7 +358,7 @@ def _parameter(
 
 def _bound(text: str, kind: str) -> float:
     if not text:
-        raise ValueError("give the least and the greatest value")
+        raise ValueError("give the lowest and the highest value")
     number = typed_whole(text) if kind == "int" else typed_number(text)
     if kind == "log" and not number > 0:
         raise ValueError(f"a log scale has values above 0, not {text}")
@@ -368,12 +368,12 @@ def _bound(text: str, kind: str) -> float:
 def _choices(row: Mapping[str, Any], proposed: ProposedRange | None) -> Parameter:
     if row["options"] is not None:
         if proposed is None or not isinstance(proposed.range, DiscreteParameterRange):
-            raise ValueError("its values are not known any more: choose the function again")
+            raise ValueError("its values are no longer known: choose the function again")
         chosen = [proposed.range.values[index] for index in row["chosen"]]
     else:
         chosen = typed_choices(row["choices"])
     if len(chosen) < 2:
-        raise ValueError("choose two values at least" if row["options"] else "give two at least, with commas between")
+        raise ValueError("choose at least two values" if row["options"] else "give at least two, separated by commas")
     return DiscreteParameterRange(row["name"], chosen)
 
 

@@ -273,7 +273,7 @@ class HyperParameterOptimizer(ReadableSearch):
         if local is not None and is_at_work and not (job_class and issubclass(job_class, local)):
             raise RuntimeError(
                 f"start_locally() did nothing: the search runs already, with its trials on {self.engine_name}; call "
-                "stop(), and start_locally() then goes on with it on this machine"
+                "stop(), and start_locally() then continues it on this machine"
             )
         if local is not None and not is_at_work:
             if self._definition.has_default_concurrency:
@@ -453,7 +453,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         TypeError, ValueError
-            When it is no number above 0 and of at most a year.
+            When it is not a number above 0 and of at most a year.
         """
         self._commands.set_report_period(report_period_minutes)
 
@@ -463,7 +463,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         TypeError, ValueError
-            When it is no whole number of at least 1.
+            When it is not a whole number of at least 1.
         """
         self._commands.set_max_number_of_concurrent_tasks(number)
 
@@ -475,7 +475,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         TypeError, ValueError
-            When it is no whole number of at least 1, and not None.
+            When it is not a whole number of at least 1, and not None.
         """
         self._commands.set_total_max_jobs(number)
 
@@ -485,7 +485,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         TypeError, ValueError
-            When it is no number above 0, and not None.
+            When it is not a number above 0, and not None.
         """
         self._commands.set_compute_time_limit(minutes)
 
@@ -1002,7 +1002,7 @@ def _tell_of_unfinished() -> None:
         if trials_are_here and search.is_running():
             sys.stderr.write(
                 f"hpo_widgets: the search {search.id} was still running when the program ended, and its trials end "
-                "with it; wait() waits for the end of a search\n"
+                "with it; call wait() to wait for the end of a search\n"
             )
 
 

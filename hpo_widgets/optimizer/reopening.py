@@ -117,7 +117,7 @@ def _find_in(place: Path, named: str | Path, search: str | None) -> Path:
     if search is not None or Path(named).expanduser().is_file():
         found = find_journal(named, search)
         if place.resolve() not in {found.resolve(), found.resolve().parent}:
-            raise ValueError(f"journal={str(place)!r} is another place than {str(named)!r}: give one of the two")
+            raise ValueError(f"journal={str(place)!r} and {str(named)!r} are different places: give only one of them")
         return found
     if not place.is_file():
         if place.suffix == SUFFIX and not place.is_dir():
@@ -157,7 +157,7 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
     JournalError
         When there is no search of that id, with near matches, or its journal cannot be read.
     ValueError
-        When the speed is no number above 0.
+        When the speed is not a number above 0.
     TypeError
         When something else is given, with what to write.
 
@@ -213,7 +213,7 @@ def _reopen(
     """
     if base_task_id is None:
         if keywords:
-            msg = f"{', '.join(keywords)}: arguments need base_task_id=, without it there is a view only"
+            msg = f"{', '.join(keywords)}: arguments need base_task_id=; without it the search can only be viewed"
             raise TypeError(msg)
         with closing(Journal.view(path)) as reader:
             return _view(path, reader.header)
@@ -353,7 +353,7 @@ def _reattach(
 
     if keeps_search_of_sdk(task_id):
         if base_task_id is not None or keywords:
-            raise TypeError(f"ClearML's own controller made the search of Task {task_id}: there is a view only")
+            raise TypeError(f"ClearML's own controller made the search of Task {task_id}: it can only be viewed")
         from hpo_widgets.clearml_sdk.kept import KeptSearch
 
         return KeptSearch(task_id)

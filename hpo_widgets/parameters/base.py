@@ -80,7 +80,7 @@ class Parameter(ABC):
             raise ValueError(msg)  # noqa: TRY004 -- one kind of error for a form that makes no sense
         kind = form.get("type")
         if not isinstance(kind, str) or kind not in CLASSES:
-            raise ValueError(f"{kind!r:.80} is no class of parameter. {near_match(str(kind), CLASSES)}")
+            raise ValueError(f"{kind!r:.80} is not a class of parameter. {near_match(str(kind), CLASSES)}")
         try:
             return CLASSES[kind]._from_dict(form)  # noqa: SLF001 - the same family of classes
         except KeyError as error:

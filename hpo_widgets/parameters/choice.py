@@ -126,7 +126,7 @@ class DiscreteParameterRange(LeafParameter):
         if place is None:
             same = [choice for choice in self.declared if choice_label(choice) == choice_label(value)]
             hint = f"The choice is {same[0]!r}." if same else near_match(choice_label(value), self.labels)
-            raise ValueError(f"{value!r} is no choice of {self.name!r}. {hint}")
+            raise ValueError(f"{value!r} is not a choice of {self.name!r}. {hint}")
         return self.declared[place]
 
     def with_range(self, range: Sequence[Any], limits: tuple[Any, Any] | None = None) -> DiscreteParameterRange:  # noqa: A002

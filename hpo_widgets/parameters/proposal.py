@@ -133,7 +133,7 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     missing = [one.name for one in proposed if one.is_required and one.range is None]
     if missing:
         raise ValueError(
-            f"nothing tells a range of {', '.join(map(repr, missing))}: give a default, or make a parameter for it"
+            f"no range can be derived for {', '.join(map(repr, missing))}: give a default, or make a parameter for it"
         )
     return [one.range for one in proposed if one.range is not None and one.is_searched]
 
@@ -216,13 +216,13 @@ def propose_range(name: str, default: Any = NO_DEFAULT, annotation: Any = NO_DEF
         return ProposedRange(name, _numeric(name, default, annotation), default, is_searched=False)
     if isinstance(default, str):
         return ProposedRange(
-            name, DiscreteParameterRange(name, [default]), default, is_searched=False, note="add what else to try"
+            name, DiscreteParameterRange(name, [default]), default, is_searched=False, note="add further choices to try"
         )
     if default is NO_DEFAULT or default is None:
         range_ = _by_name(name, annotation)
         note = ""
         if range_ is None:
-            note = "has no default: give it a range" if default is NO_DEFAULT else "nothing tells its range"
+            note = "has no default: give it a range" if default is NO_DEFAULT else "no range can be derived for it"
         return ProposedRange(name, range_, default, default is NO_DEFAULT or range_ is not None, note=note)
     number = _numeric(name, default, annotation)
     if number is None:

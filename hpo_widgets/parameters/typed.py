@@ -21,12 +21,12 @@ def typed_number(text: str) -> float:
     Raises
     ------
     ValueError
-        When the text is no number.
+        When the text is not a number.
     """
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
+        raise ValueError(f"{text!r} is not a number") from None
 
 
 def typed_whole(text: str) -> int:
@@ -35,11 +35,11 @@ def typed_whole(text: str) -> int:
     Raises
     ------
     ValueError
-        When the text is no whole number.
+        When the text is not a whole number.
     """
     number = typed_number(text)
     if not number.is_integer():
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(number)
 
 
@@ -74,7 +74,7 @@ def typed_range(name: str, kind: str, low: str, high: str, step: str | None = No
     Raises
     ------
     ValueError
-        For a text that is no number, and for bounds that do not rise.
+        For a text that is not a number, and for bounds that do not rise.
     """
     least, greatest = typed_number(low), typed_number(high)
     if kind == "log":

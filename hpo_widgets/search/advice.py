@@ -375,7 +375,7 @@ def best_at_end(trials: Tried, space: Space) -> list[Advice]:
             Advice(
                 "widen",
                 name,
-                f"The best sits near the {wider['end']} end of {_short(_label(space, name))}",
+                f"The best trial is near the {wider['end']} end of {_short(_label(space, name))}",
                 f"{both} of the best {num_top} trials lie there ({_percent(both / num_top)}), "
                 f"{num_end} of all {len(completed)} ({_percent(num_end / len(completed))})",
                 both,
@@ -604,7 +604,7 @@ def plateau(trials: Tried, space: Space, budget: Budget) -> Advice | None:
         "",
         "No better value is expected in these ranges",
         f"the best {num_top} of {len(ordered)} trials differ by {_number(width)}, nine tenths of all by "
-        f"{_number(spread)}; another {_number(gain)} at most is to be gained",
+        f"{_number(spread)}; another {_number(gain)} at most can be gained",
         len(ordered),
         tuple(top[-MOST_SHOWN:].tolist()),
         "stop",
@@ -697,7 +697,7 @@ def idle_workers(rows: Rows, num_workers: int) -> Advice | None:
         "",
         "Workers wait for the strategy",
         f"{_number(gap)} s between two trials of a worker, {_number(length)} s a trial, in {len(gaps)} of the newest; "
-        f"{busy} of {num_workers} workers would do",
+        f"{busy} of {num_workers} workers would be enough",
         gap / max(length, 1e-3),
         (),
         "set_max_number_of_concurrent_tasks",

@@ -127,7 +127,7 @@ def constructor_call(
     arguments["optimizer_class"] = writer.strategy(strategy)
     for name, value in keywords.items():
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"{name!r} is no name of an argument")
+            raise ValueError(f"{name!r} is not the name of an argument")
         arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
     body = "".join(f"    {name}={text},\n" for name, text in arguments.items())

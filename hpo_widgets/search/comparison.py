@@ -450,7 +450,7 @@ def verdict(some: Sequence[Standing], against: Sequence[Pair]) -> tuple[str, str
     top = {one.name for one in some[:2]}
     pair = next((one for one in against if {one.first, one.second} == top), None)
     if pair is None or not pair.wins + pair.losses + pair.ties:
-        return "No repeat has ended yet.", "The verdict comes from whole repeats."
+        return "No repeat has ended yet.", "The verdict needs whole repeats."
     counted = pair.wins + pair.losses
     if counted == 0:
         return (
@@ -462,9 +462,9 @@ def verdict(some: Sequence[Standing], against: Sequence[Pair]) -> tuple[str, str
     if pair.is_decided:
         return (
             f"{pair.first} is ahead of {pair.second}.",
-            f"{pair.wins} of {counted}{ties} is a share of {low} to {high} %, beyond even chances.",
+            f"{pair.wins} of {counted}{ties} is a share of {low} to {high} %, which excludes 50 %.",
         )
     return (
         f"{pair.first} and {pair.second} are not distinguishable yet.",
-        f"{pair.wins} of {counted}{ties} fits anything from {low} to {high} %; more repeats narrow it.",
+        f"{pair.wins} of {counted}{ties} fits any share from {low} to {high} %; more repeats narrow it.",
     )

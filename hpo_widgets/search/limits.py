@@ -42,7 +42,7 @@ def positive_int(name: str, value: object) -> int:
     Raises
     ------
     TypeError, ValueError
-        When it is no whole number of at least 1.
+        When it is not a whole number of at least 1.
     """
     value = python_value(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -70,7 +70,7 @@ def optional_positive_int(name: str, value: object) -> int | None:
     Raises
     ------
     TypeError, ValueError
-        When it is no whole number of at least 1.
+        When it is not a whole number of at least 1.
     """
     return None if value is None else positive_int(name, value)
 
@@ -93,7 +93,7 @@ def positive_minutes(name: str, value: object) -> float | None:
     Raises
     ------
     TypeError, ValueError
-        When it is no number above 0.
+        When it is not a number above 0.
     """
     return _positive(name, value, "minutes")
 
@@ -116,7 +116,7 @@ def positive_period(name: str, value: object) -> float:
     Raises
     ------
     TypeError, ValueError
-        When it is no number above 0 and of at most a year.
+        When it is not a number above 0 and of at most a year.
     """
     return _positive_number(name, python_value(value), "minutes", _LONGEST_PERIOD, "")
 
@@ -168,7 +168,7 @@ def typed_positive_int(name: str, typed: str, *, most: int | None = None) -> int
     Raises
     ------
     ValueError
-        When it is no whole number from 1 to ``most``.
+        When it is not a whole number from 1 to ``most``.
     """
     # Python refuses to read thousands of digits.
     number = int(typed) if typed.isdecimal() and len(typed) < _MOST_DIGITS else 0
@@ -197,7 +197,7 @@ def typed_minutes(name: str, typed: str) -> float:
     Raises
     ------
     ValueError
-        When it is no number above 0.
+        When it is not a number above 0.
     """
     try:
         number = float(typed)

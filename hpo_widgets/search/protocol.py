@@ -92,7 +92,7 @@ COMMANDS = (
 def check_command(name: str) -> None:
     """Refuse, as a ``ValueError`` with a near match, what is not one of `COMMANDS`."""
     if name not in COMMANDS:
-        msg = f"{name!r} is no command of a search. {near_match(name, COMMANDS)}"
+        msg = f"{name!r} is not a command of a search. {near_match(name, COMMANDS)}"
         raise ValueError(msg)
 
 

@@ -292,7 +292,7 @@ def _checked_weights(name: str, given: Any) -> tuple[float, ...]:
             raise ValueError(f"a weight of the prior of {name!r} is a finite number of at least 0, got {weight!r:.80}")
     largest = max(weights, default=0.0)
     if not largest > 0:
-        raise ValueError(f"at least one weight of the prior of {name!r} must be above 0; None takes a prior away")
+        raise ValueError(f"at least one weight of the prior of {name!r} must be above 0; None removes a prior")
     return tuple(float(weight / largest) for weight in weights)
 
 

@@ -88,7 +88,7 @@ def _encoder(name: str, leaf: LeafParameter) -> Callable[[Mapping[str, Any]], fl
             return None
         index = index_of(point[name])
         if index is None:
-            raise ValueError(f"{point[name]!r} is no choice of {name!r}")
+            raise ValueError(f"{point[name]!r} is not a choice of {name!r}")
         return index
 
     return encode

@@ -487,7 +487,7 @@ class TrialStore:
         Raises
         ------
         TypeError
-            When ``k`` is no whole number.
+            When ``k`` is not a whole number.
         """
         most = _index("the number of trials", k)
         with self._lock:

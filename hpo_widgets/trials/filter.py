@@ -307,7 +307,7 @@ def _state(given: Any) -> str:
     if isinstance(given, TrialState):
         return given.label
     if not isinstance(given, str) or given not in _STATES:
-        raise ValueError(f"{given!r:.80} is no state of a trial. {near_match(str(given), _STATES)}")
+        raise ValueError(f"{given!r:.80} is not a state of a trial. {near_match(str(given), _STATES)}")
     return given
 
 

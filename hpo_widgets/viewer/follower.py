@@ -138,7 +138,7 @@ class JournalFollower:
     def _notify_unknown_events(self) -> None:
         if self._read_state.num_unknown_events and not self._has_notified_unknown_events:
             self._has_notified_unknown_events = True
-            self._tell("journal", "some of what happened to the search is not known to this release and is not shown")
+            self._tell("journal", "the journal has events that this release does not know; they are not shown")
 
     def _catch_up(self) -> None:
         """Bring it up to date for somebody who reads, unless the follower does so or it was done just now."""

@@ -233,7 +233,7 @@ def _check_header(header: Mapping[str, Any]) -> None:
         raise ValueError("its objectives are not title, series and sign each")
     for name in header["arguments"]:
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"{name!r:.80} is no name of an argument")
+            raise ValueError(f"{name!r:.80} is not the name of an argument")
     if _is_nested(header["arguments"]):
         raise ValueError(f"its arguments are nested more than {_DEEPEST} deep")
     if "only_named" in header:
@@ -267,7 +267,7 @@ def _check_types(found: Mapping[str, Any], **types: type) -> None:
 def _minutes(value: Any) -> float:
     """Return the minutes that a run took; raise unless they are a finite number of at least 0."""
     if not 0 <= value < math.inf:
-        raise ValueError("the minutes of a run are no number of minutes")
+        raise ValueError("the minutes of a run are not a number")
     return float(value)
 
 

@@ -278,8 +278,8 @@ class SearchReplay(JournalSearch):
             except Exception as error:  # whatever it is, people must not look at a replay that stands still in silence
                 sentence = str(error)
                 if not isinstance(error, JournalError):
-                    logger.exception("the search %s could not be played on", self._searched)
-                    sentence = f"{self._searched} could not be played on: {type(error).__name__}: {error}"
+                    logger.exception("the search %s could not be played further", self._searched)
+                    sentence = f"{self._searched} could not be played further: {type(error).__name__}: {error}"
                 with self._lock:
                     self._is_playing = False
                     self._notices = [Notice("journal", sentence)]

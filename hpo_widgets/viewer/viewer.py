@@ -125,7 +125,7 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     @property
     def owner_died(self) -> bool:
-        """Whether the process that ran the search has gone in the middle of it, so that it may be taken over."""
+        """Whether the process that ran the search has ended in the middle of it, so that it may be taken over."""
         return self.is_view and self._state.is_running and not self._owner_is_alive
 
     @property
@@ -168,7 +168,7 @@ class SearchViewer(JournalFollower, JournalSearch):
                 return "this is a view of a journal; start it to take the search over"
             return "this is a view of a journal; to continue, open it with base_task_id="
         if owner.is_this_process:
-            return "this very process runs this search; this is a view of it"
+            return "this process itself runs this search; this is a view of it"
         return f"another process runs this search (process {owner.pid} on {owner.host}); this is a view of it"
 
     def __getattr__(self, name: str) -> Callable[..., object]:

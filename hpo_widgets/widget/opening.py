@@ -122,7 +122,7 @@ def _open_comm(widget: OptimizerWidget, *arguments: object, **keywords: object) 
 
 def _check(cls: type[OptimizerWidget], journal_or_task_id: object, search: object) -> None:
     if isinstance(journal_or_task_id, Search):
-        msg = f"open() takes the id of a search; a search that is there is shown by {cls.__name__}(search)"
+        msg = f"open() takes the id of a search; to show a search object, write {cls.__name__}(search)"
         raise TypeError(msg)
     if not isinstance(journal_or_task_id, (str, Path)) or not str(journal_or_task_id).strip():
         msg = f"open() takes a search id or the path of a journal, got {journal_or_task_id!r:.80}"

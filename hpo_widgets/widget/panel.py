@@ -133,7 +133,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     )
     priors = t.Instance(
         "collections.abc.Mapping",
-        help="Two-way. Name to its prior, as of set_prior. Assigning merges; None takes a prior away.",
+        help="Two-way. Name to its prior, as of set_prior. Assigning merges; None removes a prior.",
     )
     max_number_of_concurrent_tasks = PositiveInt(1, help="Two-way. Trials that may run at the same time.")
     total_max_jobs = PositiveInt(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")

@@ -84,7 +84,7 @@ def save_replay_html(
     JournalError
         When there is no such search, or its journal cannot be read.
     ValueError
-        For fewer than two moments, a speed that is no number above 0, or an unknown plot.
+        For fewer than two moments, a speed that is not a number above 0, or an unknown plot.
 
     Examples
     --------

@@ -436,7 +436,7 @@ def _library(module: str) -> Path:
         if path.is_file():
             return path
     msg = (
-        f"the browser half of the widget library {module!r} was not found: {module}/index.js in none of "
+        f"the front end of the widget library {module!r} was not found: {module}/index.js in none of "
         f"{', '.join(map(str, folders))}; reinstall that library in this environment"
     )
     raise FileNotFoundError(msg)

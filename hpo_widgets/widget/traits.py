@@ -124,7 +124,7 @@ class TrialNumbers(_OfSearch[list[int]]):
 def _number(item: object) -> int:
     if not isinstance(item, bool):
         try:
-            return operator.index(item)  # type: ignore[arg-type]  # what is no number raises
+            return operator.index(item)  # type: ignore[arg-type]  # what is not a number raises
         except TypeError:
             pass
     msg = f"selected is a list of trial numbers, such as [0, 4]; {item!r:.80} is none"

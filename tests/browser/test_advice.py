@@ -176,7 +176,7 @@ def act(opened, line, sentence, evidence, label):
 @pytest.mark.slow
 def test_workers_that_wait_for_the_strategy_become_fewer(opened, working):
     opened.kernel("add(60, lambda number, chosen: 0.5 + number % 7 / 10, gap=3.0)")
-    command = act(opened, working, "Workers wait for the strategy", "1 of 2 workers would do", "Use 1 worker")
+    command = act(opened, working, "Workers wait for the strategy", "1 of 2 workers would be enough", "Use 1 worker")
     assert command == ["set_max_number_of_concurrent_tasks", 1]
     opened.wait_kernel("search.max_number_of_concurrent_tasks == widget.max_number_of_concurrent_tasks == 1")
 

@@ -67,7 +67,7 @@ def test_a_name_that_the_task_does_not_have_is_refused_with_a_near_one(name, sen
 
 def test_a_task_that_never_ran_has_no_parameters_to_compare_with():
     [sentence] = task(hyperparams={}).check_names(["lr", "Args/depth"])
-    assert sentence.startswith("Task 'train' has no parameters, as one that never ran; whether its script takes 'lr'")
+    assert sentence.startswith("Task 'train' has no parameters, as it has never run; whether its script takes 'lr'")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_objective_that_the_task_does_not_report_is_refused_with_a_near_one()
 def test_a_task_that_has_reported_nothing_of_its_own_has_no_objectives_to_compare_with(metrics):
     [sentence] = task(last_metrics=metrics).check_objectives(make_objectives("validation", "loss", "min"))
     assert sentence == (
-        "Task 'train' has reported nothing yet; whether trials report 'validation/loss' will be seen when they run"
+        "Task 'train' has reported nothing yet; whether trials report 'validation/loss' will be known when they run"
     )
 
 
@@ -169,7 +169,10 @@ def test_an_archived_task_is_found_by_its_name_only_where_there_is_no_other(api_
     ("name", "sentence"),
     [
         ("{project}/trian", "there is no Task 'trian' in the project '{project}'. Did you mean 'train'?"),
-        ("{project}s/train", "there is no project '{project}s' on the ClearML server, as the name '{project}s/train'"),
+        (
+            "{project}s/train",
+            "the Task '{project}s/train' cannot be found: there is no project '{project}s' on the ClearML server",
+        ),
     ],
 )
 def test_a_name_that_no_task_has_is_refused_with_a_near_one(task_search, project, name, sentence):

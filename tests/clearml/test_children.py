@@ -106,7 +106,7 @@ def test_a_task_of_this_machine_runs_only_while_its_process_does():
     found = recover(server, "parent", "s", [], SPACE, print)
     ended = {2: TrialState.COMPLETED, 1: TrialState.ABORTED}
     assert [one.state for one in found] == [ended.get(number, TrialState.RUNNING) for number in range(6)]
-    assert found[1].error == "its process has ended without a word"
+    assert found[1].error == "its process has ended without reporting an end"
     assert server.stopped == ["gone"]
 
 

@@ -109,7 +109,7 @@ AT_THE_SERVER = {
         f"ERROR: No matching distribution found for torhc ({EXIT_1})",
     ),
     "failed, and its console says no why": (printed("lr is 1", "Process failed, exit code 1"), FAILED, EXIT_1),
-    "failed without a word": (said("failed"), FAILED, "its Task failed: the server has no reason"),
+    "failed without a word": (said("failed"), FAILED, "its Task failed: the server gives no reason"),
     "aborted": (said("stopped", status_reason="aborted by Ada"), ABORTED, "its Task was stopped: aborted by Ada"),
     "its worker is gone": (said("stopped", force=True, status_reason=GONE), ABORTED, f"its Task was stopped: {GONE}"),
     "archived": (said("archive", status_reason="tidying up"), ABORTED, "its Task was stopped: tidying up"),
@@ -402,7 +402,7 @@ def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_a
     made, _ = one_waits()
     until(made, lambda: made.errors)
     [notice] = made.errors
-    assert f"in the queue '{worker.name}-idle': who serves it could not be looked up: " in notice.sentence
+    assert f"in the queue '{worker.name}-idle': its agents could not be looked up: " in notice.sentence
     assert "403/1: Forbidden" in notice.sentence
     # It is looked at as before.
     worker.call("tasks.dequeue", task=made.trial(0).id)

@@ -92,7 +92,7 @@ def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(wa
     failing, launches = made.errors
     assert failing.sentence == (
         "no trial can be launched: the ClearML server answered tasks.clone with 500/0: General data error; trial #2 is "
-        "tried again for 5 minutes, those that run go on"
+        "tried again for 5 minutes, running trials continue"
     )
     assert launches.sentence == "trials can be launched again"
     worker.gate.set()

@@ -378,6 +378,6 @@ def test_a_note_for_a_trial_whose_task_was_deleted_is_kept_and_that_is_told(opti
     worker.call("tasks.delete", task=task, force=True)
     made.set_note(0, "stable")
     wait_for(lambda: made.errors, "nothing is told")
-    gone = f"set_note: Task {task} is not on the ClearML server any more; the journal has it all the same"
+    gone = f"set_note: Task {task} is not on the ClearML server any more; the journal still has it"
     assert [notice.sentence for notice in made.errors] == [gone]
     assert made.trial(0).note == "stable"

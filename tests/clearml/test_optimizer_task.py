@@ -159,7 +159,7 @@ def test_a_task_that_keeps_a_search_stays_its_and_the_next_one_is_told(optimizer
     assert HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere").id == first.id
     assert first.errors == []
     (notice,) = second.errors
-    assert f"the optimizer Task {own.id} keeps the search {first.id} already" in notice.sentence
+    assert f"the optimizer Task {own.id} already keeps the search {first.id}" in notice.sentence
     # As many reports as one search has.
     own.flush(wait_for_uploads=True)
     assert len(own.get_reported_scalars()["validation/loss"]["last reported"]["y"]) == 3

@@ -379,7 +379,7 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     kernel_search, opened, worker, tmp_path
 ):
     kernel, task_id, search_id = kernel_search()
-    refused = f"the search {search_id} is at work in process {kernel.pid} on {platform.node()}, .* stop it there first"
+    refused = f"the search {search_id} is running in process {kernel.pid} on {platform.node()}, .* stop it there first"
     with pytest.raises(JournalInUse, match=refused):
         opened(task_id, journal=tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
@@ -429,7 +429,7 @@ def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves
     assert asked.counts() == {}
     assert len(worker.taken) == 2
     assert (kept_state(own.id)["run"], worker.status(own.id)) == ("other", "created")
-    with pytest.raises(JournalInUse, match="at work in process 7 on far"):
+    with pytest.raises(JournalInUse, match="running in process 7 on far"):
         made.start()
 
 
@@ -525,7 +525,7 @@ def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_taken_back_by_new_r
     again.set_range("x", (x - 0.001, x + 0.001))
     again.start()
     until(again, lambda: again.trial(number).state is TrialState.ABORTED)
-    assert again.trial(number).error == "taken back from the queue: its point lies outside the new ranges"
+    assert again.trial(number).error == "taken out of the queue: its point lies outside the new ranges"
     assert worker.status(lost) == "stopped"
     again.resume()
     wait_for(lambda: waits in entries(worker), "the other is not put back")
@@ -597,7 +597,7 @@ def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_t
     first, second = (opened(task_id, journal=tmp_path / name) for name in ("first", "second"))
     first.start()
     wait_for(lambda: kept_state(task_id)["owner"]["pid"] == os.getpid(), "the Task does not say who runs the search")
-    refused = f"the search {search_id} is at work in process {os.getpid()} on {platform.node()}, .* stop it there first"
+    refused = f"the search {search_id} is running in process {os.getpid()} on {platform.node()}, .* stop it there first"
     with pytest.raises(JournalInUse, match=refused):
         second.start()
     second.command("start")
@@ -628,14 +628,14 @@ def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
     state = json.loads(Task.get_task(task_id=own.id).get_configuration_object("hpo_widgets"))
     assert state["owner"] is None
     keep(time.time())
-    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+    with pytest.raises(JournalInUse, match="on far, last heard of"):
         opened(own.id, journal=tmp_path / journal)
     keep(time.time() - 2 * SILENCE)
     again = opened(own.id, journal=tmp_path / journal)
     assert again.counts[TrialState.COMPLETED] == 3
     again.set_total_max_jobs(4)
     keep(time.time())
-    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+    with pytest.raises(JournalInUse, match="on far, last heard of"):
         again.start()
     keep(time.time() - 2 * SILENCE)
     finished(again)
@@ -652,7 +652,7 @@ def test_how_long_an_owner_was_silent_is_measured_by_the_clock_of_the_server(
     far = replace(Owner.here(), host="far", machine="far")
     kept.keep({**kept_state(own.id), "owner": asdict(far)})
     assert kept_state(own.id)["owner"]["heartbeat"] == pytest.approx(time.time() + ahead, abs=60)
-    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+    with pytest.raises(JournalInUse, match="on far, last heard of"):
         opened(own.id, journal=tmp_path / "elsewhere")
     kept.keep({**kept_state(own.id), "owner": asdict(replace(far, heartbeat=time.time() - 2 * SILENCE))})
     assert opened(own.id, journal=tmp_path / "elsewhere").counts[TrialState.COMPLETED] == 3

@@ -118,5 +118,5 @@ def test_an_optimizer_task_that_somebody_has_closed_says_that_it_keeps_the_searc
     kept = OptimizerTask(own, stores_arguments=False)
     kept.keep({"run": "a"})
     own.mark_completed(force=True)
-    with pytest.raises(ClearmlError, match=f"{own.id} has ended, so that the search is kept by its journal only"):
+    with pytest.raises(ClearmlError, match=f"{own.id} has ended, so the search is only kept in its journal"):
         kept.keep({"run": "b"})

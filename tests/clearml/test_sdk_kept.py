@@ -159,5 +159,5 @@ def test_a_task_that_keeps_no_search_is_refused(project):
 
 
 def test_a_view_is_continued_by_nobody(controller):
-    with pytest.raises(TypeError, match="there is a view only"):
+    with pytest.raises(TypeError, match="it can only be viewed"):
         HyperParameterOptimizer.open(controller()._task.id, base_task_id="another")

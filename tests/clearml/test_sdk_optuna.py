@@ -141,7 +141,7 @@ def test_points_that_it_skips_are_told_at_the_end(watched, sdk_worker, until):
 def test_a_study_to_continue_is_told_to_be_left_out(watched):
     search = watched(**OPTUNA, continue_previous_study=optuna.create_study())
     assert [notice.sentence for notice in search.errors] == [
-        "ClearML's Optuna strategy leaves continue_previous_study out: it begins anew"
+        "ClearML's Optuna strategy ignores continue_previous_study: it starts from the beginning"
     ]
 
 

@@ -154,7 +154,7 @@ def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(started
     assert search.errors == []
     search.command("retry", 0)
     assert search.errors[-1].sentence == (
-        "retry did nothing: all 2 jobs have been launched, or are taken by points that wait: "
+        "retry did nothing: all 2 jobs have been launched, or are reserved for waiting points: "
         "raise the number of jobs first"
     )
 

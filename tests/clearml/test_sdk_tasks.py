@@ -17,7 +17,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from tests.clearml.fake_server import FakeServer
 
-WITHOUT = "its Task was stopped; the server has no reason"
+WITHOUT = "its Task was stopped; the server gives no reason"
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 

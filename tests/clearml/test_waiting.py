@@ -14,7 +14,7 @@ from hpo_widgets.viewer import SearchViewer
 from tests.conftest import DEADLINE
 from tests.runs import wait_for
 
-TAKEN_BACK = "taken back from the queue: its point lies outside the new ranges"
+TAKEN_BACK = "taken out of the queue: its point lies outside the new ranges"
 
 
 class Hold(threading.Event):
@@ -524,7 +524,7 @@ def test_a_search_whose_waiting_tasks_are_stopped_again_and_again_ends_with_what
     )
     [notice] = made.errors
     assert notice.sentence.startswith(told)
-    assert notice.sentence.endswith("; no further one is launched, and the search ends with those that are left")
+    assert notice.sentence.endswith("; no further one is launched; the search ends after those that are left")
     until(made, lambda: made.counts[TrialState.ABORTED] == 5)
     last = in_queue.entries()
     assert len(last) == 1  # of those that may be there at once, one runs and another is not replaced any more

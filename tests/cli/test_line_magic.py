@@ -156,7 +156,7 @@ def test_nobody_waits_for_a_paused_search_whose_process_has_gone(shell, hpo):
     search = shell.user_ns["optimizer"] = Viewed()
     search.command("start")
     search.command("pause")
-    assert hpo("wait optimizer") == "optimizer: the search is paused, and the process that ran it has gone\n"
+    assert hpo("wait optimizer") == "optimizer: the search is paused, and the process that ran it has ended\n"
 
 
 def test_the_best_trials_are_shown(shell, hpo):
@@ -219,7 +219,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_search(shell, hpo, capsys):
 
     with pytest.raises(KeyboardInterrupt):
         hpo("wait")
-    assert "the search goes on; %hpo stop ends it" in capsys.readouterr().err
+    assert "the search continues; %hpo stop ends it" in capsys.readouterr().err
     assert search.status == "running"
 
 

@@ -62,12 +62,12 @@ def test_words_describe_a_parameter(words, made):
     [
         ("lr log 1 2", "has no name"),
         ("lr: logg 1 2", "Did you mean 'log'"),
-        ("lr:", "no kind of parameter"),
+        ("lr:", "not a kind of parameter"),
         ("lr: float 1", r"write 'float LOW HIGH \[step S\]'"),
         ("lr: log 1 2 step 3", "write 'log LOW HIGH'"),
         ("lr: log 0 1", "lies above 0"),
-        ("lr: float 1 x", "'x' is no number"),
-        ("lr: int 1.5 2", "'1.5' is no whole number"),
+        ("lr: float 1 x", "'x' is not a number"),
+        ("lr: int 1.5 2", "'1.5' is not a whole number"),
         ("lr: float 2 1", "lr"),
         ("kind: choice", "give the choices"),
         ('kind: choice "a b', "No closing quotation"),
@@ -102,7 +102,7 @@ def test_the_help_says_what_an_objective_without_a_slash_is(capsys):
         main(["run", "--help"])
     said = capsys.readouterr().out
 
-    assert "without a slash the one name is both" in " ".join(said.split())
+    assert "a name without a slash is both" in " ".join(said.split())
     # All examples stand above the one call that reports.
     assert re.findall(r"--objective (\S+)", said[said.index("examples:") :]) == [
         "validation/loss:min",
@@ -148,7 +148,7 @@ def test_ctrl_c_stops_the_search_and_its_trials_and_keeps_what_has_ended(tmp_pat
     assert "1 aborted" in stdout
     with SearchViewer(journal) as search:
         assert search.status == "stopped"
-    to_go_on = re.search(r"to go on: hpo-widgets (continue train-\S+ train.py)\n", stderr).group(1)
+    to_go_on = re.search(r"to continue: hpo-widgets (continue train-\S+ train.py)\n", stderr).group(1)
     (tmp_path / "train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
     words = [sys.executable, "-m", "hpo_widgets", *to_go_on.split(), "--trials", "3"]
     ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -162,7 +162,7 @@ def test_a_search_goes_on_with_another_budget_and_number_of_workers(tmp_path, mo
     words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "1", "--strategy", "random"]
     assert main(["run", "train.py", *words]) == 0
     assert main(["continue", "train", "train.py"]) == 2
-    assert "is left: give it more by --trials or --minutes" in capsys.readouterr().err
+    assert "is used up: raise it with --trials or --minutes" in capsys.readouterr().err
     assert main(["continue", "train", "train.py", "--trials", "3", "--workers", "1", "--minutes", "5"]) == 0
     assert "3 trials: 3 completed" in capsys.readouterr().out
     (journal,) = Path(".hpo_widgets").glob("train-*.sqlite")
@@ -204,7 +204,7 @@ def test_what_cannot_go_on_is_said_before_anything_runs(kept, tmp_path, capsys, 
     until(running, lambda: running.counts[TrialState.RUNNING] > 0)
     try:
         assert main(["continue", running.id, str(script), *here]) == 2
-        assert f"{running.id} cannot be continued: this very process runs this search" in capsys.readouterr().err
+        assert f"{running.id} cannot be continued: this process itself runs this search" in capsys.readouterr().err
     finally:
         running.stop()
 
@@ -345,7 +345,7 @@ def test_all_trials_are_exported(kept, tmp_path, capsys):
 def test_a_file_of_another_kind_is_written_only_when_its_format_is_chosen(kept, tmp_path, capsys):
     out = tmp_path / "trials.XLSX"
     assert main(["export", str(kept.journal_path), "--out", str(out)]) == 2
-    assert "is neither CSV nor JSON: name it *.csv or *.json, or choose by --format" in capsys.readouterr().err
+    assert "is neither CSV nor JSON: name it *.csv or *.json, or use --format" in capsys.readouterr().err
     assert not out.exists()
     assert main(["export", str(kept.journal_path), "--out", str(out), "--format", "csv"]) == 0
     assert out.read_text() == kept.to_csv()
@@ -427,7 +427,7 @@ def test_of_several_objectives_show_tells_how_large_the_front_is(tmp_path, capsy
     search.start()
     assert search.wait()
     assert main(["show", search.id, "--journal", str(tmp_path)]) == 0
-    assert "4 trials on the front, with which the table begins\n" in capsys.readouterr().out
+    assert "4 trials on the front, first in the table\n" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

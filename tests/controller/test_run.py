@@ -135,7 +135,7 @@ def test_what_a_strategy_raises_is_told_while_its_trials_run_on(two_running, gat
     until(made, lambda: made.errors)
     [notice] = made.errors
     raised = f"{optimizer_class.__name__} raised LookupError: lost"
-    more = "it proposes no further trial, and the search ends with those that run or are enqueued"
+    more = "it proposes no further trial; the search ends after the running and enqueued ones"
     assert notice.sentence == f"{raised}; {more}"
     assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
     with HyperParameterOptimizer.open(made.journal_path) as viewer:

@@ -97,7 +97,7 @@ def test_a_file_with_a_wrong_head_is_damaged(closed, opener, offset, replacement
     data = bytearray(closed.read_bytes())
     data[offset : offset + len(replacement)] = replacement
     closed.write_bytes(data)
-    with pytest.raises(JournalDamaged, match="damaged or is no journal"):
+    with pytest.raises(JournalDamaged, match="damaged or not a journal"):
         opener(closed)
     assert_untouched(closed, bytes(data))
 

@@ -356,7 +356,7 @@ def test_a_row_that_is_longer_than_any_of_a_journal_is_refused(copy, monkeypatch
     look(copy)
     monkeypatch.setattr("hpo_widgets.journal.connection.MOST_BYTES", 5000)
     for action in (look, go_on):
-        with pytest.raises(JournalDamaged, match="it holds a text that is longer than any of a journal"):
+        with pytest.raises(JournalDamaged, match="it holds a longer text than a journal may"):
             action(copy)
     with pytest.raises(JournalError, match=r"could not be made: .* is a longer text than a journal takes"):
         Journal.create(copy.parent, "long", {"name": "x" * 5000})
@@ -378,7 +378,7 @@ for action in (look, go_on):
         action(Path(sys.argv[1]))
         print("opened")
     except JournalDamaged as error:
-        print(str(error).partition(" is damaged or is no journal: ")[2])
+        print(str(error).partition(" is damaged or not a journal: ")[2])
 """
 
 
@@ -433,14 +433,14 @@ def many_choices(path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (nested(MOST_BYTES + 1001), "it holds a text that is longer than any of a journal"),
-        pytest.param(nested(MOST_BYTES - 1001), "its header is not as a journal has it", marks=pytest.mark.slow),
+        (nested(MOST_BYTES + 1001), "it holds a longer text than a journal may"),
+        pytest.param(nested(MOST_BYTES - 1001), "its header does not have the form of", marks=pytest.mark.slow),
         (deep, "maximum recursion depth"),
         pytest.param(many_objectives, "at most 1000 objectives", marks=pytest.mark.slow),
         pytest.param(many_combinations, "opened", marks=pytest.mark.slow),
         pytest.param(many_choices, "opened", marks=pytest.mark.slow),
         (rubbish("trials", 100_000), "some of its trials are missing"),
-        (rubbish("events", 100_000), "an event of write 1000 is not as a journal has it"),
+        (rubbish("events", 100_000), "an event of write 1000 does not have the form of a journal"),
         (rubbish("scalars", 100_000), "opened"),
     ],
     ids=[

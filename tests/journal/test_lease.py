@@ -64,7 +64,7 @@ def test_an_owner_that_closed_leaves_no_trace(owned_elsewhere):
 
 
 def test_this_process_is_as_good_an_owner_as_any_other(journal):
-    with pytest.raises(JournalInUse, match="this very process"):
+    with pytest.raises(JournalInUse, match="this process itself"):
         Journal.open(journal.path)
 
 

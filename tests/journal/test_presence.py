@@ -153,7 +153,7 @@ def test_where_it_cannot_be_written_again_that_is_said_and_the_next_write_tries_
     delete_folder(journal.path)
     folder.write_text("in the way", encoding="utf-8")
     for action in (lambda: journal.write([make_row(1)]), journal.heartbeat):
-        with pytest.raises(JournalError, match="deleted or moved while its search was at work, and cannot be written"):
+        with pytest.raises(JournalError, match="deleted or moved while its search was running, and cannot be written"):
             action()
     folder.unlink()
     journal.write([make_row(1)])

@@ -141,7 +141,7 @@ def test_a_locked_file_is_waited_for_and_then_said_to_be_locked(directory, make_
         journal.set_busy_timeout(0.05)
         with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(JournalBusy, match="another program holds it locked"):
+            with pytest.raises(JournalBusy, match="another program has locked it"):
                 journal.write([make_row(0)])
             other.execute("ROLLBACK")
         assert journal.write([make_row(0)]) == 2

@@ -383,5 +383,5 @@ class RowsBeyondTheReference(Table):
         assert "must rise from low to high" in sentences[1]
         assert made.space.ranges["x"] == (0.4, 0.45)
         assert made.total_max_jobs == 2
-        with pytest.raises(ValueError, match="'stopp' is no command.*'stop'"):
+        with pytest.raises(ValueError, match="'stopp' is not a command.*'stop'"):
             made.command("stopp")

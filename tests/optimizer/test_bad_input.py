@@ -110,7 +110,7 @@ BAD_ARGUMENTS = {
     "a negative seed": (lambda s: s(identity, seed=-1), "seed"),
     "a database as the journal": (
         lambda s: s(identity, journal="sqlite:///x.db"),
-        r"journal is a folder, such as 'runs', or a file, .* and no address: got 'sqlite:///x\.db'",
+        r"journal is a folder, such as 'runs', or a file, .* not an address: got 'sqlite:///x\.db'",
     ),
     "no strategy": (lambda s: s(identity, optimizer_class=dict), "optimizer_class must be one of"),
     "a name that is none": (lambda s: s(identity, name=3), "name must be a str"),
@@ -340,7 +340,7 @@ def test_a_journal_of_a_live_process_cannot_be_continued(search, held, until, ga
     first.start()
     until(first, lambda: first.counts[TrialState.RUNNING] == 1)
     second._controller.state.settings.total_max_jobs = 5
-    with pytest.raises(JournalInUse, match="at work in this very process"):
+    with pytest.raises(JournalInUse, match="running in this process itself"):
         second.start()
     assert not second.is_running()
     gate.open()
@@ -458,7 +458,7 @@ def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_runn
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     ended._controller.state.settings.total_max_jobs = 5
     monkeypatch.setattr("hpo_widgets.journal.connection.BUSY_TIMEOUT", 0.02)
-    with locked(ended.journal_path), pytest.raises(JournalBusy, match="holds it locked"):
+    with locked(ended.journal_path), pytest.raises(JournalBusy, match="has locked it"):
         ended.start()
     assert not ended.is_running()
     finished(ended)

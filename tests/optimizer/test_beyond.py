@@ -406,7 +406,7 @@ def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
     finished(made)
     assert made.stop_reason.code == "compute_time_limit"
     assert made.counts[TrialState.ABORTED] == len(made.snapshot()) > 0
-    assert made.capabilities["start"] == "the compute time was used up; raise its limit to go on"
+    assert made.capabilities["start"] == "the compute time was used up; raise its limit to continue"
     made.set_compute_time_limit(None)
     made.set_total_max_jobs(3)
     gate.open()
@@ -432,7 +432,7 @@ def test_a_search_out_of_time_goes_on_with_a_new_limit(search, held, gate):
     made = search(held, optimization_time_limit=0.001, total_max_jobs=3)
     finished(made)
     assert made.start() is False
-    assert made.stop_reason.sentence == "the time limit has passed; set a new one to go on"
+    assert made.stop_reason.sentence == "the time limit has passed; set a new one to continue"
     made.set_time_limit(in_minutes=10)
     gate.open()
     finished(made)

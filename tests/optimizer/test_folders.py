@@ -70,7 +70,7 @@ def test_a_program_that_ends_before_its_search_says_so(tmp_path):
     script.write_text(UNFINISHED, encoding="utf-8")
     ended = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "the search slow-" in ended.stderr
-    assert "wait() waits for the end" in ended.stderr
+    assert "call wait() to wait for the end" in ended.stderr
 
 
 @pytest.fixture
@@ -113,10 +113,10 @@ def test_open_refuses_a_journal_beside_another_place(kept):
         for place in ("runs", kept.journal_path):
             with HyperParameterOptimizer.open(*where, journal=place) as viewer:
                 assert viewer.id == kept.id
-        with pytest.raises(ValueError, match="journal='elsewhere' is another place than .*: give one of the two"):
+        with pytest.raises(ValueError, match="journal='elsewhere' and .* are different places: give only one of them"):
             HyperParameterOptimizer.open(*where, journal="elsewhere")
 
 
 def test_open_refuses_the_address_of_a_database_as_the_journal(kept):
-    with pytest.raises(ValueError, match="journal is a folder, .* and no address: got 'sqlite:///x.db'"):
+    with pytest.raises(ValueError, match="journal is a folder, .* not an address: got 'sqlite:///x.db'"):
         HyperParameterOptimizer.open(kept.id, journal="sqlite:///x.db")

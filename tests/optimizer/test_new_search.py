@@ -190,9 +190,9 @@ def test_a_function_of_any_keywords_takes_a_parameter_by_name(main):
 @pytest.mark.parametrize(
     ("name", "changed", "field", "said"),
     [
-        ("lr", {"low": ""}, "low", "give the least"),
+        ("lr", {"low": ""}, "low", "give the lowest"),
         ("lr", {"low": "0"}, "low", "above 0"),
-        ("lr", {"high": "x"}, "high", "'x' is no number"),
+        ("lr", {"high": "x"}, "high", "'x' is not a number"),
         ("lr", {"low": "1", "high": "0.1"}, "high", "rises"),
         ("layers", {"high": "2.5"}, "high", "whole"),
         ("kind", {"chosen": [0]}, "choices", "two"),

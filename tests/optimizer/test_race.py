@@ -132,7 +132,7 @@ def test_what_came_out_is_a_summary_and_a_frame(finished):
 
 
 def test_before_the_first_repeat_has_ended_a_summary_says_only_that(race):
-    assert str(race().summary()) == "No repeat has ended yet. The verdict comes from whole repeats."
+    assert str(race().summary()) == "No repeat has ended yet. The verdict needs whole repeats."
 
 
 def seeded(seed, strategy, repeat, number):

@@ -384,7 +384,7 @@ def test_impossible_choices_are_refused(values, error, message):
 @pytest.mark.parametrize(
     ("range_", "message"),
     [
-        (("adamw",), "'adamw' is no choice of 'x'. Did you mean 'adam'?"),
+        (("adamw",), "'adamw' is not a choice of 'x'. Did you mean 'adam'?"),
         ((), "must keep at least one choice"),
         ("adam", "must be a list or tuple"),
         ((1,), "Known: 'sgd', 'adam'"),
@@ -396,7 +396,7 @@ def test_impossible_ranges_of_choices_are_refused(range_, message):
 
 
 def test_a_choice_of_another_type_is_named():
-    with pytest.raises(ValueError, match="'2' is no choice of 'x'. The choice is 2."):
+    with pytest.raises(ValueError, match="'2' is not a choice of 'x'. The choice is 2."):
         DiscreteParameterRange("x", [1, 2]).normalise("2")
 
 

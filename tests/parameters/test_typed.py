@@ -26,10 +26,10 @@ def test_bounds_are_values_and_become_the_shortest_exponents(kind, low, high, ma
     [
         ("log", "0", "1", "lies above 0"),
         ("log", "1e-400", "1", "lies above 0"),
-        ("float", "1", "", "'' is no number"),
+        ("float", "1", "", "'' is not a number"),
         ("float", "nan", "1", "finite"),
         ("float", "0", "inf", "finite"),
-        ("int", "1", "2.5", "no whole number"),
+        ("int", "1", "2.5", "not a whole number"),
         ("int", "4", "1", "below its max"),
     ],
 )

@@ -181,7 +181,7 @@ def said(**ends):
 def test_six_of_ten_is_not_distinguishable_yet_and_ten_of_ten_is_ahead():
     even = said(a=[1] * 6 + [3] * 4, b=[2] * 10)
     assert even[0] == "a and b are not distinguishable yet."
-    assert even[1] == "6 of 10 fits anything from 31 to 83 %; more repeats narrow it."
+    assert even[1] == "6 of 10 fits any share from 31 to 83 %; more repeats narrow it."
     [pair] = pairs(planted(a=[1] * 6 + [3] * 4, b=[2] * 10), minimise=True)
     assert pair.verdict == "not distinguishable yet"
     assert said(a=[1] * 10, b=[2] * 10)[0] == "a is ahead of b."

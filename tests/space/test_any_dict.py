@@ -89,7 +89,7 @@ def test_ranges_of_any_content_leave_a_space_that_makes_sense_or_are_a_sentence(
     ("function", "given", "sentence"),
     [
         (Parameter.from_dict, [], "is a dict"),
-        (Parameter.from_dict, {"type": {}}, "no class of parameter"),
+        (Parameter.from_dict, {"type": {}}, "not a class of parameter"),
         (Parameter.from_dict, {"type": "ParameterSet", "values": 3}, "a list of dicts"),
         (Parameter.from_dict, BOUNDS | {"max_value": 10**400}, "finite"),
         (SPACE.normalise, POINT | {"lr": 10**400}, "'lr'"),

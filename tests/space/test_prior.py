@@ -87,7 +87,7 @@ def test_a_range_of_its_own_and_numpy_weights_are_taken():
         (X, [1, math.inf], "at least 0"),
         (X, [1, "2"], "at least 0"),
         (X, [1, 10**400], "at least 0"),
-        (X, [0, 0], "None takes a prior away"),
+        (X, [0, 0], "None removes a prior"),
         (X, {"weight": [1, 2]}, "weights"),
         (X, {"range": (0, 1)}, "lacks its 'weights'"),
         (X, {"weights": [1, 2], "range": (4, 1)}, "must rise"),

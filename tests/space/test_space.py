@@ -339,7 +339,7 @@ def test_unit_numbers_mean_the_same_dimension_in_every_epoch():
         ({"lr": (1e-7, 1e-2)}, "reaches beyond its limits"),
         ({"lr": (0.1, 0.01)}, "must rise from low to high"),
         ({"layers": (1.5, 2)}, "takes a whole number"),
-        ({"kind": [2]}, "2 is no choice of 'kind'"),
+        ({"kind": [2]}, "2 is not a choice of 'kind'"),
         ({"kind": []}, "at least one choice"),
     ],
 )
@@ -438,7 +438,7 @@ def test_a_choice_by_hand_keeps_its_type():
         ({"lr": 0.01, "layer": 2, "kind": 1}, "no parameter 'layer'. Did you mean 'layers'?"),
         ({"lr": "0.01", "layers": 2, "kind": 1}, "'lr' is searched on a log scale and takes a number above 0"),
         ({"lr": 0.01, "layers": True, "kind": 1}, "'layers' takes a whole number, got True"),
-        ({"lr": 0.01, "layers": 2, "kind": 2}, "2 is no choice of 'kind'"),
+        ({"lr": 0.01, "layers": 2, "kind": 2}, "2 is not a choice of 'kind'"),
         ([("lr", 1)], "a point is a dict"),
     ],
 )
@@ -495,7 +495,7 @@ def test_a_conditional_point_by_hand_is_found():
 
 
 def test_a_choice_that_is_not_declared_has_no_row():
-    with pytest.raises(ValueError, match="2 is no choice of 'kind'"):
+    with pytest.raises(ValueError, match="2 is not a choice of 'kind'"):
         plain().encode({"lr": 0.1, "layers": 1, "kind": 2})
     with pytest.raises(ValueError, match="'kind' has no choice number 9"):
         plain().decode([0.1, 1, 9])

@@ -112,11 +112,11 @@ def test_several_objectives_are_refused_where_only_one_is_taken():
 def test_reasons_against_parameters_are_raised_before_anything_runs():
     class WholeOnly(Centre):
         def unsupported(self, parameter):
-            return None if parameter.kind == "int" else f"{parameter.name} is no whole number"
+            return None if parameter.kind == "int" else f"{parameter.name} is not a whole number"
 
     objectives = make_objectives("a", "b", "min")
     WholeOnly().check(Space([UniformIntegerParameterRange("n", 1, 3)]), objectives)
-    with pytest.raises(ValueError, match="x is no whole number; y is no whole number"):
+    with pytest.raises(ValueError, match="x is not a whole number; y is not a whole number"):
         WholeOnly().begin(SPACE, objectives, 0, [], 0)
 
 

@@ -58,7 +58,7 @@ def test_what_cannot_be_done_becomes_a_notice(search):
 
 
 def test_a_command_that_no_search_has_is_an_error_of_the_test(search):
-    with pytest.raises(ValueError, match="'strat' is no command"):
+    with pytest.raises(ValueError, match="'strat' is not a command"):
         search.command("strat")
 
 

@@ -68,7 +68,7 @@ def test_a_trial_passes_when_it_meets_all_conditions(search, fields, numbers):
         ({"top_k": 0}, "top_k is a whole number from 1 on, got 0"),
         ({"top_k": True}, "top_k is a whole number"),
         ({"top_k": 1.5}, "top_k is a whole number"),
-        ({"states": ["complete"]}, r"'complete' is no state of a trial\. Did you mean 'completed'\?"),
+        ({"states": ["complete"]}, r"'complete' is not a state of a trial\. Did you mean 'completed'\?"),
         ({"states": "completed"}, "states is a tuple"),
         ({"epochs": 1}, "epochs is a tuple"),
         ({"epochs": [-1]}, "an entry of epochs is a whole number from 0 on"),

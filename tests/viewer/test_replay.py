@@ -150,7 +150,7 @@ def test_it_is_a_search_that_runs_nothing(replayed):
     assert set(replayed.capabilities.values()) == {"this is a replay: nothing is run"}
     replayed.command("start")
     assert [notice.sentence for notice in replayed.errors] == ["start did nothing: this is a replay: nothing is run"]
-    with pytest.raises(ValueError, match="no command of a search"):
+    with pytest.raises(ValueError, match="not a command of a search"):
         replayed.command("strat")
     assert repr(replayed) == "<SearchReplay digits-1 0 of 20 s>"
 

@@ -339,7 +339,7 @@ def test_who_has_unsubscribed_is_told_nothing_more(journal, view, until):
 def test_the_end_of_the_owner_is_seen_without_a_word_of_it(journal, view, until, end):
     viewer = view()
     until(viewer, lambda: viewer.status is SearchStatus.RUNNING)
-    assert all("this very process runs this search" in reason for reason in viewer.capabilities.values())
+    assert all("this process itself runs this search" in reason for reason in viewer.capabilities.values())
     if end == "dies":
         lease.release(journal.owner)
     else:
@@ -469,7 +469,7 @@ def test_events_of_a_later_release_are_told_once_and_do_not_end_the_following(jo
     write(journal, [], [notice("and on")])
     until(viewer, lambda: "and on" in sentences(viewer))
     assert sentences(viewer) == [
-        "some of what happened to the search is not known to this release and is not shown",
+        "the journal has events that this release does not know; they are not shown",
         "and on",
     ]
 
@@ -505,7 +505,7 @@ def test_every_command_is_refused_with_its_reason(view, name):
 
 
 def test_what_is_no_command_is_refused_with_a_near_match(view):
-    with pytest.raises(ValueError, match=r"'paus' is no command of a search\. Did you mean 'pause'\?"):
+    with pytest.raises(ValueError, match=r"'paus' is not a command of a search\. Did you mean 'pause'\?"):
         view().command("paus")
 
 

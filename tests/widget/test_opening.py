@@ -235,7 +235,7 @@ def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_
     assert rows.parameters["x"][: len(before)].tolist() == list(before.values())
     assert (search.counts[TrialState.ABORTED], search.counts[TrialState.RUNNING]) == (2, 0)
     assert (panel.status, panel.num_trials, controls.owner_died) == ("completed", len(before) + 4, False)
-    assert "raise total_max_jobs to go on" in controls.commands["start"]
+    assert "raise total_max_jobs to continue" in controls.commands["start"]
     assert not panel._status_panel.is_view
     # What it tells of the death, once.
     (notice,) = search.errors
@@ -287,7 +287,7 @@ def test_of_two_views_one_takes_over_and_the_other_goes_on_viewing(owner, busy, 
     until(first, lambda: first.owner_died)
     first.start()
     until(second, lambda: second.status is SearchStatus.RUNNING)
-    with pytest.raises(RuntimeError, match="this very process runs this search"):
+    with pytest.raises(RuntimeError, match="this process itself runs this search"):
         second.start()
     assert second.is_view
     first.stop()
@@ -358,7 +358,7 @@ def test_what_is_no_id_is_refused(given):
 
 def test_a_search_in_place_of_its_id_is_refused_with_the_way_to_show_it():
     made = search_of()
-    with pytest.raises(TypeError, match=r"is shown by OptimizerWidget\(search\)"):
+    with pytest.raises(TypeError, match=r"write OptimizerWidget\(search\)"):
         OptimizerWidget.open(made)
     with pytest.raises(TypeError, match=r"search is the id of a search in the directory .hpo_widgets, got 3"):
         OptimizerWidget.open(".hpo_widgets", 3)

@@ -87,8 +87,8 @@ class BaseTask:
         known = [f"{section}/{name}" for section, entries in self.hyperparams.items() for name in entries]
         if not known:
             sentence = (
-                f"Task {self.name!r} has no parameters, as one that never ran; whether its script takes "
-                f"{', '.join(map(repr, names))} will only be seen when it runs"
+                f"Task {self.name!r} has no parameters, as it has never run; whether its script takes "
+                f"{', '.join(map(repr, names))} will only be known when it runs"
             )
             return [sentence]
         for name in names:
@@ -149,7 +149,7 @@ class BaseTask:
                 f"Task {self.name!r} has not reported the objective {missing[0]!r}. {near_match(missing[0], own)}"
             )
         return [
-            f"Task {self.name!r} has reported nothing yet; whether trials report {key!r} will be seen when they run"
+            f"Task {self.name!r} has reported nothing yet; whether trials report {key!r} will be known when they run"
             for key in missing
         ]
 
@@ -160,7 +160,7 @@ def _id_by_name(server: Server, name: str) -> str:
     if project is None:
         known = [str(project["name"]) for project in server.call("projects.get_all", only_fields=["name"])["projects"]]
         raise ValueError(
-            f"there is no project {project_name!r} on the ClearML server, as the name {name!r} of a Task says. "
+            f"the Task {name!r} cannot be found: there is no project {project_name!r} on the ClearML server. "
             f"{near_match(project_name, known)}"
         )
     in_project = {"project": [project], "order_by": ["-last_update"], "page": 0, "page_size": PAGE}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.space import Space
 
-_GONE = "its process has ended without a word"
+_GONE = "its process has ended without reporting an end"
 
 
 def children(
@@ -259,8 +259,8 @@ def _number(facts: dict[str, str]) -> int | None:
 
 def _unreadable(task: dict[str, Any], facts: dict[str, str]) -> str:
     return (
-        f"Task {task['id']} says that it is a trial of this search, but what it says of it was edited and cannot be "
-        f"read ({', '.join(f'{name}: {text}' for name, text in facts.items())}); it is left out"
+        f"Task {task['id']} is marked as a trial of this search, but its marks were edited and cannot be read "
+        f"({', '.join(f'{name}: {text}' for name, text in facts.items())}); it is ignored"
     )
 
 

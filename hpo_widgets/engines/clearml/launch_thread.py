@@ -154,7 +154,7 @@ class LaunchThread(threading.Thread):
         self._has_told_failing = True
         self._jobs.notice(
             f"no trial can be launched: {error}; trial #{job.number} is tried again for "
-            f"{FAILING_SECONDS / SECONDS_A_MINUTE:g} minutes, those that run go on"
+            f"{FAILING_SECONDS / SECONDS_A_MINUTE:g} minutes, running trials continue"
         )
 
     def _gives_up(self, job: ActiveJob, seconds: float, *, is_away: bool) -> bool:

@@ -201,7 +201,7 @@ class OptimizerTask:
             self.task.set_configuration_object(_CONFIGURATION, config_text=by_server, config_type="json")
         except ValueError as error:  # the SDK changes no Task that has ended
             raise ClearmlError(
-                f"the optimizer Task {self.id} has ended, so that the search is kept by its journal only ({error})"
+                f"the optimizer Task {self.id} has ended, so the search is only kept in its journal ({error})"
             ) from error
         self._kept = text
 
@@ -222,7 +222,7 @@ class OptimizerTask:
         if state.get("run") not in self.known_runs:
             msg = (
                 f"the search {search_id} was continued elsewhere since it was opened here; open it again "
-                "(HyperParameterOptimizer.open) to go on with all of its trials"
+                "(HyperParameterOptimizer.open) to continue with all of its trials"
             )
             raise JournalError(msg)
 
@@ -236,8 +236,8 @@ class OptimizerTask:
         other = "another process" if owner is None else f"process {owner['pid']} on {owner['host']}"
         raise TakenOverError(
             f"the search {search_id} was taken over by {other}, as nothing was heard of this process for more than "
-            f"{SILENCE:.0f} s. Nothing more is launched here, and the trials that run are followed there; open the "
-            "search again (HyperParameterOptimizer.open) to go on with it once it has ended there"
+            f"{SILENCE:.0f} s. Nothing more is launched here, and running trials are followed there; open the search "
+            "again (HyperParameterOptimizer.open) to continue it when it has ended there"
         )
 
     @property
@@ -255,9 +255,8 @@ class OptimizerTask:
         if first != search_id:
             self.is_read_only = True
             raise ClearmlError(
-                f"the optimizer Task {self.id} keeps the search {first} already, so that this one is kept by its "
-                "journal only and not reported to the Task; always_create_task=True gives a further search a Task of "
-                "its own"
+                f"the optimizer Task {self.id} already keeps the search {first}, so this one is only kept in its "
+                "journal and not reported to the Task; always_create_task=True gives a further search a Task of its own"
             )
 
 
@@ -424,8 +423,8 @@ def refuse_living(state: Mapping[str, Any]) -> None:
     owner = None if kept is None else Owner(**kept)
     if owner is not None and owner.is_alive:
         msg = (
-            f"the search {state['search']} is at work in process {owner.pid} on {owner.host}, which was last heard of "
-            f"{max(0.0, owner.silent_for):.0f} s ago. Watch it there; to continue it here, stop it there first. Where "
-            f"that machine is gone, wait until nothing was heard of it for {SILENCE:.0f} s"
+            f"the search {state['search']} is running in process {owner.pid} on {owner.host}, last heard of "
+            f"{max(0.0, owner.silent_for):.0f} s ago. Watch it there; to continue it here, stop it there first. If "
+            f"that machine is gone, wait until nothing has been heard of it for {SILENCE:.0f} s"
         )
         raise JournalInUse(msg, owner.host, owner.pid)

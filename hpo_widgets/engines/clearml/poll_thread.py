@@ -299,7 +299,7 @@ class QueueWatch:
         try:
             serving = self._server.workers_of(self._queue)
         except ClearmlError as error:  # keys may be allowed Tasks and not workers, which is no reason to look no more
-            return f"who serves it could not be looked up: {error}"
+            return f"its agents could not be looked up: {error}"
         if serving:
             return f"its workers ({', '.join(serving[:5])}) are busy with other Tasks"
         return f"no agent serves it; start one with `clearml-agent daemon --queue {self._queue}`"
@@ -479,7 +479,7 @@ class PollThread(threading.Thread):
 
     def _why_failed(self, view: TaskView) -> TaskView:
         """The same view, whose reason begins with what the Task's console ends with."""
-        reason = f"its Task failed: {view.reason or 'the server has no reason'}"
+        reason = f"its Task failed: {view.reason or 'the server gives no reason'}"
         cause = cause_of_failure(self._server, view.id)
         return replace(view, reason=f"{cause} ({reason})" if cause else reason)
 

@@ -306,7 +306,7 @@ class TaskRecords:
     def _edit_remark(self, job: str, before: Remark, after: Remark) -> None:
         found = self._server.call("tasks.get_all", id=[job], only_fields=["tags", "comment"])["tasks"]
         if not found:
-            raise ClearmlError(f"Task {job} is not on the ClearML server any more; the journal has it all the same")
+            raise ClearmlError(f"Task {job} is not on the ClearML server any more; the journal still has it")
         (task,) = found
         changes: dict[str, Any] = {}
         if after.note != before.note:

@@ -59,6 +59,6 @@ def _sentence(numbers: list[int]) -> str:
     named = ", ".join(f"#{number}" for number in numbers[:_MOST_NAMED]) + (", …" if len(numbers) > _MOST_NAMED else "")
     return (
         f"for {SILENT_SECONDS / 60:.0f} minutes there was no sign of life of {named}: an agent may have died. A trial "
-        "keeps its place in the search until its Task is aborted: in ClearML's web pages, by Task.mark_stopped, or by "
-        "the server some hours later. time_limit_per_job sees to it next time"
+        "occupies its slot until its Task is aborted: in ClearML's web UI, by Task.mark_stopped, or by the server "
+        "some hours later. With time_limit_per_job the search aborts such trials itself"
     )

@@ -156,7 +156,7 @@ class TaskTemplate(Template):
         known = [str(queue.get("name")) for queue in self.server.call("queues.get_all", only_fields=["name"])["queues"]]
         raise ValueError(
             f"there is no queue {name!r} on the ClearML server. {near_match(name, known)} "
-            "Pass execution_queue=, make it with its first agent (`clearml-agent daemon --create-queue --queue "
+            "Pass execution_queue=, create it with its first agent (`clearml-agent daemon --create-queue --queue "
             f"{name}`), or run on this machine with start_locally()"
         )
 

@@ -267,8 +267,8 @@ class ProcessEngine(ABC):
             if now != changed:
                 self._sources[file] = now
                 self._tell(
-                    f"{file} was changed while the search runs, and processes that start from now on run it as it is "
-                    "now: trials before and after it may not compare. A new search has all of them alike"
+                    f"{file} was changed while the search runs. Processes that start from now on use the changed file, "
+                    "so earlier and later trials may not be comparable; a new search uses one version for all trials"
                 )
 
     def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
@@ -448,7 +448,7 @@ class ProcessEngine(ABC):
         except BadMessageError as error:
             reason = str(error)
         if reason is not None:
-            self._refuse(worker, f"sent what is no report or result: {reason}")
+            self._refuse(worker, f"sent neither a report nor a result: {reason}")
         return reason is None
 
     def _process_ended(self, worker: WorkerHandle) -> None:

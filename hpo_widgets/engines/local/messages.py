@@ -222,7 +222,7 @@ def plain_number(value: object) -> float | int | None:
             return float(value) if isinstance(value, numbers.Real) else None
         if hasattr(value, "__float__"):  # decimal.Decimal, tensors of other libraries
             return float(value)
-    except Exception:  # noqa: BLE001 - it says that it is no number, in its own way
+    except Exception:  # noqa: BLE001 - it says that it is not a number, in its own way
         return None
     return None
 

@@ -310,7 +310,7 @@ class Process:
 
 _HINTS = {
     int(signal.SIGSEGV): " (a crash in compiled code)",
-    int(signal.SIGABRT): " (compiled code gave up)",
+    int(signal.SIGABRT): " (compiled code aborted)",
 }
 if hasattr(signal, "SIGKILL"):
     _HINTS[int(signal.SIGKILL)] = " (somebody killed it, or memory ran out)"

@@ -105,7 +105,7 @@ class _ScriptOption:
         if value < self.lowest:
             raise ValueError(
                 f"{self.flag!r} is a counted flag with the default {self.default or 0!r}, so {self.name!r} cannot be "
-                f"{value}: give it values from {self.lowest} on"
+                f"{value}: give it values of at least {self.lowest}"
             )
         return value - self.lowest if self.form == _COUNTED_ON else value
 
@@ -187,7 +187,7 @@ class _ScriptOptions:
             if option.name not in texts and (option.default is None or _is_list(option.default)):
                 raise ValueError(
                     f"{positional[-1].name!r} comes after {option.name!r} on the script's command line, which has no "
-                    "default that could stand in its place: give it a value in hyper_parameters"
+                    f"default: give {option.name!r} a value in hyper_parameters"
                 )
         return [texts.get(option.name, _text(option.default)) for option in positional]
 

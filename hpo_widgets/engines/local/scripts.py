@@ -112,7 +112,7 @@ class ScriptEngine(ProcessEngine):
 
     def _handle(self, worker: WorkerHandle, message: list[Any]) -> None:
         if message[0] != SCALAR:
-            raise BadMessageError(f"message of kind {message[0]}, which is not a script's to send")
+            raise BadMessageError(f"a message of kind {message[0]}, which a script cannot send")
         if worker.number is not None:
             self._report(worker, message)
 

@@ -85,7 +85,7 @@ class FunctionTemplate(_LocalTemplate):
             pickle_callable(function)
         except Exception as error:
             culprit = find_culprit(function)
-            where = f"; the culprit is {culprit}" if culprit else ""
+            where = f"; the cause is {culprit}" if culprit else ""
             raise TypeError(
                 f"{self.name!r} cannot be sent to a worker process ({type(error).__name__}: {error}){where}: "
                 "create such objects inside the callable"

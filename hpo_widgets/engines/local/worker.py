@@ -192,7 +192,8 @@ class Worker:
             except TypeError as verdict:
                 result, flags, error = None, messages.FAILED, str(verdict)
             except Exception as raised:  # noqa: BLE001 - a class of dicts or numbers that raises
-                result, flags, error = None, messages.FAILED, f"returned what cannot be read: {_sentence_of(raised)}"
+                result, flags = None, messages.FAILED
+                error = f"returned an object that cannot be read: {_sentence_of(raised)}"
         trial.has_ended = True
         reporting.current_trial = None
         if trial.was_told:

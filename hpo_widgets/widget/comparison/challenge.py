@@ -346,7 +346,7 @@ class Challenge(ComparisonPanel):
     def _what_is_left(self) -> tuple[str, str]:
         left = self._num_left
         if not left:
-            return "No point is left.", "The end is shown when all have run, the sampler's too."
+            return "No point is left.", "The result is shown when all have run, also those of the sampler."
         how = "Click an empty place of the map or change the values, then queue the point."
         return f"{left} {'points are' if left != 1 else 'point is'} left.", how
 
@@ -354,7 +354,7 @@ class Challenge(ComparisonPanel):
         sign = 1.0 if self._own.objectives[0].minimise else -1.0
         own, other = (_cost(one, sign) for one in best.values())
         rival = self._names[1]
-        equal = "Nobody was better." if own < math.inf else "Nobody has a value."
+        equal = "Neither was better." if own < math.inf else "Neither has a value."
         said = "You were better." if own < other else f"{rival} was better." if other < own else equal
         return (
             said,

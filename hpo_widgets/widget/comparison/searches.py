@@ -132,7 +132,7 @@ class SearchComparison(ComparisonPanel):
             name=" · ".join(searches),
             about=f"comparison of {', '.join(searches)}",
             did="had ended" if has_ended else DID[str(status)],
-            again="Run its cell again to compare anew.",
+            again="Run its cell to compare again.",
             plot="Best so far",
             counts=[f"{name} {text.counted(count, 'trial')}" for name, count in zip(searches, num_ended, strict=True)],
             has_values=any(num_ended),
@@ -237,7 +237,7 @@ def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
     fixed = [name for name in own if name is not None]
     twice = sorted({name for name in fixed if fixed.count(name) > 1})
     if twice:
-        msg = f"compare was given two searches by one name: {', '.join(map(repr, twice))}"
+        msg = f"compare was given two searches of the same name: {', '.join(map(repr, twice))}"
         raise ValueError(msg)
     named: dict[str, Search] = {}
     for place, (name, (_, one)) in enumerate(zip(own, searches, strict=True)):
@@ -257,7 +257,7 @@ def differences(searches: Mapping[str, Search]) -> list[str]:
             sentences.append(f"{directions}: which one is better cannot be said.")
         elif one.key != other.key:
             sentences.append(
-                f"Values are {one.key} in {first_name} and {other.key} in {name}, perhaps not of one kind."
+                f"Values are {one.key} in {first_name} and {other.key} in {name}, which may not be comparable."
             )
         mine, theirs = set(first.space.names), set(search.space.names)
         if mine != theirs:

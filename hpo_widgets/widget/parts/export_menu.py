@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-_SEVERAL = "With several objectives no trial is the best: select one, its details have its parameters."
+_SEVERAL = "With several objectives there is no best trial: select one, its details have its parameters."
 _NONE_YET = "No trial has a result yet."
 _LONGEST_ID = 40
 _KINDS = {

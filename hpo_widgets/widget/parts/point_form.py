@@ -231,7 +231,7 @@ def _problem_of(name: str, value: Any, space: Space) -> str | None:
     if high is not None and value > high:
         return f"The limit is {text.number(float(high))}."
     if leaf.kind == "log" and value <= 0:
-        return "A logarithmic parameter lies above 0."
+        return "A logarithmic parameter must be above 0."
     try:
         leaf.normalise(value)
     except (ValueError, OverflowError) as error:

@@ -224,9 +224,9 @@ class TrialTable(ViewPart):
         self._put(search, [search.trial(number) for number in numbers])
         self.num_rows, self.note = len(order), ""
         if self._last_scalars.is_reading:
-            self.note = "The scalars of all trials are being read: not all are in order yet."
+            self.note = "The scalars of all trials are being read: the order is not complete yet."
         elif not self.order:
-            self.note = _NONE_PASSES if self.is_filtered else "There is no trial yet."
+            self.note = _NONE_PASSES if self.is_filtered else "There are no trials yet."
 
     def _sorted(self, search: Search, rows: Rows) -> Numbers:
         """The places of all trials in the order of a column: what has no value last, of equals the newest first."""

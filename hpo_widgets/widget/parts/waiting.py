@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_TIMEOUT = 525_600.0
 """Minutes of the longest time-out: a year."""
 
-_GONE = "the process that ran the search has gone"
+_GONE = "the process that ran the search has ended"
 
 
 def why_not(search: Search) -> str | None:
@@ -112,7 +112,7 @@ def progress(search: Search) -> str:
     if search.status is SearchStatus.STOPPING:
         return "the search is stopping"
     if summary.progress(search) is None:
-        return "no budget is set, so there is no telling when the search ends"
+        return "no budget is set, so it is not known when the search ends"
     parts = []
     total = search.total_max_jobs
     if total is not None:

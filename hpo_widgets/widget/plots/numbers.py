@@ -241,8 +241,8 @@ class NumbersTable(ViewPart):
             with self._refresher.lock:
                 made = self._make()
         except Exception as error:  # noqa: BLE001 -- a plot of somebody's own may raise anything
-            _log.exception("the numbers of %s cannot be told", self.title)
-            return {"sentence": f"The numbers cannot be told: {error}"[:300], "columns": [], "rows": []}
+            _log.exception("the numbers of %s cannot be shown", self.title)
+            return {"sentence": f"The numbers cannot be shown: {error}"[:300], "columns": [], "rows": []}
         columns = [
             {"label": heading, "is_number": not any(isinstance(row[place], str) for row in made.rows)}
             for place, heading in enumerate(made.columns)

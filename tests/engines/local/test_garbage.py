@@ -128,7 +128,7 @@ def test_a_message_that_is_not_a_scripts_fails_it(drive_script):
         "import os\nos.write(int(os.environ['HPO_WIDGETS_REPORT'].split(':')[0]), b'[1,0,0.5,1.0,null]\\n')"
     )
     outcome = driver.run()
-    assert "not a script's to send" in outcome.error
+    assert "which a script cannot send" in outcome.error
     assert not outcome.launch_failed  # else three of them would end the search
 
 

@@ -226,7 +226,7 @@ def test_a_counted_flag_reads_the_number_that_was_written(counting, default):
     proposed_range = proposed(script)["level"].range
     assert lowest <= proposed_range.min_value <= default <= proposed_range.max_value
     for value in (lowest - 1, -1):
-        with pytest.raises(ValueError, match=f"default {default}, so 'level' cannot be {value}: .*from {lowest} on"):
+        with pytest.raises(ValueError, match=f"default {default}, so 'level' cannot be {value}: .*at least {lowest}"):
             read_options(script).arguments_of({"level": value})
 
 

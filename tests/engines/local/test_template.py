@@ -164,7 +164,7 @@ def test_the_culprit_of_a_pickling_failure_is_named():
     for function, culprit in cases:
         with pytest.raises(TypeError, match="cannot be sent to a worker process") as caught:
             FunctionTemplate(function)
-        assert f"the culprit is {culprit}" in str(caught.value)
+        assert f"the cause is {culprit}" in str(caught.value)
 
 
 def test_a_global_culprit_of_a_main_function_is_named():

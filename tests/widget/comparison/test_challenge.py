@@ -171,7 +171,7 @@ def test_a_point_that_still_runs_is_none_that_is_left(show, tmp_path):
     challenge._own_refresher.refresh()
     offered = challenge._map.figures[0]._offered
     assert (offered.x.tolist(), offered.y.tolist()) == ([2.0], [0.0])  # which waits for the first one
-    assert challenge._tables.verdict[1] == "The end is shown when all have run, the sampler's too."
+    assert challenge._tables.verdict[1] == "The result is shown when all have run, also those of the sampler."
     door.unlink()
     until(challenge, lambda: challenge.is_over)
 
@@ -203,7 +203,7 @@ def test_a_game_without_any_value_says_so(show):
     until(challenge, lambda: challenge.is_over)
     challenge._refresher.refresh()
     said, why = challenge._tables.verdict
-    assert said == "Nobody has a value."
+    assert said == "Neither has a value."
     assert why.startswith("#0 failed: ValueError: x is below 0")
 
 

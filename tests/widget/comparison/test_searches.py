@@ -121,7 +121,7 @@ def test_what_cannot_be_compared_is_said():
     [said] = differences({"a": same["a"], "b": searched("b", [], signs="max")})
     assert "which one is better cannot be said" in said
     [said] = differences({"a": same["a"], "b": searched("b", [], series="accuracy")})
-    assert "perhaps not of one kind" in said
+    assert "which may not be comparable" in said
     same["b"].set_ranges({"x": (0.0, 0.5)})
     assert differences(same) == ["b has another range of x than a."]
 
@@ -177,7 +177,7 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
         (
             lambda: {1: searched("a", []), "1": searched("b", []), "x": searched("c", [])},
             ValueError,
-            "two searches by one name: '1'$",
+            "two searches of the same name: '1'$",
         ),
     ],
 )

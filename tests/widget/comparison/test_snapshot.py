@@ -96,7 +96,7 @@ def test_of_a_comparison_the_best_of_each_and_of_all_is_kept(show):
     kept = output[MIME]
     assert (kept["name"], kept["did"]) == ("a · b", "was running")
     assert kept["best"] == "best 0.25 in b at #0"
-    assert kept["again"] == "Run its cell again to compare anew."
+    assert kept["again"] == "Run its cell to compare again."
     assert [one["text"] for one in kept["counts"]] == ["a 1 trial", "b 1 trial"]
     assert kept["table"]["caption"] == "The best of each search"
     assert "Comparison of a, b was running at" in output["text/plain"]

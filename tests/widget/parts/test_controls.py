@@ -78,7 +78,7 @@ def test_a_wait_that_nothing_ends_says_so(show, wire):
     search.command("start")
     search.add_trials([0.5] * 10)
     wire.browser_says(controls, kind="wait", on=True)
-    assert controls.wait_progress == "no budget is set, so there is no telling when the search ends"
+    assert controls.wait_progress == "no budget is set, so it is not known when the search ends"
 
 
 def test_what_cannot_be_foretold_yet_is_not_foretold(show, wire):
@@ -140,8 +140,8 @@ def test_a_wait_for_a_paused_search_ends_with_the_process_that_ran_it(show, wire
     assert controls.waiting
     search.owner_died = True
     refresh(controls)
-    assert (controls.waiting, controls.wait_outcome) == (False, "the process that ran the search has gone")
-    assert controls.commands["wait"] == "there is nothing to wait for: the process that ran the search has gone"
+    assert (controls.waiting, controls.wait_outcome) == (False, "the process that ran the search has ended")
+    assert controls.commands["wait"] == "there is nothing to wait for: the process that ran the search has ended"
 
 
 def test_a_second_press_gives_the_wait_up_and_the_search_goes_on(waiting, search, wire):

@@ -79,7 +79,7 @@ def test_several_objectives_have_no_best_parameters(show):
     search.add_trial([0.5, 1.0])
     panel = show(OptimizerWidget, search)
     assert panel._export.best == ""
-    assert "no trial is the best" in panel._export.commands["best"]
+    assert "there is no best trial" in panel._export.commands["best"]
 
 
 @pytest.mark.parametrize(

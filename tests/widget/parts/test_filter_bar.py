@@ -98,7 +98,7 @@ REFUSED = [
     ("top_k", "", "many", "Type a whole number"),
     ("states", "", [], "Choose a state."),
     ("tags", "", [], "Choose a tag."),
-    ("states", "", ["done"], "'done' is no state of a trial"),
+    ("states", "", ["done"], "'done' is not a state of a trial"),
     ("epochs", "", [7], "do not exist: 7"),
     ("within", "lr", ["", ""], "Type a lower or an upper bound."),
     ("within", "lr", ["a", ""], "Type a number"),

@@ -471,7 +471,7 @@ def test_a_table_without_rows_says_why(table, search, refresh):
         return table.note
 
     assert note() == "No trial has a result yet."
-    assert note(shows_all=True) == "There is no trial yet."
+    assert note(shows_all=True) == "There are no trials yet."
     search.add_trial(0.5, POINT)
     search.add_trial(point={**POINT, "layers": 5}, state=TrialState.RUNNING)
     assert note(filter={"within": {"layers": (1, 2)}}) == "No trial passes the filter."

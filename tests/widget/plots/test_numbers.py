@@ -211,7 +211,7 @@ def test_numbers_that_raise_are_said_and_take_nothing_with_them(show, filled, wi
 
     table = show(Broken, filled)._numbers_table
     wire.browser_sets(table, is_open=True)
-    assert table.sentence == "The numbers cannot be told: no numbers today"
+    assert table.sentence == "The numbers cannot be shown: no numbers today"
     assert "no numbers today" in caplog.text
 
 

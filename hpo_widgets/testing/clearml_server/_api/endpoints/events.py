@@ -126,7 +126,7 @@ def _add(store: Store, lines: list[Document], *, halfway: bool = False) -> Docum
         found = ", ".join(f"{problem}={count}" for problem, count in errors.items())
         raise bad_request(131, f"Events not added: {found}")
     for events in accepted.values():
-        # A value that is no number ends the request here, as on the real server, before anything is kept.
+        # A value that is not a number ends the request here, as on the real server, before anything is kept.
         sum(event["value"] for event in events if event.get("value") is not None and event["type"] == SCALAR)
     for task_id, events in accepted.items():
         _keep(store, store.task(task_id), events, with_extremes=not halfway)
