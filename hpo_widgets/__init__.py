@@ -1,7 +1,7 @@
 """Watch and steer hyperparameter searches in Jupyter.
 
-The public names are imported when they are first used: a headless search pays for no widget, and a widget
-pays for no sampler that it does not use.
+The public names are imported when they are first used: a search without widgets does not load them, and a widget does
+not load samplers that it does not use.
 """
 
 from __future__ import annotations

@@ -100,21 +100,21 @@ class ScalarSummary:
 
 @dataclass(frozen=True)
 class Objective:
-    """A reported scalar to make small or large.
+    """A reported scalar to minimise or maximise.
 
     Parameters
     ----------
     title, series : str
         Which scalar.
     sign : {"min", "max", "min_global", "max_global"}
-        Whether small or large is good, of the last report or (``_global``) of the extreme over all reports.
+        Whether to minimise or maximise the last report or (``_global``) the extreme over all reports.
 
     Raises
     ------
     ValueError
         For an unknown sign, with a near match.
     TypeError
-        For a title or series that is no string.
+        For a title or series that is not a string.
     """
 
     title: str

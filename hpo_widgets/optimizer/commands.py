@@ -325,7 +325,7 @@ class SearchCommands:
         name
             The parameter's full name.
         prior
-            What `Prior.of` takes; None takes it away.
+            What `Prior.of` takes; None removes it.
         """
         self.set_priors({name: prior})
 
@@ -376,7 +376,7 @@ class SearchCommands:
         trial
             The trial, or its number.
         note
-            The text; empty takes it away.
+            The text; empty removes it.
         """
         self._remark("set_note", trial, note=checked_note(note))
 

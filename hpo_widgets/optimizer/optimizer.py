@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 
 class HyperParameterOptimizer(ReadableSearch):
-    """Hyperparameter search controller: runs a template experiment again and again with other values.
+    """Hyperparameter search controller: runs a template experiment repeatedly with different values.
 
     Names and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``, and so are most defaults.
 
@@ -71,8 +71,8 @@ class HyperParameterOptimizer(ReadableSearch):
     objective_metric_title, objective_metric_series, objective_metric_sign
         The scalar to optimise: strings, or equal-length sequences for several objectives. Signs:
         ``min`` ``max`` (the last value), ``min_global`` ``max_global`` (the extreme over all
-        reports). Default of the sign of a single one: ``min``. Title and series default to what a callable returns; of
-        a script or a Task they have to be named.
+        reports). Default sign of a single objective: ``min``. Title and series default to what a callable returns; for
+        a script or a Task they are required.
     optimizer_class
         `RandomSearch` (default), `GridSearch`, `OptimizerOptuna`, `OptimizerBOHB`, ClearML's classes of
         the same names, or a class derived from `SearchStrategy`.
@@ -85,11 +85,11 @@ class HyperParameterOptimizer(ReadableSearch):
     compute_time_limit
         Minutes of all jobs together. Default: no limit.
     auto_connect_task
-        Whether a search on ClearML stores arguments and space in its own Task, which is the script's current one, or
-        which Task that is. Where that Task runs for an agent, what it says wins over the arguments of the code.
+        Whether a search on ClearML stores arguments and space in its own Task, by default the script's current one, or
+        a Task to use. If an agent runs that Task, its values override the arguments of the code.
     always_create_task
-        Whether a search on ClearML makes a Task of its own where this process has none, or has one that keeps an
-        earlier search.
+        Whether a search on ClearML makes a Task of its own if this process has none, or its Task keeps an earlier
+        search.
     spawn_project
         Project of the trials on ClearML; the journal's group. Default: that of the search's Task, else the
         template's.
@@ -114,7 +114,7 @@ class HyperParameterOptimizer(ReadableSearch):
     Raises
     ------
     TypeError, ValueError
-        For bad input, with what to do about it, before anything runs.
+        For invalid input, with a correction, before anything runs.
     OSError
         For `max_memory_per_job` on a system other than Linux.
 
@@ -228,7 +228,7 @@ class HyperParameterOptimizer(ReadableSearch):
             When the journal cannot be written, or another process runs the search or has continued it since it was
             opened here; nothing has run then.
         ValueError
-            When the execution queue is not there.
+            When the execution queue does not exist.
         ClearmlError
             When the trials are for a ClearML server that does not answer.
         """
@@ -241,10 +241,10 @@ class HyperParameterOptimizer(ReadableSearch):
     def prepare_workers(self) -> None:
         """Start worker processes ahead of `start`, so that the first trials need not wait for what they import.
 
-        The processes import the installed packages that the callable uses, as far as they are loaded here; the callable
-        itself, and a person's own modules, are loaded at the start, as they are then. A panel does so when it is first
-        shown. One search of a process has such workers at most, and they end after ten minutes without a start.
-        Nothing happens while the search runs, for scripts, on ClearML and with a ``job_class`` of one's own.
+        The processes import the installed packages that the callable uses, if they are loaded here; the callable itself
+        and your own modules are loaded at the start. A panel does so when it is first shown.
+        One search of a process has such workers at most, and they end after ten minutes without a start.
+        Does nothing while the search runs, for scripts, on ClearML and with a ``job_class`` of your own.
         """
 
         def prepare() -> None:
@@ -319,9 +319,9 @@ class HyperParameterOptimizer(ReadableSearch):
         Parameters
         ----------
         timeout
-            Minutes. Default: until the end, which a time limit brings in time.
+            Minutes. Default: until the end.
         progress
-            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
+            Whether to draw a bar with the best value so far meanwhile, on the standard error stream.
 
         Returns
         -------
@@ -354,7 +354,7 @@ class HyperParameterOptimizer(ReadableSearch):
         return self._definition.template.wait_for_reports(_left(deadline))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """`wait` for coroutines: other tasks of the event loop go on meanwhile.
+        """`wait` for coroutines: other tasks of the event loop continue meanwhile.
 
         A cell that awaits it holds the cells after it, as `wait` does; an ``asyncio.create_task`` of it holds none.
 
@@ -493,11 +493,11 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def capabilities(self) -> dict[str, str | None]:
-        """Command to None when it can be done now, else to the sentence that says why not."""
+        """Each command, with None if it is possible now, else with the reason why not."""
         return self._commands.capabilities
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Ask for one of the commands of `Search` and return at once; what goes wrong appears in ``errors``.
+        """Request one of the commands of `Search` and return at once; problems appear in ``errors``.
 
         Parameters
         ----------
@@ -509,7 +509,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._queued_commands.command(name, *arguments)
 
     def pause(self) -> None:
-        """Launch nothing more; running trials finish, those in a ClearML queue are taken out, time limits run on."""
+        """Launch no more trials; running ones finish, those in a ClearML queue are taken out, time limits continue."""
         self._commands.pause()
 
     def resume(self) -> None:
@@ -559,7 +559,7 @@ class HyperParameterOptimizer(ReadableSearch):
             Weights of any scale: a sequence, one for each of equal bins of the present range, on the parameter's own
             scale (of the logarithm for a log range), or one for each declared choice; a dict of choices and weights,
             0 for the others; a function from a value to its weight; or a dict with ``weights`` and, where they are
-            others, ``range`` (low, high) and ``beta`` (10). None takes the prior away.
+            others, ``range`` (low, high) and ``beta`` (10). None removes the prior.
 
         Raises
         ------
@@ -596,7 +596,7 @@ class HyperParameterOptimizer(ReadableSearch):
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a given point next, even if it was run before; it counts against the budget.
 
-        Where the budget is used up, the point waits until ``total_max_jobs`` is raised, and ``errors`` says so.
+        If the budget is used up, the point waits until ``total_max_jobs`` is raised, and ``errors`` says so.
         Before the start the points wait, and are run first.
 
         Parameters
@@ -623,7 +623,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         IndexError
-            For a trial that there is not.
+            If there is no such trial.
         ValueError
             For a trial of another search, whose point `enqueue_trial` takes.
         """
@@ -637,14 +637,14 @@ class HyperParameterOptimizer(ReadableSearch):
         trial
             The trial, or its number.
         note
-            The text, up to 4000 characters; empty takes it away.
+            The text, up to 4000 characters; empty removes it.
 
         Raises
         ------
         IndexError
-            For a trial that there is not.
+            If there is no such trial.
         TypeError, ValueError
-            For what is no text, or too long, and for a trial of another search.
+            If it is not a text or too long, and for a trial of another search.
         """
         self._commands.set_note(trial, note)
 
@@ -656,14 +656,14 @@ class HyperParameterOptimizer(ReadableSearch):
         trial
             The trial, or its number.
         tags
-            All of its tags: up to 20, of at most 60 characters each; empty takes them away.
+            All of its tags: up to 20, of at most 60 characters each; empty removes them.
 
         Raises
         ------
         IndexError
-            For a trial that there is not.
+            If there is no such trial.
         TypeError, ValueError
-            For what is no list of words, too many or too long ones, and for a trial of another search.
+            If they are not a list of words, too many or too long, and for a trial of another search.
         """
         self._commands.set_tags(trial, tags)
 
@@ -691,7 +691,7 @@ class HyperParameterOptimizer(ReadableSearch):
     def optimizer_task_page(self) -> str | None:
         """Address of that Task's page in ClearML's web application.
 
-        None where there is no such Task, or the configuration of ClearML does not name the application.
+        None if there is no such Task, or the configuration of ClearML does not name the application.
         """
         task, remote = self.optimizer_task_id, self._definition.template.remote
         return None if task is None or remote is None else remote.page(task)
@@ -746,7 +746,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def strategy_title(self) -> str:
-        """What a person calls the strategy: ``TPE``."""
+        """The display name of the strategy: ``TPE``."""
         return self._controller.state.strategy.title
 
     @property
@@ -761,7 +761,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def budget(self) -> Budget:
-        """Limits, and what is used of them."""
+        """Limits and used amounts."""
         return self._controller.state.budget
 
     @property
@@ -813,7 +813,7 @@ class HyperParameterOptimizer(ReadableSearch):
         return self._recorder.reader.extras(rows)
 
     def trial(self, number: int) -> Trial:
-        """One trial; ``IndexError`` when there is none of that number."""
+        """One trial; ``IndexError`` if there is no trial of that number."""
         return self._recorder.trial(number)
 
     def log_so_far(self, number: int) -> Future[str | None]:
@@ -831,7 +831,7 @@ class HyperParameterOptimizer(ReadableSearch):
         """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server.
 
         A panel asks for a running trial each second, for which a cached text is enough. It asks for an ended trial when
-        that is selected or has just ended; then the last lines count, and the server is asked anew.
+        that is selected or has just ended; then the last lines count, and the server is asked again.
         """
 
         def read() -> str:
@@ -882,10 +882,10 @@ class HyperParameterOptimizer(ReadableSearch):
             return viewer.top_by(objective_metric_title, objective_metric_series, objective_metric_sign, top_k)
 
     def as_code(self) -> str:
-        """The search as Python: imports and the constructor call with the ranges and limits of this moment.
+        """The search as Python: imports and the constructor call with the present ranges and limits.
 
-        Objects that code can only name, such as a sampler, are written as names with a comment. Nothing of
-        ``worker_env`` is written.
+        Objects that code can only name, such as a sampler, are written as names with a comment. ``worker_env`` is not
+        written.
         """
         definition, controller = self._definition, self._controller
         wall_limit = controller.state.settings.optimization_time_limit
@@ -903,7 +903,7 @@ class HyperParameterOptimizer(ReadableSearch):
         )
 
     def opening_code(self) -> str:
-        """Python that shows this search again in another kernel, where **Continue** goes on with it.
+        """Python that shows this search again in another kernel, where **Continue** continues it.
 
         What a journal cannot hold, such as the function or a sampler, is given again, each by a name that a comment
         explains. Nothing of ``worker_env`` is written.
@@ -950,7 +950,7 @@ class HyperParameterOptimizer(ReadableSearch):
         base_task_id
             The template experiment. With it the search can be continued by `start`, unless a live
             process owns it; without it there is a view of it (`SearchViewer`). It may be of another kind than
-            before: a search that was tried on a callable goes on with a ClearML Task and ``execution_queue=``. Not
+            before: a search that was tried on a callable continues with a ClearML Task and ``execution_queue=``. Not
             needed for an optimizer Task.
         journal
             The directory of journals in which a search id is looked up, or the journal itself, as for the constructor;

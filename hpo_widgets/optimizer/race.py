@@ -167,7 +167,7 @@ class Race:
     Raises
     ------
     TypeError, ValueError
-        For bad input, with what to do about it, before anything runs.
+        For invalid input, with a correction, before anything runs.
 
     Examples
     --------

@@ -131,7 +131,7 @@ def _find_in(place: Path, named: str | Path, search: str | None) -> Path:
 
 
 def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: float = SPEED) -> SearchReplay:
-    """Open a search to be played back: trials appear, report and end, and ranges change, when they did.
+    """Open a search to play it back: trials appear, report and end, and ranges change, at their recorded times.
 
     Nothing is run, and the objective is not needed. `OptimizerWidget` shows it with a bar to play it, and from code it
     has ``play()``, ``pause()``, ``seek(seconds)``, ``set_speed(speed)`` and ``close()``.

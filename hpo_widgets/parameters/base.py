@@ -217,7 +217,7 @@ class LeafParameter(Parameter):
 
 
 def check_name(name: Any) -> None:
-    """Raise a TypeError for a name that is no text, and a ValueError for one that no page can show."""
+    """Raise a TypeError for a name that is not a text, and a ValueError for one that no page can show."""
     if not isinstance(name, str) or not name.strip():
         raise TypeError(f"a parameter needs a name, a string that is not empty; got {name!r}")
     if printable(name) != name:

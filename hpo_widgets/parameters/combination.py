@@ -33,7 +33,7 @@ class ParameterSet(Parameter):
     ValueError
         When there is no combination, or one is empty or sets a name twice.
     TypeError
-        When a combination is no mapping.
+        When a combination is not a mapping.
 
     Examples
     --------

@@ -341,7 +341,7 @@ def as_pair(what: str, given: Any) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        When it is no pair.
+        When it is not a pair.
     """
     pair = () if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
     if len(pair) != 2:

@@ -75,7 +75,7 @@ class ReadableSearch(ABC):
 
     @abstractmethod
     def trial(self, number: int) -> Trial:
-        """One trial; ``IndexError`` when there is none of that number."""
+        """One trial; ``IndexError`` if there is no trial of that number."""
 
     @abstractmethod
     def get_time_limit(self) -> dt.datetime | None:
@@ -220,7 +220,7 @@ class ReadableSearch(ABC):
         timeout
             Minutes. Default: until the end.
         progress
-            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
+            Whether to draw a bar with the best value so far meanwhile, on the standard error stream.
 
         Returns
         -------
@@ -230,7 +230,7 @@ class ReadableSearch(ABC):
         return wait_for_end(self, timeout, progress=progress)
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """`wait` for coroutines: other tasks of the event loop go on meanwhile.
+        """`wait` for coroutines: other tasks of the event loop continue meanwhile.
 
         A cell that awaits it holds the cells after it, as `wait` does; an ``asyncio.create_task`` of it holds none.
 

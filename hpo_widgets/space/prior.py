@@ -85,7 +85,7 @@ class Prior:
         Raises
         ------
         ValueError
-            When what is given is no valid prior of the parameter.
+            When it is not a valid prior of the parameter.
         """
         if isinstance(given, Prior):
             return given
@@ -137,7 +137,7 @@ class Prior:
         Raises
         ------
         ValueError
-            When the form is no valid prior.
+            When the form is not a valid prior.
         """
         prior = cls.of(leaf, {key: form[key] for key in _FIELDS if key in form})
         since, age = form.get("since", 0), form.get("age", 0)

@@ -1,4 +1,4 @@
-"""The contract of a search strategy: how the next point is chosen, and how to write one's own.
+"""The contract of a search strategy: how the next point is chosen, and how to write your own.
 
 A strategy sees points, never jobs, workers or journals. The controller tells it of a new space, asks
 it for points and tells it what became of them. Every call comes from one thread at a time, so a
@@ -37,7 +37,7 @@ class Proposal(NamedTuple):
         Full parameter name to Python value, inside the current space.
     draw
         How many points the strategy had drawn in this space epoch before this one. The journal keeps
-        it, so that a search that is opened again goes on with the next draw. -1: not counted.
+        it, so that a search that is opened again continues with the next draw. -1: not counted.
     """
 
     point: dict[str, Any]
@@ -242,7 +242,7 @@ class SearchStrategy(ABC):
     def why_no_prior(self) -> str | None:
         """Say why this strategy cannot follow the priors of its space (``space.priors``); None when it can.
 
-        A strategy of one's own that samples by `hpo_widgets.space.Space.follow_priors` returns None here.
+        A strategy of your own that samples by `hpo_widgets.space.Space.follow_priors` returns None here.
         """
         return f"{self.title} follows no prior: random search and Optuna's TPE do"
 

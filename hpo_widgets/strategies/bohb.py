@@ -24,9 +24,9 @@ class OptimizerBOHB(OptimizerOptuna):
     3.12 on). This class puts the same two ideas together from Optuna: ``TPESampler`` in the place of
     BOHB's model, which is of the same family (good and bad points are modelled by kernel densities), and
     ``HyperbandPruner``, which stops a trial at rungs ``min_iteration_per_job * eta**k`` unless it is
-    among the best ``1 / eta`` of those that came as far. Unlike in hpbandster no trial is started a
+    among the best ``1 / eta`` of those that reached it. Unlike in hpbandster no trial is started a
     second time with a larger budget: it just runs on. After a change of range the model knows the
-    history, while the comparisons at the rungs begin anew.
+    history, while the comparisons at the rungs start again.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ class RandomSearch(SearchStrategy):
 
     @property
     def title(self) -> str:
-        """What a person calls the strategy."""
+        """The display name of the strategy."""
         return "random search"
 
     def why_no_prior(self) -> str | None:
@@ -168,7 +168,7 @@ class GridSearch(SearchStrategy):
 
     @property
     def title(self) -> str:
-        """What a person calls the strategy."""
+        """The display name of the strategy."""
         return "grid search"
 
     def begin(
@@ -223,7 +223,7 @@ class EvenGrid(GridSearch):
 
     @property
     def title(self) -> str:
-        """What a person calls the strategy."""
+        """The display name of the strategy."""
         return "grid"
 
     def _points_of(self, space: Space) -> tuple[Sequence[dict[str, Any]], int]:

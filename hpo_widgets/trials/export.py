@@ -29,7 +29,7 @@ class Extra(NamedTuple):
     error
         What went wrong; None when nothing did.
     last_values
-        The last value of each scalar that is no objective, by ``title/series``.
+        The last value of each scalar that is not an objective, by ``title/series``.
     task_id
         Its ClearML Task; None where it is none.
     """

@@ -216,7 +216,7 @@ class SearchReplay(JournalSearch):
         Raises
         ------
         ValueError
-            When it is no finite number.
+            When it is not a finite number.
         """
         position = float(position)
         if not math.isfinite(position):
@@ -237,7 +237,7 @@ class SearchReplay(JournalSearch):
         Raises
         ------
         ValueError
-            When it is no finite number above 0.
+            When it is not a finite number above 0.
         """
         speed = checked_speed(speed)
         with self._lock:
@@ -429,7 +429,7 @@ class SearchReplay(JournalSearch):
 
 
 def checked_speed(speed: object) -> float:
-    """Return a speed; raises a ``ValueError`` for what is no finite number above 0."""
+    """Return a speed; raises a ``ValueError`` for anything but a finite number above 0."""
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < math.inf:
         raise ValueError(f"speed is a number above 0, such as 10, got {speed!r:.80}")
     return float(speed)

@@ -49,7 +49,7 @@ def open_search(
     search
         The search id, when ``journal_or_task_id`` is a directory.
     base_task_id
-        The template experiment. With it **Continue** goes on with the search, or **Take over** once the process that
+        The template experiment. With it **Continue** continues the search, or **Take over** once the process that
         runs it has ended; without it, unless a Task keeps the search, there is a view only.
     **keywords
         Initial values of the widget's traits (``selected``, ``top_k``, ...), and arguments of

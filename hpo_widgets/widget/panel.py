@@ -96,7 +96,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
     Raises
     ------
     TypeError
-        When ``search`` is no search, or for an unknown keyword, with a near match.
+        When ``search`` is not a search, or for an unknown keyword, with a near match.
     ValueError
         For an unknown plot, one given twice, or one that does not apply to the search.
 
@@ -357,7 +357,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         return self._untold is not None and self._refresher.is_writing
 
     def notify_change(self, change: Any) -> None:
-        """Tell the observers of a trait."""
+        """Notify the observers of a trait."""
         if self._untold is not None and self._refresher.is_writing:
             self._untold.append(change)
         else:
@@ -369,7 +369,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self.selected = [number for number in self.selected if number < count]
 
     def close(self) -> None:
-        """Stop showing the search, which goes on, and free threads and comms; a notebook keeps a picture of the end."""
+        """Stop showing the search, which continues, and free threads and comms; a notebook keeps a picture of the end."""
         # Garbage collection closes a widget, too, even one whose constructor failed before it had a refresher.
         if hasattr(self, "_refresher"):
             self._keep_last_picture()

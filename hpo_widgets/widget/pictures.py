@@ -65,7 +65,7 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     ValueError
         For another format, or a widget without a figure.
     TypeError
-        For a figure with a mark of a kind that cannot be drawn, and for what is no widget, such as a search.
+        For a figure with a mark of a kind that cannot be drawn, and for anything but a widget, such as a search.
     """
     if not isinstance(shown, Widget):
         raise TypeError(f"a picture is of a widget, such as HistoryPlot(optimizer), got {shown!r:.80}")

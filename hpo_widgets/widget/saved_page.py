@@ -138,7 +138,7 @@ def save_html(
     Raises
     ------
     FileNotFoundError
-        If the browser half of a widget library in use is not installed beside its Python half.
+        If the front end of a widget library in use is not installed beside its Python package.
     TypeError
         For anything but widgets, such as a search without its panel.
     """
@@ -267,7 +267,7 @@ def save_notebook_html(
     ValueError
         If the notebook shows no widget or was saved without the widgets' states.
     FileNotFoundError
-        If the browser half of a widget library in use is not installed beside its Python half.
+        If the front end of a widget library in use is not installed beside its Python package.
     """
     states = notebook["metadata"].get("widgets", {}).get(STATE_MIME, {}).get("state", {})
     roots = [model_id for model_id in _views(notebook) if model_id in states]

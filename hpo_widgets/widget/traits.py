@@ -65,7 +65,7 @@ def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
     Raises
     ------
     TypeError
-        For the first that is no trait.
+        For the first that is not a trait.
     """
     known = [name for name in owner.class_trait_names() if not name.startswith("_")]
     for name in names:

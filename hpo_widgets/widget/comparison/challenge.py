@@ -54,7 +54,7 @@ class AsProposed(SearchStrategy):
 
     @property
     def title(self) -> str:
-        """What a person calls the strategy."""
+        """The display name of the strategy."""
         return YOU
 
     def ask(self) -> Proposal | None:
@@ -133,7 +133,7 @@ class Challenge(ComparisonPanel):
     Raises
     ------
     TypeError, ValueError
-        For bad input, with what to do about it, before anything runs.
+        For invalid input, with a correction, before anything runs.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def compare(searches: Any, *more: Any) -> SearchComparison:
     Raises
     ------
     TypeError, ValueError
-        For what is no search, and for too few or too many.
+        For anything but searches, and for too few or too many.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def compare(searches: Any, *more: Any) -> SearchComparison:
 class SearchComparison(ComparisonPanel):
     """Two to four searches side by side; see `compare`.
 
-    The searches go on when it is closed.
+    The searches continue when it is closed.
 
     Parameters
     ----------

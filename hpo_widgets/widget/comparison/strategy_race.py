@@ -113,7 +113,7 @@ class StrategyRace(ComparisonPanel):
     Raises
     ------
     TypeError, ValueError
-        For bad input, with what to do about it, before anything runs.
+        For invalid input, with a correction, before anything runs.
 
     Examples
     --------

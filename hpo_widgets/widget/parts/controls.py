@@ -127,7 +127,7 @@ class SearchControls(NumberFieldPart):
 
 
 class SearchCode(ViewPart):
-    """A button that shows the constructor call for the controls as they are now, and one that copies it.
+    """A button that shows the constructor call for the present controls, and one that copies it.
 
     The code follows the controls, shown or not: a saved page, and one whose kernel has ended, have it too.
 

@@ -193,10 +193,10 @@ class ParetoFigure(TrialFigure):
 class ParetoPlot(TrialPlot):
     """Draws two objectives of each trial against each other, live, with their Pareto front.
 
-    The front is orange with a line along its steps: nothing that was tried lies beyond it. Of three or more objectives
+    The front is orange with a line along its steps: no trial lies beyond it. Of three or more objectives
     it is that of the two that are shown; what else is on the front of all has an orange rim. Other completed trials are
     dots, faint where they are outside the present ranges, pruned and aborted ones with both values hollow diamonds.
-    Failed trials have no place here.
+    Failed trials are not shown.
 
     Parameters
     ----------
