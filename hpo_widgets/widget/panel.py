@@ -369,7 +369,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         self.selected = [number for number in self.selected if number < count]
 
     def close(self) -> None:
-        """Stop showing the search, which continues, and free threads and comms; a notebook keeps a picture of the end."""
+        """Stop showing the search, which continues, and free threads and comms; a notebook keeps the last picture."""
         # Garbage collection closes a widget, too, even one whose constructor failed before it had a refresher.
         if hasattr(self, "_refresher"):
             self._keep_last_picture()
