@@ -122,7 +122,7 @@ class SpacePanel(ViewPart):
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_box, "box")
-        self.observe(self._on_objective, "objective")
+        self.observe(self._observe_objective, "objective")
 
     def refresh(self, update: Update) -> None:
         """Show the ranges of the present space epoch, and what was tried."""
@@ -250,7 +250,7 @@ class SpacePanel(ViewPart):
         with self._refresher.lock:
             self.preview = {name: _previewed(self.search.space, name, range_) for name, range_ in self.box.items()}
 
-    def _on_objective(self, _change: object) -> None:
+    def _observe_objective(self, _change: object) -> None:
         self._refresher.show_anew(self)
 
     def _on_set_ranges(self, content: dict[str, object]) -> None:

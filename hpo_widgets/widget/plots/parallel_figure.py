@@ -154,7 +154,15 @@ class ParallelFigure:
         style.put_changed(self.lines[name], *lines(places))
 
     def draw_failed(self, counts: Sequence[tuple[int, float, int]], word: str) -> None:
-        """Write how many dashed lines end at which place of which axis, and what has become of all of them."""
+        """Write how many dashed lines end where.
+
+        Parameters
+        ----------
+        counts
+            Axis, place on it and number of the lines that end there.
+        word
+            What happened to all of these trials; empty if it differs.
+        """
         labels = [(index, place, " ".join(filter(None, (str(count), word, "✕")))) for index, place, count in counts]
         style.put_labels(self.labels["failed"], labels)
 
