@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 import urllib.request
 import uuid
@@ -405,6 +407,40 @@ from pathlib import Path
 while not Path("told").exists():
     time.sleep(0.05)
 """
+
+
+# Run by the kernel, and by a process of its own.
+LONG = """
+import time
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+
+optimizer = HyperParameterOptimizer(
+    lambda x: time.sleep(60), [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, name="NAME",
+    max_number_of_concurrent_tasks=1,
+)
+optimizer.start()
+"""
+
+
+@pytest.mark.slow
+def test_a_search_is_not_called_running_any_more_once_the_process_that_ran_it_has_gone(notebook, side):
+    notebook.show(LONG.replace("NAME", "of the kernel") + "OptimizerWidget(optimizer)\n")
+    script = LONG.replace("NAME", "of a script") + "print('started', flush=True)\noptimizer.wait()\n"
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=notebook.lab.root, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"started\n"
+        of_the_kernel, of_a_script = (entry(side, f"Open of {one}") for one in ("the kernel", "a script"))
+        open_list(notebook)
+        expect(of_the_kernel.locator(".hpo-pill")).to_have_text("●running")
+        expect(of_a_script.locator(".hpo-pill")).to_have_text("●running")
+        notebook.restart()
+        expect(of_the_kernel.locator(".hpo-pill")).to_have_text("■interrupted")
+        expect(of_a_script.locator(".hpo-pill")).to_have_text("●running")
+    finally:
+        process.kill()
+        process.communicate()
+    expect(of_a_script.locator(".hpo-pill")).to_have_text("■interrupted")
+    notebook.console_errors.clear()  # what was asked of the kernel that was restarted has no answer
 
 
 @pytest.mark.slow

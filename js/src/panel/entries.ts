@@ -111,6 +111,11 @@ function mayRun({ status, owner_died }: Entry): boolean {
   return isAlive(status) && !owner_died;
 }
 
+/** Whether a search runs that no panel shows, of whose end only its journal tells. */
+export function runsUnseen(entry: Entry): boolean {
+  return entry.journal !== null && mayRun(entry);
+}
+
 /** Whether another process runs a search, or ran one that a panel here may take over. */
 export function isElsewhere(entry: Entry): boolean {
   const { is_view, journal, owner_died } = entry;

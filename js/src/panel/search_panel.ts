@@ -205,7 +205,7 @@ function activate(
     },
     () => {
       const folders = [...notebooks].map(({ context }) => folderOf(context.path));
-      void journals.refresh(folders.length > 0 ? folders : [""]);
+      return journals.refresh(folders.length > 0 ? folders : [""]);
     },
   );
   shell.add(list, "left", { rank: 650, type: "Searches" });

@@ -4,10 +4,12 @@ import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, inOrder, makeButton, onPress, setReason, setText } from "../lib/dom";
 import {
+  type Entry,
   footWords,
   GROUPS,
   grouped,
   numRunning,
+  runsUnseen,
   stoppable,
   withJournals,
   withoutRepeats,
@@ -17,6 +19,10 @@ import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
 import type { Journals } from "./journals";
 import type { Searches } from "./searches";
 import "./side_panel.css";
+
+/** Milliseconds between two looks for journals at least, and how many times as long as a look they are: it reads large ones. */
+const LEAST_PAUSE_MS = 2000;
+const PAUSE_FACTOR = 10;
 
 interface GroupView {
   root: HTMLElement;
@@ -40,20 +46,22 @@ export class SidePanel extends Widget {
   private readonly views = new Map<string, EntryView>();
   private readonly endListening: () => void;
   private live = "";
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private pause = LEAST_PAUSE_MS;
 
   /**
    * @param searches what panels of this page show
    * @param journals what is kept beside that
    * @param actions what a person may do with one of them
    * @param all what a person may do beside that
-   * @param findJournals is called when journals are to be looked for again
+   * @param findJournals looks for journals again
    */
   constructor(
     private readonly searches: Searches,
     private readonly journals: Journals,
     private readonly actions: EntryActions,
     all: { newSearch(): void; stopAll(): void },
-    private readonly findJournals: () => void,
+    private readonly findJournals: () => Promise<void>,
   ) {
     super();
     this.id = "hpo-widgets-searches";
@@ -72,7 +80,7 @@ export class SidePanel extends Widget {
 
     onPress(this.stopAll, () => all.stopAll());
     this.newSearch.addEventListener("click", () => all.newSearch());
-    this.refresh.addEventListener("click", findJournals);
+    this.refresh.addEventListener("click", () => void findJournals());
     this.filter.addEventListener("input", () => this.paint());
     this.endListening = searches.onChange(() => {
       if (this.isVisible) {
@@ -83,6 +91,7 @@ export class SidePanel extends Widget {
 
   override dispose(): void {
     if (!this.isDisposed) {
+      clearTimeout(this.timer);
       this.endListening();
       for (const view of this.views.values()) {
         view.dispose();
@@ -93,7 +102,7 @@ export class SidePanel extends Widget {
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.findJournals();
+    void this.findJournals();
     this.paint();
   }
 
@@ -110,9 +119,10 @@ export class SidePanel extends Widget {
     const targets = live.map(({ target }) => target).join();
     if (targets !== this.live) {
       this.live = targets;
-      this.findJournals();
+      void this.findJournals();
     }
     const all = withJournals(live, this.journals.entries);
+    this.lookAgain(all);
     const groups = grouped(all, this.filter.value);
     const shown = new Set(groups.flatMap(({ entries }) => entries.map(({ target }) => target)));
     for (const [target, view] of this.views) {
@@ -163,6 +173,22 @@ export class SidePanel extends Widget {
       // An entry that went into another group, as when its search ends, lost it on the way.
       [...this.views.values()].find(({ root }) => root.contains(focused))?.focus(focused);
     }
+  }
+
+  /** Looks for journals again in a while where one says that a search runs: nobody tells when its process has gone. */
+  private lookAgain(all: readonly Entry[]): void {
+    if (this.timer !== undefined || !all.some(runsUnseen)) {
+      return;
+    }
+    this.timer = setTimeout(async () => {
+      const begun = Date.now();
+      await this.findJournals();
+      this.pause = Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (Date.now() - begun));
+      this.timer = undefined;
+      if (this.isVisible) {
+        this.paint();
+      }
+    }, this.pause);
   }
 
   private groupView(title: string): GroupView {
