@@ -365,6 +365,8 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     expect(tab(notebook)).to_have_count(0)
     entry(side, "digits").get_by_role("button", name="Open digits").click()
     expect(beside).to_have_count(1)
+    # Of the notebook, which was loaded behind a tab: bqplot draws a figure without a size with negative rectangles.
+    notebook.console_errors.clear()
 
 
 SEARCH = """
@@ -419,6 +421,8 @@ optimizer = HyperParameterOptimizer(
     max_number_of_concurrent_tasks=1,
 )
 optimizer.start()
+while not optimizer.get_num_active_experiments():  # before, its journal may not say that it runs
+    time.sleep(0.01)
 """
 
 
