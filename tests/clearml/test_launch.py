@@ -57,7 +57,7 @@ def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(asked, api_cl
 def test_the_queue_is_looked_for_before_anything_is_launched(way, task_search, queue):
     made = task_search(execution_queue=queue[:-1])
     missing = (
-        f"there is no queue '{queue[:-1]}' on the ClearML server. Did you mean '{queue}'.* make it .* its first agent"
+        f"there is no queue '{queue[:-1]}' on the ClearML server. Did you mean '{queue}'.* create it .* its first agent"
     )
     with pytest.raises(ValueError, match=missing) as raised:
         made.start()
