@@ -20,6 +20,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
 from hpo_widgets.search.limits import WallClock, positive_int, seconds_to_wait
 from hpo_widgets.strategies.registry import by_common_name, resolve
+from hpo_widgets.trials.columns import tell
 from hpo_widgets.trials.export import Export
 
 if TYPE_CHECKING:
@@ -438,7 +439,7 @@ class Race:
                 status = SearchStatus.STOPPED
         except _StrategyError as failed:
             status, reason = SearchStatus.FAILED, str(failed)
-        except Exception as error:  # noqa: BLE001 -- nobody waits on this thread: people are told instead
+        except BaseException as error:  # noqa: BLE001 -- also where a strategy leaves by sys.exit: somebody may wait for the end
             status, reason = SearchStatus.FAILED, f"{type(error).__name__}: {error}"
         with self._lock:
             self._clock = self._clock.stopped()
@@ -531,8 +532,7 @@ class Race:
         self._notify()
 
     def _notify(self) -> None:
-        for callback in tuple(self._subscribers):
-            callback()
+        tell(tuple(self._subscribers))
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after every change, on any thread; it must only set a flag.

@@ -538,8 +538,13 @@ class TrialStore:
 
     def notify(self) -> None:
         """Tell all subscribers; they only set a flag. One that raises does not hurt the search."""
-        for (callback,) in self._subscribers:
-            try:
-                callback()
-            except (Exception, SystemExit):
-                logger.exception("a subscriber of the search raised")
+        tell(callback for (callback,) in self._subscribers)
+
+
+def tell(subscribers: Iterable[Callable[[], None]]) -> None:
+    """Call all subscribers of a search or a race; one that raises hurts neither that nor the others."""
+    for subscriber in subscribers:
+        try:
+            subscriber()
+        except (Exception, SystemExit):
+            logger.exception("a subscriber of the search raised")

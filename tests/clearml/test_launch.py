@@ -10,6 +10,7 @@ from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.engines.clearml import launch_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from tests.conftest import DEADLINE
 from tests.runs import finished, wait_for
 
 MOST_REQUESTS = 8
@@ -149,6 +150,20 @@ def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, worker):
     finished(made)
     assert made.stop_reason.code == "launch_failed"
     assert "Broken.launch could not launch Task" in made.stop_reason.sentence
+    assert worker.taken == []
+
+
+def test_a_class_of_ones_own_that_leaves_by_sys_exit_fails_its_trials_and_the_search_ends(task_search, worker):
+    class Leaving(ClearmlJob):
+        def launch(self, queue_name=None):
+            raise SystemExit("enough")
+
+    made = task_search(total_max_jobs=10)
+    made.set_default_job_class(Leaving)
+    made.start()
+    assert made.wait(DEADLINE / 60)
+    assert made.stop_reason.code == "launch_failed"
+    assert "SystemExit: enough" in made.stop_reason.sentence
     assert worker.taken == []
 
 

@@ -330,6 +330,31 @@ def test_a_stop_returns_with_the_run_that_it_stopped_though_another_has_begun(ra
     stopping.join()
 
 
+def test_a_strategy_that_leaves_by_sys_exit_when_it_is_made_ends_the_race_and_says_so(race):
+    class Leaving(RandomSearch):
+        is_to_leave = False
+
+        def __init__(self, **keywords):
+            if Leaving.is_to_leave:
+                raise SystemExit("enough")
+            super().__init__(**keywords)
+
+    one = race(strategies={"random": "random", "leaving": Leaving})
+    Leaving.is_to_leave = True
+    assert ended(one).status is SearchStatus.FAILED
+    assert one.reason == "SystemExit: enough"
+    assert len(one.finished) == 1
+
+
+def test_a_subscriber_that_raises_does_a_race_no_harm(race, caplog):
+    one, told = race(), threading.Event()
+    one.subscribe(lambda: 1 / 0)
+    one.subscribe(told.set)
+    assert ended(one).status is SearchStatus.COMPLETED
+    assert told.is_set()
+    assert "subscriber" in caplog.text
+
+
 def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
     one = ended(race(failing, trials=30, max_failures=2))
     assert one.status is SearchStatus.FAILED

@@ -93,7 +93,7 @@ class LaunchThread(threading.Thread):
                 continue
             try:
                 outcome = self._launch(job)
-            except Exception as error:  # a class of the user's own may raise anything
+            except BaseException as error:  # a class of the user's own may raise anything, or leave by sys.exit
                 logger.debug("a launch failed", exc_info=True)
                 job.reason = _sentence(error)
                 self._stop_task(job)
