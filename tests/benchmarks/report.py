@@ -22,31 +22,33 @@ PAGE = ROOT / "BENCHMARKS.md"
 _HEAD = """\
 # Measurements
 
-hpo_widgets beside its peers in the same run: what else the machine does meets them alike, and a ratio says more than a
-time. `make bench` makes this part of the page, `make bench-quality` and `make bench-candidates` the others; do not edit
-it. The code of every row is in `tests/benchmarks/`. A number is the {spread}. How pages
-and Tasks grow takes minutes to measure: that is done once, and such a row says so. Where a target is missed, the last
-column says **no**, and a list below the table says why.
+hpo_widgets and similar tools, measured in the same run: other load on the machine affects all of them, so compare
+ratios rather than times. `make bench` writes this part of the page, `make bench-quality` and `make bench-candidates`
+the others; do not edit it. The code of every row is in `tests/benchmarks/`. A number is the
+{spread}. The growth of pages and Tasks takes minutes to measure; it
+is measured once, and its rows say so. If a target is missed, the last column says **no**, and a list below the
+table says why.
 """
 
 _TITLE = "## What a search finds in the same time\n"
 _QUALITY = f"""\
 {_TITLE}
-Made by `make bench-quality`. Each search has two cores and begins in a process of its own, in which its library, the
-model's and the data are loaded; the clock starts when a person starts the search. For hpo_widgets that is the press
-of Start in a panel that has been on a page for {wall_clock.LOOKED_AT:g} s, so that its workers are ready. In the row
-"started at once" code calls `start()` right after the search was made: there the start of worker processes, which
-import what a trial needs, counts. Optuna's two processes share a journal and are forked with all that is loaded.
-hyperopt has one trial at a time.
-The best value is what was found when the time was over; less is better. The target of a task is the value that a
-random search has found at the end in the median, and the time to the target is that of the first trial that reached it.
-Medians with intervals of 95 % (bootstrap). Each *p* is one-sided, of Mann and Whitney's rank test: how probable it is
-that hpo_widgets would do that much better, or worse, than the search of the row, if both were alike.
+Written by `make bench-quality`. Each search has two cores and starts in a new process, which has loaded its library,
+that of the model, and the data. The clock starts when the user starts the search: for hpo_widgets by pressing Start in
+a panel that has been on a page for {wall_clock.LOOKED_AT:g} s, so that its workers are ready. In the row
+"started at once" code calls `start()` right after making the search, so the start of worker processes, which
+import what a trial needs, is included. Optuna's two processes share a journal and are forked after these imports.
+hyperopt runs one trial at a time.
 
-Two bars are judged on each task, at a level of significance of {wall_clock.LEVEL:.4f}: 0.05 divided by the number of
-tasks. *Not worse* than Optuna in two processes: neither the best value is worse nor the target reached later with a *p*
-below the level. *Sooner* at the target than Optuna with n_jobs=2: with a *p* below the level; **no** means that it was
-not shown.
+The best value is the best found when the time was over; lower is better. The target of a task is the median of what
+random search has found at the end, and the time to the target is that of the first trial that reached it.
+Medians have 95 % intervals (bootstrap). Each *p* is one-sided, from the rank test of Mann and Whitney: the probability
+of a result at least this much better, or worse, than that of the row's search if both searches were equal.
+
+Each task is judged by two criteria, at a level of significance of {wall_clock.LEVEL:.4f}: 0.05 divided by the number of
+tasks. *Not worse* than Optuna in two processes: no *p* for a worse best value or a later target is
+below the level. *Sooner* at the target than Optuna with n_jobs=2: its *p* is below the level; **no** means that this
+was not shown.
 """
 
 _CANDIDATES_TITLE = "## What might be the default sampler\n"

@@ -66,7 +66,7 @@ def test_durable_trials_per_second(tmp_path: Path, ray_tune: dict[str, Samples |
         "durable trials a second, 0 ms objective, random, two workers, journal + callback + subscriber",
         Samples(ours, "/s", f"{ratio.median:.2f} × the pool ({min(ratio.values):.2f}–{max(ratio.values):.2f})"),
         bar="≥ 1.5 × the pool",
-        why="The pool keeps no journal and tells nobody. Here one process proposes each trial, keeps it, tells of it.",
+        why="The pool has no journal and no subscribers. Here one process proposes, records and reports each trial.",
         peers={
             "ProcessPoolExecutor(2), four in flight, no journal": Samples(pool, "/s"),
             "Optuna in memory, n_jobs=2": Samples(memory, "/s"),
