@@ -10,6 +10,7 @@ import {
 } from "./connection";
 import { connectionNotices } from "./connection_notices";
 import { fakeModel, fakePage, tellMutation } from "./fake_page.mjs";
+import { repairWhenLate } from "./late_model";
 import { Lifetime } from "./lifetime";
 
 test.beforeEach(fakePage);
@@ -259,6 +260,24 @@ for (const [what, model] of [
     assert.deepEqual(model.sent, []);
   });
 }
+
+test("a page that was left while it waited asks nothing, and complains of nothing", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const [model, tell] = [untold(), mock.fn()];
+  model.widget_manager.get_model = async () => {
+    throw new Error("widget model not found");
+  };
+  const complained = mock.fn();
+  process.once("unhandledRejection", complained);
+  askWhenSilent(model, tell);
+  repairWhenLate(model);
+  context.mock.timers.tick(12_000);
+  await new Promise(setImmediate);
+  process.off("unhandledRejection", complained);
+  assert.equal(complained.mock.callCount(), 0);
+  assert.equal(tell.mock.callCount(), 0);
+  assert.deepEqual(model.sent, []);
+});
 
 test("while there is no connection nothing is asked that would wait for it", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });

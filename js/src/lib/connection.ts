@@ -173,8 +173,8 @@ export function askWhenSilent<Model extends Record<string, unknown>>(
     }
   };
   const ask = async (): Promise<void> => {
-    // A saved page, and one that has lost its kernel for good, misses nothing.
-    const own = await manager.get_model?.(model.get("own_id") as string);
+    // A saved page, one that has lost its kernel for good, and one that was left, which has no models, miss nothing.
+    const own = await manager.get_model?.(model.get("own_id") as string).catch(() => null);
     if (!own?.comm_live) {
       return;
     }

@@ -15,7 +15,7 @@ type ModelOfPage = {
 /** For `initialize` of each module whose model gets messages. */
 export function repairWhenLate(model: AnyModel<{ own_id: string }>): void {
   const found = model.widget_manager.get_model(model.get("own_id")) as Promise<unknown>;
-  void found.then((one) => {
+  const repair = (one: unknown): void => {
     const own = one as ModelOfPage;
     if (typeof own?._handle_comm_msg !== "function") {
       return; // no model of ipywidgets, as in marimo, which loads modules by itself
@@ -26,7 +26,8 @@ export function repairWhenLate(model: AnyModel<{ own_id: string }>): void {
       own.comm?.on_msg(plain._handle_comm_msg.bind(own));
       own.comm?.send({ method: "request_state" }); // what was sent meanwhile is lost
     });
-  });
+  };
+  found.then(repair, () => {}); // the page was left before the module was there
 }
 
 export const initialize: Initialize<{ own_id: string }> = ({ model }) => repairWhenLate(model);
