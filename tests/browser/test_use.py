@@ -115,6 +115,13 @@ def test_plots_are_as_high_as_the_ranges_where_these_need_more_and_nothing_scrol
     opened.kernel("setattr(widget, 'selected', [3])")
     expect(busy.locator(".hpo-details")).to_be_visible()
     assert plots.bounding_box()["height"] == pytest.approx(height, abs=1)
+    # Nor does a box, whose words hang below its ranges, nor a point.
+    opened.kernel("setattr(widget, 'box', {'lr': (1e-3, 1e-2), 'dropout': (0.1, 0.2)})")
+    expect(busy.locator(".hpo-box-host")).to_contain_text("to this box")
+    expect(busy.locator(".hpo-preview-words").first).to_contain_text("box:")
+    busy.get_by_role("button", name="try a point").click()
+    expect(busy.get_by_role("button", name="Queue next")).to_be_visible()
+    assert plots.bounding_box()["height"] == pytest.approx(height, abs=1)
     opened.screenshot("tall-space", busy)
     busy.get_by_role("tab", name="History").click()
 
