@@ -223,6 +223,22 @@ def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given
         assert reader.owner() is None
 
 
+def test_a_start_while_the_end_of_a_run_that_ended_by_itself_is_written_begins_the_next(two_running, gate, monkeypatch):
+    made = two_running(total_max_jobs=2)
+    write_end = made._controller._write_end
+
+    def start_meanwhile():  # as commands do that come while another program holds the journal locked
+        monkeypatch.undo()
+        made.set_total_max_jobs(3)
+        assert made.start()
+        write_end()
+
+    monkeypatch.setattr(made._controller, "_write_end", start_meanwhile)
+    gate.open()
+    assert made.wait(MINUTES)
+    assert made.counts[TrialState.COMPLETED] == 3
+
+
 def test_a_question_that_nobody_waits_for_any_more_is_not_answered_and_harms_no_search(two_running, hold):
     made, answered = two_running(), []
     hold(made)
