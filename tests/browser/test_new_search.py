@@ -241,7 +241,7 @@ def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without
     notebook.page.evaluate(BEFORE_IPYKERNEL_7)
     notebook.be_busy(1)
     open_form(notebook)
-    expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+    expect(form.get_by_role("status")).to_contain_text("Waits for the running cell in")
     expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
     notebook.page.evaluate(INTERRUPT)
     expect(code(form)).to_contain_text("base_task_id=train")
@@ -249,7 +249,7 @@ def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without
     notebook.page.keyboard.press("Escape")
     notebook.run_cell(2)
     open_form(notebook)
-    expect(form.get_by_role("status")).to_contain_text("lacks the package hpo_widgets")
+    expect(form.get_by_role("status")).to_contain_text("does not have this version of hpo_widgets")
 
 
 @pytest.mark.slow
@@ -330,7 +330,7 @@ def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(no
         notebook.page.evaluate(GO_TO_NOTEBOOK)
         notebook.be_busy(1)
         form.get_by_label("Trials").fill("5")
-        expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+        expect(form.get_by_role("status")).to_contain_text("Waits for the running cell in")
 
     change_while_a_cell_runs()
     form.get_by_role("button", name="Write the cell").click()
@@ -387,7 +387,7 @@ def test_an_answer_takes_no_press_away_from_a_button(notebook, form):
     open_form(notebook)
     form.get_by_label("A trial runs").select_option("script")
     form.get_by_label("Script", exact=True).fill("missing.py")
-    expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+    expect(form.get_by_role("status")).to_contain_text("Waits for the running cell in")
     add = form.get_by_role("button", name="Add a parameter")
     add.hover()
     with notebook.longer(5000):  # after which the form waits for no release any more
