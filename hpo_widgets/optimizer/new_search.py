@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 STRATEGIES = {
-    "OptimizerOptuna": "TPE (Optuna): learns from the trials so far",
+    "OptimizerOptuna": "TPE and Gaussian process: learns from the trials so far",
     "RandomSearch": "Random",
     "GridSearch": "Grid: every combination",
 }

@@ -746,7 +746,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def strategy_title(self) -> str:
-        """The display name of the strategy: ``TPE``."""
+        """The display name of the strategy, such as ``random search``."""
         return self._controller.state.strategy.title
 
     @property

@@ -298,7 +298,7 @@ class TitlesStrategy(Protocol):
 
     @property
     def strategy_title(self) -> str:
-        """The title, such as ``TPE``."""
+        """The title, such as ``random search``."""
         ...
 
 

@@ -92,7 +92,7 @@ def compute_for_a_while(**point: float) -> float:
 
 
 def test_trials_that_compute_end_sooner_than_in_threads(tmp_path: Path, record: Any) -> None:
-    """TPE, from the start of the search until all trials have ended, in turns."""
+    """The default of `OptimizerOptuna`, from the start of the search until all trials have ended, in turns."""
     mine, theirs, parameters = [], [], space("Hartmann 6")
     for seed in range(TURNS):
         search = HyperParameterOptimizer(
@@ -111,7 +111,7 @@ def test_trials_that_compute_end_sooner_than_in_threads(tmp_path: Path, record: 
         theirs.append(time.perf_counter() - began)
     ours_took, theirs_took = Samples(mine, "s"), Samples(theirs, "s")
     record(
-        f"{NUM_TRIALS} trials of {COMPUTING * 1e3:.0f} ms of CPU time, TPE, two workers, the start included",
+        f"{NUM_TRIALS} trials of {COMPUTING * 1e3:.0f} ms of CPU time, `OptimizerOptuna`, two workers, with the start",
         ours_took,
         bar="less than Optuna, n_jobs=2",
         peers={"Optuna in memory, n_jobs=2": theirs_took},

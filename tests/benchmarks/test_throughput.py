@@ -168,7 +168,7 @@ def half_a_second(a: float, b: float, c: float, d: float, e: float) -> float:
 
 
 def test_workers_hardly_wait_for_the_sampler(tmp_path: Path, record: Any) -> None:
-    """TPE with a long history (a journal of 10,000 trials that is continued): the share of time workers wait."""
+    """A search with a long history (a journal of 10,000 trials that is continued): the share of time workers wait."""
     optimizer = HyperParameterOptimizer.open(
         make_journal(tmp_path, 10_000), base_task_id=half_a_second, optimizer_class=OptimizerOptuna,
     )  # fmt: skip
@@ -188,7 +188,7 @@ def test_workers_hardly_wait_for_the_sampler(tmp_path: Path, record: Any) -> Non
         waits.append(max(of_workers))
     measured = Samples(waits, "%")
     record(
-        "share of their time that workers wait for TPE, 0.5 s trials after 10,000",
+        "share of their time that workers wait for `OptimizerOptuna`, 0.5 s trials after 10,000",
         measured,
         bar="≤ 2 %",
         peers={"Optuna in memory, TPE, n_jobs=2": _optuna_waits()},

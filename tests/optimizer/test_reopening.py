@@ -452,7 +452,7 @@ def test_a_pruner_knows_what_trials_had_reported_before_the_search_was_opened_ag
     ("keywords", "title"),
     [
         ({"optimizer_class": RandomSearch}, "random search"),
-        ({"optimizer_class": OptimizerOptuna}, "TPE"),
+        ({"optimizer_class": OptimizerOptuna}, "TPE + GP"),
         ({"optimizer_class": OptimizerOptuna, "optuna_sampler": RandomSampler()}, "Random"),
     ],
 )

@@ -97,7 +97,7 @@ def test_names_of_the_package_load_on_first_use():
 
 def test_a_strategy_is_titled_by_what_it_does():
     titles = [resolve(cls)().title for cls in (RandomSearch, GridSearch, OptimizerOptuna)]
-    assert titles == ["random search", "grid search", "TPE"]
+    assert titles == ["random search", "grid search", "TPE + GP"]
     assert OptimizerOptuna(optuna_sampler=optuna.samplers.RandomSampler()).title == "Random"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from hpo_widgets.parameters import LeafParameter
-    from hpo_widgets.space import Space
+    from hpo_widgets.space import Occurrence, SetOccurrence, Space
 
     Point = dict[str, Any]
 
@@ -176,6 +176,35 @@ class SpaceMap:
         self.distributions[name] = distribution
         if is_common:
             self.common[name] = distribution
+
+    def conditions(self, name: str) -> list[list[tuple[str, int]]]:
+        """Return when a parameter of the study is part of a point.
+
+        Parameters
+        ----------
+        name
+            Of a parameter, or of one that chooses a combination.
+
+        Returns
+        -------
+        list of list of tuple
+            Alternatives, each of categorical parameters that must have the choice with this index; empty where the
+            parameter is part of every point.
+        """
+        places: list[Occurrence | SetOccurrence] = [
+            self.space.occurrences[index] for index, one in self._parameters.items() if one.name == name
+        ]
+        places += [self.space.sets[index] for index, selector in self._selectors.items() if selector == name]
+        alternatives = [
+            [
+                (self._selectors[index], self.space.feasible(index).index(combination))
+                for index, combination in place.conditions
+                if index in self._selectors
+            ]
+            for place in places
+            if all(combination in self.space.feasible(index) for index, combination in place.conditions)
+        ]
+        return [] if [] in alternatives else alternatives
 
     def suggest(self, trial: Trial) -> Point:
         """Let Optuna choose a point."""

@@ -4,7 +4,8 @@ TPE compares candidates by l(x) / g(x), the densities of good and of other trial
 ``l(x) / g(x) * prior(x) ** (beta / n)``, the rule of πBO (Hvarfner et al., ICLR 2022; see `hpo_widgets.space.prior`),
 where n is the number of trials that have ended since the prior was set. TPE draws its candidates from l, which may give
 none where the prior is high. So half of them, and fewer as the prior fades, are drawn from the prior instead. Before
-TPE has enough trials for a model it draws at random; parameters with a prior are then drawn from it.
+TPE has enough trials for a model it draws at random; parameters with a prior are then drawn from it. A Gaussian process
+can be so certain that no prior would change its choice. So it leaves its turns to TPE, fewer as the prior fades.
 
 Optuna offers no public place for the weight of a candidate: an independent or relative sampler sees only the winner.
 So this module, and no other, sets two private members of a copy of the sampler: ``_compute_acquisition_func`` and
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna import __version__ as optuna_version
 from optuna.samplers import BaseSampler, TPESampler
+
+from hpo_widgets.strategies.optuna.gaussian_process import AlternatingSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +82,12 @@ class FadingPriors:
 
         own[_ACQUISITION] = weighed
         own[_RANDOM] = _StartSampler(own[_RANDOM], self)
+        if isinstance(sampler, AlternatingSampler):
+            sampler.share_of_priors = self.strength
+
+    def strength(self) -> float:
+        """Return the exponent of the prior that has faded least."""
+        return max(prior.exponent(self._num_ended[name]) for name, prior in self._priors.items())
 
     def of(self, parameter: str) -> tuple[Prior, OptunaParameter, LeafParameter, float] | None:
         """Return the prior of a parameter, the parameter in the study and in the space, and the present exponent."""

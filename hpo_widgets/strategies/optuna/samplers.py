@@ -45,7 +45,7 @@ _LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
 def without_pruning(name: str) -> dict[str, Any]:
     """Return the keywords of `OptimizerOptuna` for a sampler called ``"TPE"`` or ``"Sobol"``, without pruning."""
     if name == "TPE":
-        return {"optuna_pruner": NopPruner()}
+        return {"optuna_sampler": TPESampler(), "optuna_pruner": NopPruner()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # it is experimental in Optuna for years
         return {"optuna_sampler": QMCSampler(qmc_type="sobol", scramble=True), "optuna_pruner": NopPruner()}
@@ -77,7 +77,7 @@ def needs_all_trials(sampler: BaseSampler) -> bool:
     return is_exhaustive(sampler) or any(isinstance(part, BaseGASampler) for part in nested(sampler))
 
 
-def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, is_seeded: bool) -> BaseSampler:
+def fresh(prototype: BaseSampler, seed: int, epoch: int, draws: int, *, is_seeded: bool) -> BaseSampler:
     """Return a sampler for a new study, with random numbers that follow from the arguments.
 
     A sampler cannot serve two studies: it remembers the space of the first. So each space epoch gets a
@@ -87,7 +87,7 @@ def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, i
     Parameters
     ----------
     prototype
-        The user's sampler, never used itself; None for TPE.
+        The user's sampler, never used itself.
     seed, epoch, draws
         What the seed of the random numbers is made of.
     is_seeded
@@ -99,8 +99,6 @@ def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, i
         A sampler that was never used.
     """
     words = np.random.SeedSequence([seed, epoch, draws]).generate_state(2)
-    if prototype is None:
-        return TPESampler(seed=int(words[0]))
     sampler = copy.deepcopy(prototype)
     keeps_own_seed = epoch == 0 and draws == 0
     for state, has_seed in _random_states(sampler):

@@ -152,3 +152,22 @@ def test_combinations_that_a_range_excludes_are_not_suggested():
     space = Space([NESTED, UniformParameterRange("x", 0, 1)]).with_ranges({"kind": ("adam", "deep")})
     kinds = {point["kind"] for point, _ in samples(SpaceMap(space))}
     assert kinds == {"adam", "deep"}
+
+
+def test_conditions_say_by_which_choices_a_parameter_is_part_of_a_point():
+    mapping = SpaceMap(Space([NESTED, UniformParameterRange("x", 0, 1)]))
+    assert mapping.conditions("x") == mapping.conditions("ParameterSet 1") == []
+    assert mapping.conditions("momentum") == [[("ParameterSet 1", 0)]]
+    assert mapping.conditions("lr #2") == [[("ParameterSet 1", 1)]]
+    assert mapping.conditions("ParameterSet 2") == [[("ParameterSet 1", 2)]]
+    assert mapping.conditions("width") == [[("ParameterSet 1", 2), ("ParameterSet 2", 1)]]
+    shared = UniformIntegerParameterRange("n", 1, 3)
+    mapping = SpaceMap(Space([ParameterSet([{"a": 1, "n": shared}, {"a": 2}, {"a": 3, "n": shared}])]))
+    assert mapping.conditions("n") == [[("ParameterSet 1", 0)], [("ParameterSet 1", 2)]]
+
+
+def test_conditions_count_the_choices_that_a_range_leaves():
+    space = Space([NESTED])
+    mapping = SpaceMap(space.with_ranges({"kind": ("adam", "deep")}))
+    assert mapping.conditions("layers") == [[("ParameterSet 1", 1), ("ParameterSet 2", 0)]]
+    assert SpaceMap(space.with_ranges({"kind": ("adam",)})).conditions("lr") == []

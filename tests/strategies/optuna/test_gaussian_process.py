@@ -1,0 +1,224 @@
+"""The default sampler: what it finds beside TPE alone, and on what spaces and values it works."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optuna
+import pytest
+
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.space import Space
+from hpo_widgets.strategies import OptimizerOptuna
+from hpo_widgets.testing.objectives import branin
+from hpo_widgets.trials import TrialState
+
+PLANE = Space([UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)])
+LEAST = 0.397887  # of Branin
+KERNELS = Space(
+    [
+        ParameterSet(
+            [
+                {"kernel": "linear", "shrinking": DiscreteParameterRange("shrinking", [True, False])},
+                {
+                    "kernel": "rbf",
+                    "gamma": LogUniformParameterRange("gamma", -5, 1),
+                    "inner": ParameterSet(
+                        [{"cache": 1}, {"cache": 2, "size": UniformIntegerParameterRange("size", 8, 64, step_size=8)}]
+                    ),
+                },
+            ]
+        ),
+        LogUniformParameterRange("c", -3, 3),
+        UniformParameterRange("share", 0.1, 0.7, step_size=0.1),
+        DiscreteParameterRange("kind", [(1, 2), (3, 4), None]),
+    ]
+)
+
+
+def tpe(**keywords):
+    return OptimizerOptuna(optuna_sampler=optuna.samplers.TPESampler(), **keywords)
+
+
+def best(drive, strategy, space, trials, objective):
+    return min(objective(point) for point in drive(strategy, space).run(trials, objective))
+
+
+def of_kernels(point):
+    c = (math.log10(point["c"]) - 1) ** 2
+    if point["kernel"] == "linear":
+        return 2 + c
+    return c + (math.log10(point["gamma"]) + 2) ** 2 + abs(point["share"] - 0.3)
+
+
+@pytest.mark.parametrize(
+    ("space", "objective"),
+    [
+        pytest.param(PLANE, lambda point: branin(**point) - LEAST, id="smooth"),
+        pytest.param(KERNELS, of_kernels, id="depends on choices"),
+    ],
+)
+def test_it_comes_closer_to_the_optimum_than_tpe_alone(drive, space, objective):
+    default, alone = (
+        np.median([best(drive, strategy(seed=seed), space, 40, objective) for seed in range(5)])
+        for strategy in (OptimizerOptuna, tpe)
+    )
+    assert default < alone / 5
+
+
+def test_it_is_no_worse_where_the_objective_has_no_slope(drive):
+    def steps(point):
+        return math.floor(abs(point["x"] - 7)) + math.floor(abs(point["y"] - 3))
+
+    default = [best(drive, OptimizerOptuna(seed=seed), PLANE, 40, steps) for seed in range(5)]
+    assert np.median(default) == 0
+
+
+def points_of_tpe(points, seed, others=()):
+    """What TPE alone proposes where it is told the same; the points of ``others``, by number, are not its own."""
+    seed = int(np.random.SeedSequence([seed, 0, 0]).generate_state(1)[0])
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    study = optuna.create_study(sampler=sampler)
+    ranges = {"x": optuna.distributions.FloatDistribution(-5, 10), "y": optuna.distributions.FloatDistribution(0, 15)}
+    own = []
+    for number, point in enumerate(points):
+        if number in others:
+            study.add_trial(optuna.create_trial(params=point, distributions=ranges, value=branin(**point)))
+        else:
+            trial = study.ask(ranges)
+            own.append(trial.params)
+            study.tell(trial, branin(**point))
+    return own
+
+
+def test_points_are_of_tpe_but_every_second_after_the_random_start(drive):
+    points = drive(OptimizerOptuna(seed=3), PLANE).run(20, lambda point: branin(**point))
+    others = range(11, 20, 2)
+    own = [point for number, point in enumerate(points) if number not in others]
+    assert own == points_of_tpe(points, seed=3, others=others)
+    assert [points[number] for number in others] != points_of_tpe(points, seed=3)[11::2]
+
+
+def test_with_several_objectives_it_comes_closer_to_the_front_than_tpe_alone(drive):
+    space = Space([UniformParameterRange(f"x{number}", 0, 1) for number in range(5)])
+
+    def zdt1(point):
+        first, *rest = point.values()
+        above = 1 + 9 * sum(rest) / len(rest)
+        return first, above * (1 - math.sqrt(first / above))
+
+    def mean_distance(strategy):
+        """How much the second objective is above the front, of the least for each fifth of the first one."""
+        search = drive(strategy, space, num_objectives=2)
+        least = [10.0] * 5
+        for _ in range(50):
+            proposal = search.ask()
+            first, second = zdt1(proposal.point)
+            search.end(search.launch(proposal), proposal.point, first, second)
+            fifth = min(int(5 * first), 4)
+            least[fifth] = min(least[fifth], second - 1 + math.sqrt(first))
+        return np.mean(least)
+
+    default, alone = (
+        np.median([mean_distance(strategy(seed=seed)) for seed in range(3)]) for strategy in (OptimizerOptuna, tpe)
+    )
+    assert default < alone / 3
+
+
+def test_points_of_trials_that_run_at_the_same_time_are_apart(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search.run(30, lambda point: branin(**point))
+    together = []
+    for _ in range(8):
+        proposal = search.ask()
+        search.launch(proposal)
+        together.append(proposal.point)
+    pairs = [(one, other) for index, one in enumerate(together) for other in together[:index]]
+    assert min(math.hypot(one["x"] - other["x"], one["y"] - other["y"]) for one, other in pairs) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(lambda _point: 1.0, id="all alike"),
+        pytest.param(lambda point: math.inf if point["x"] > 0 else -point["x"], id="infinite"),
+        pytest.param(lambda point: -math.inf if point["x"] > 0 else 1.0, id="minus infinite"),
+        pytest.param(lambda _point: math.inf, id="all infinite"),
+        pytest.param(lambda point: 1e300 * point["x"], id="huge"),
+        pytest.param(lambda point: 1e-300 * point["x"], id="tiny"),
+    ],
+)
+def test_any_value_can_be_learnt_from(drive, value):
+    with np.errstate(all="raise", under="ignore"):
+        assert len(drive(OptimizerOptuna(seed=1), PLANE).run(24, value)) == 24
+
+
+def test_where_trials_were_pruned_it_does_not_go(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    for _ in range(40):
+        proposal = search.ask()
+        number, point = search.launch(proposal), proposal.point
+        if point["x"] > 2.5:
+            search.end(number, point, state=TrialState.PRUNED)
+        else:
+            search.end(number, point, branin(**point) / 10)
+    assert sum(observation.point["x"] > 2.5 for observation in search.history[20:]) <= 5
+
+
+def test_a_finite_space_is_searched_to_its_end_without_a_point_twice(drive):
+    space = Space([UniformIntegerParameterRange("n", 1, 6), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    points = drive(OptimizerOptuna(seed=1), space).run(30, lambda point: point["n"])
+    assert len({space.key(point) for point in points}) == len(points) == 18
+
+
+def test_points_between_steps_and_inactive_parameters_are_never_proposed(drive):
+    # The driver asks of each point whether it is one of the space.
+    points = drive(OptimizerOptuna(seed=2), KERNELS).run(60, of_kernels)
+    assert {"linear", "rbf"} == {point["kernel"] for point in points}
+
+
+def test_numbers_on_extreme_scales_are_searched(drive):
+    space = Space(
+        [
+            UniformParameterRange("wide", -8e307, 8e307),
+            UniformIntegerParameterRange("large", 0, 2**53),
+            LogUniformParameterRange("small", -300, -200),
+        ]
+    )
+    points = drive(OptimizerOptuna(seed=1), space).run(20, lambda point: point["large"] / 2**53)
+    assert len(points) == 20
+
+
+def test_a_space_of_one_point_is_searched(drive):
+    space = Space([DiscreteParameterRange("kind", ["a"])])
+    assert (
+        drive(OptimizerOptuna(seed=1), space, allow_duplicates=True).run(14, lambda _point: 1.0) == [{"kind": "a"}] * 14
+    )
+
+
+def test_with_more_trials_than_it_learns_from_it_looks_around_the_best(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search.run(110, lambda point: branin(**point))
+    ours = search.run(20, lambda point: branin(**point))[1::2]
+    minima = [(-math.pi, 12.275), (math.pi, 2.275), (9.42478, 2.475)]
+    assert all(min(math.hypot(point["x"] - x, point["y"] - y) for x, y in minima) < 2 for point in ours)
+
+
+def test_a_point_that_is_given_costs_no_look_for_one(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search.run(20, lambda point: branin(**point))
+    running = [search.ask() for _ in range(1)]
+    for proposal in running:
+        search.launch(proposal)
+    search.begin(PLANE.with_ranges({"x": (-5, 9.5)}))
+    drawn = search.strategy.study.sampler._draws.bit_generator.state
+    search.strategy._enter(99, {"x": 1.0, "y": 1.0}, {})
+    search.strategy._enter(100, {"x": 2.0, "y": 1.0}, {})
+    assert search.strategy.study.sampler._draws.bit_generator.state == drawn
