@@ -45,7 +45,7 @@ from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.plots.parallel import ParallelPlot
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.plots.pareto import ParetoPlot
-from hpo_widgets.widget.plots.plot import Plot
+from hpo_widgets.widget.plots.plot import Plot, TrialPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -456,6 +456,8 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         plot = plot_class(self._search, refresher=self._refresher, hidden=True, layout=self._layout_of_parts)
         for name in ("filter", "selected", "box", "point", "objective"):
             self._refresher.link((self, name), (plot, name))
+        if isinstance(plot, TrialPlot):
+            self._refresher.link((self._details, "brushed"), (plot, "brushed"))
         if isinstance(plot, ImportancePlot):
             plot.observe(self._on_parameter, "chosen")
         return plot

@@ -145,6 +145,7 @@ def test_a_brush_selects_and_narrows_and_is_undone(opened, panel, slices):
     assert opened.kernel("sorted(widget.selected)") == opened.kernel(within)
     expect(bar).to_contain_text(f"{len(opened.kernel(within))} of 31 trials inside, best inside")
     assert commands(opened) == []
+    expect(panel.locator(".hpo-details")).to_be_hidden()
     opened.screenshot("brush-box", panel)
 
     button(bar, "Narrow ranges").click()

@@ -15,7 +15,7 @@ from hpo_widgets.trials.trial import checked_note, checked_tags
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.traits import PointTrait
+from hpo_widgets.widget.traits import PointTrait, TrialNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,9 @@ class TrialDetails(ViewPart):
     Nothing is read or sent of trials that are not selected. The output of a running trial grows as it prints, where
     the search can tell it; else it is there once the trial has ended.
 
+    A drag that selects several trials is made to narrow ranges: it shows no details, as none of the trials was chosen,
+    and they would take their width from the figure with the rectangle.
+
     Parameters
     ----------
     search
@@ -60,6 +63,7 @@ class TrialDetails(ViewPart):
     _css = asset("details.css")
 
     selected = t.List(t.Int(min=0), help="Numbers of the selected trials; the last one is shown.")
+    brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last drag in a figure has selected.")
     point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
     number = t.Int(None, allow_none=True, help="Number of the trial that is shown.").tag(sync=True)
     state = t.Unicode(help="Its state; empty when there is no such trial.").tag(sync=True)
@@ -87,11 +91,12 @@ class TrialDetails(ViewPart):
         """A trial, and what `_tags_asked_for` knows of it; under the lock of the refresher."""
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_selected, "selected")
+        self.observe(self._look_again, "brushed")
 
     def refresh(self, update: Update) -> None:
         """Show the selected trial again when it, or the selection, has changed."""
         search = update.search
-        number = self.selected[-1] if self.selected else None
+        number = self._chosen
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
         with self.hold_sync():
             self.commands = {name: search.capabilities.get(name) for name in _COMMANDS}
@@ -111,11 +116,25 @@ class TrialDetails(ViewPart):
             for name, value in described.items():
                 self.set_trait(name, value)
 
+    @property
+    def _chosen(self) -> int | None:
+        """The trial that was selected last, unless a drag has selected it together with others."""
+        if not self.selected or (len(self.selected) > 1 and self.selected[-1] in self.brushed):
+            return None
+        return self.selected[-1]
+
     def forget(self) -> None:
         """Look again at the trial that is shown."""
         self._is_stale = True
 
-    def _observe_selected(self, _change: object) -> None:
+    def _observe_selected(self, change: Any) -> None:
+        old, new = set(change["old"]), set(change["new"])
+        if new != set(self.brushed):
+            # A click with a key held changes one trial of what was brushed; any other change has replaced that.
+            self.brushed = [one for one in self.brushed if one in new] if len(old ^ new) == 1 else []
+        self._look_again(None)
+
+    def _look_again(self, _change: object) -> None:
         self._is_stale = True
         self._refresher.poke()
 

@@ -217,6 +217,7 @@ class TrialPlot(Plot):
 
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
     brushing = t.Bool(False, help="Two-way. Whether a drag in a figure selects the trials in its rectangle.")
+    brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last such drag has selected.")
 
     def __init__(self, search: Search, **keywords: Any) -> None:
         self._brushed: TrialFigure | None = None
@@ -378,7 +379,7 @@ class TrialPlot(Plot):
         self._own_box = {} if extent is None else figure.box_of(extent)
         self.box = self._own_box
         if extent is not None and not figure.brush.is_held:
-            self.selected = figure.brushed(extent).tolist()
+            self.brushed = self.selected = figure.brushed(extent).tolist()
 
     def _on_brushed(self, figure: TrialFigure) -> None:
         with self._refresher.lock:

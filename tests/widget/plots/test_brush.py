@@ -225,3 +225,47 @@ def test_a_brush_over_objectives_selects_and_is_no_box(show, wire, kind):
     plot = show(kind, search, brushing=True)
     brush(wire, plot, (1.5, 3.5), (0.6, 3.5) if kind is HistoryPlot else (0.6, 0.9))
     assert (plot.selected, plot.box) == ([2] if kind is HistoryPlot else [1], {})
+
+
+@pytest.fixture
+def brushed_panel(show, search, wire):
+    """A panel where a drag has selected trials 0, 2 and 4 of five."""
+    for number in range(5):
+        point = {"lr": 0.05 if number % 2 else 0.001, "dropout": 0.1, "layers": 1, "activation": "relu"}
+        search.add_trial(0.1 + 0.1 * number, point)
+    panel = show(OptimizerWidget, search, plots=["Slices", "Map"])
+    panel.plots["Slices"].brushing = True
+    brush(wire, panel.plots["Slices"], (5e-4, 5e-3), (0.0, 1.0))
+    assert panel.selected == [0, 2, 4]
+    return panel
+
+
+def detailed(panel, **traits):
+    for name, value in traits.items():
+        setattr(panel, name, value)
+    panel._refresher.refresh()
+    return panel._details.number
+
+
+def test_a_brush_of_several_trials_opens_no_details_and_closes_those_that_are_open(brushed_panel, wire):
+    assert detailed(brushed_panel) is None
+    assert detailed(brushed_panel, selected=[2]) == 2
+    brush(wire, brushed_panel.plots["Slices"], (6e-4, 6e-3), (0.0, 1.0))
+    assert detailed(brushed_panel) is None
+    brush(wire, brushed_panel.plots["Slices"], (6e-4, 6e-3), (0.0, 0.15))
+    assert (brushed_panel.selected, detailed(brushed_panel)) == ([0], 0)
+
+
+def test_what_is_chosen_among_brushed_trials_opens_its_details(brushed_panel):
+    # With a key held: one more, one less, and that one again.
+    assert detailed(brushed_panel, selected=[0, 2, 4, 1]) == 1
+    assert detailed(brushed_panel, selected=[0, 2, 4]) is None
+    assert detailed(brushed_panel, selected=[0, 2]) is None
+    assert detailed(brushed_panel, selected=[0, 2, 4]) == 4
+    assert brushed_panel.plots["Map"].brushed == [0, 2]
+
+
+@pytest.mark.parametrize("others", [[], [3]], ids=str)
+def test_several_trials_that_are_selected_otherwise_show_the_last_after_a_brush_too(brushed_panel, others):
+    brushed_panel.selected = others
+    assert detailed(brushed_panel, selected=[0, 2]) == 2
