@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.export import Extra
 
-_COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"} - {"start"}
-"""Methods of a search that change it, but for `SearchViewer.start`."""
+_COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"} - {"start", "stop"}
+"""Methods of a search that change it, but for those of `SearchViewer` itself."""
 
 
 class RunnableSearch(Search, Protocol):
@@ -47,6 +47,10 @@ class RunnableSearch(Search, Protocol):
 
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start it, or go on with it; False when nothing of the budget is left."""
+        ...
+
+    def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
+        """Stop it, or cancel a start that waits."""
         ...
 
     def close_files(self) -> None:
@@ -87,7 +91,8 @@ class SearchViewer(JournalFollower, JournalSearch):
         self._reopen = reopen
         self._lock_of_run = threading.Lock()
         self._taken_over: RunnableSearch | None = None
-        self._is_starting = False
+        self._starts: set[object] = set()
+        """The starts that have not returned yet; one that is cancelled is taken out."""
         super().__init__(path, remote)
 
     def __repr__(self) -> str:
@@ -153,10 +158,14 @@ class SearchViewer(JournalFollower, JournalSearch):
         """Command to None when it can be done now, else to the sentence that says why not."""
         taken_over = self._taken_over
         if taken_over is not None:
-            return dict(taken_over.capabilities)
-        possible: dict[str, str | None] = dict.fromkeys(COMMANDS, self._why_not)
-        if self._reopen is not None and not self._owner_is_alive:
-            possible["start"] = "the search is starting" if self._is_starting else None
+            possible = dict(taken_over.capabilities)
+        else:
+            possible = dict.fromkeys(COMMANDS, self._why_not)
+            if self._reopen is not None and not self._owner_is_alive:
+                possible["start"] = None
+        if self._starts:
+            possible["start"] = possible["start"] or "the search is starting"
+            possible["stop"] = None
         return possible
 
     @property
@@ -189,26 +198,45 @@ class SearchViewer(JournalFollower, JournalSearch):
         """Ask for a command and return at once; what is refused or goes wrong appears in ``errors``."""
         check_command(name)
         taken_over = self._taken_over
-        if taken_over is not None:
+        if name == "stop" and self._cancel_starts():
+            if taken_over is not None and taken_over.capabilities[name] is None:
+                taken_over.command(name)
+        elif taken_over is not None:
             taken_over.command(name, *arguments)
         elif (reason := self.capabilities[name]) is not None:
             self._tell("command", f"{name} did nothing: {reason}")
         else:
             # All trials are read again, and a server may be asked: whoever presses a button does not wait for it.
-            self._is_starting = True
+            start = self._register_start()
             self._shown.notify()
-            run_in_thread("hpo_widgets start", self._start_and_tell, self._shown.notify)
+            run_in_thread("hpo_widgets start", lambda: self._start_and_tell(start), self._shown.notify)
 
-    def _start_and_tell(self) -> None:
+    def _register_start(self) -> object:
+        start = object()
+        self._starts.add(start)
+        return start
+
+    def _cancel_starts(self) -> bool:
+        """Have no start that has not returned yet run the search; returns whether there were any."""
+        had_any = bool(self._starts)
+        self._starts.clear()
+        if had_any:
+            self._shown.notify()
+        return had_any
+
+    def _start_and_tell(self, start: object) -> None:
         try:
-            self.start()
+            self._begin(start)
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
-            self._tell("command", f"start: {error}")
+            if start in self._starts:
+                self._tell("command", f"start: {error}")
         finally:
-            self._is_starting = False
+            self._starts.discard(start)
 
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Go on with the search in this process, once no other one runs it; see `HyperParameterOptimizer.start`.
+
+        A `stop` or `close` before it returns cancels it.
 
         Raises
         ------
@@ -217,19 +245,59 @@ class SearchViewer(JournalFollower, JournalSearch):
         JournalError
             When the journal cannot be written.
         """
+        start = self._register_start()
+        try:
+            return self._begin(start, job_complete_callback)
+        finally:
+            self._starts.discard(start)
+
+    def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
+        """Stop the search that this process runs, or cancel a start; see `HyperParameterOptimizer.stop`.
+
+        Parameters
+        ----------
+        timeout
+            Minutes to wait at most for the end. Default: until it has ended.
+        wait_for_reporter
+            As of `HyperParameterOptimizer.stop`.
+
+        Raises
+        ------
+        RuntimeError
+            When this process neither runs nor starts the search.
+        """
+        had_any = self._cancel_starts()
+        taken_over = self._taken_over
+        if taken_over is not None:
+            taken_over.stop(timeout, wait_for_reporter)
+        elif not had_any:
+            raise RuntimeError(f"stop() cannot be done here: {self._why_not}")
+
+    def _begin(self, start: object, job_complete_callback: Callable[..., Any] | None = None) -> bool:
+        """Take the search over, and run it, unless the start is cancelled."""
         with self._lock_of_run:
+            if start not in self._starts:
+                return False
             self.refresh()
             taken_over = self._taken_over
             if taken_over is None:
-                taken_over = self._taken_over = self._take_over()
-        return taken_over.start(job_complete_callback)
+                taken_over = self._take_over()
+                if start not in self._starts:
+                    taken_over.close_files()  # it owns nothing before it is started
+                    return False
+                taken_over.subscribe(self._shown.notify)
+                self._taken_over = taken_over
+        has_begun = taken_over.start(job_complete_callback)
+        if has_begun and start not in self._starts:
+            # The stop came before there was a run that it could end.
+            taken_over.stop()
+        return has_begun
 
     def _take_over(self) -> RunnableSearch:
         if self._reopen is None or self._owner_is_alive:
             raise RuntimeError(f"start() cannot be done here: {self._why_not}")
         opened = self._reopen()
         if not isinstance(opened, SearchViewer):
-            opened.subscribe(self._shown.notify)
             return opened
         # Another process has taken the search over first.
         opened.close()
@@ -255,7 +323,8 @@ class SearchViewer(JournalFollower, JournalSearch):
         return has_ended
 
     def close(self) -> None:
-        """End following and close the files; a search that was taken over goes on."""
+        """End following and close the files; a search that was taken over goes on, a start is cancelled."""
+        self._cancel_starts()
         super().close()
         if self._taken_over is not None:
             self._taken_over.close_files()

@@ -517,6 +517,141 @@ def test_a_refused_command_is_written_nowhere(journal, view):
     assert sentences(view()) == []
 
 
+# A start that takes its time --------------------------------------------------------------------------------------
+
+
+class SlowToOpen:
+    """A search that is opened, and then started, when a test says so."""
+
+    status = SearchStatus.IDLE
+    errors = ()
+
+    def __init__(self):
+        self.opening, self.may_open = threading.Event(), threading.Event()
+        self.starting, self.may_start = threading.Event(), threading.Event()
+        self.may_start.set()
+        self.calls = []
+        self.problem = None
+
+    def reopen(self):
+        self.opening.set()
+        assert self.may_open.wait(DEADLINE)
+        if self.problem is not None:
+            raise self.problem
+        return self
+
+    @property
+    def capabilities(self):
+        return dict.fromkeys(COMMANDS) | {"stop": "the search is not running"}
+
+    def subscribe(self, _callback):
+        return lambda: None
+
+    def start(self, _job_complete_callback):
+        self.starting.set()
+        assert self.may_start.wait(DEADLINE)
+        self.calls.append("start")
+        return True
+
+    def stop(self, *_arguments):
+        self.calls.append("stop")
+
+    def close_files(self):
+        self.calls.append("close_files")
+
+
+@pytest.fixture
+def slow(journal, view, monkeypatch):
+    """A search that is slow to open, and a view that can take it over."""
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    search = SlowToOpen()
+    viewer = view(reopen=search.reopen)
+    lease.release(journal.owner)
+    yield search, viewer
+    search.may_open.set()
+    search.may_start.set()
+
+
+def end_of_start():
+    """Wait for the thread of a start to end."""
+    for thread in threading.enumerate():
+        if thread.name == "hpo_widgets start":
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
+
+
+CANCELS = {
+    "stop()": SearchViewer.stop,
+    "the panel's Stop": lambda viewer: viewer.command("stop"),
+    "close()": SearchViewer.close,
+}
+
+
+@pytest.mark.parametrize("cancel", CANCELS.values(), ids=CANCELS)
+def test_a_start_is_cancelled_before_it_has_taken_the_search_over(slow, cancel):
+    search, viewer = slow
+    viewer.command("start")
+    assert search.opening.wait(DEADLINE)
+    assert (viewer.capabilities["start"], viewer.capabilities["stop"]) == ("the search is starting", None)
+    cancel(viewer)
+    assert viewer.capabilities["start"] is None
+    assert viewer.capabilities["stop"] is not None
+    search.may_open.set()
+    end_of_start()
+    assert (search.calls, viewer.is_view, sentences(viewer)) == (["close_files"], True, [])
+
+
+@pytest.mark.parametrize("cancel", CANCELS.values(), ids=CANCELS)
+def test_a_run_that_begins_after_its_start_was_cancelled_is_stopped(slow, cancel):
+    search, viewer = slow
+    search.may_open.set()
+    search.may_start.clear()
+    viewer.command("start")
+    assert search.starting.wait(DEADLINE)
+    assert (viewer.capabilities["start"], viewer.capabilities["stop"]) == ("the search is starting", None)
+    cancel(viewer)
+    search.may_start.set()
+    end_of_start()
+    assert search.calls[-2:] == ["start", "stop"]
+    assert sentences(viewer) == []
+
+
+def test_after_a_cancelled_start_the_view_can_be_started_again(slow):
+    search, viewer = slow
+    viewer.command("start")
+    assert search.opening.wait(DEADLINE)
+    viewer.stop()
+    search.may_open.set()
+    end_of_start()
+    assert viewer.start()
+    assert (search.calls, viewer.is_view) == (["close_files", "start"], False)
+
+
+def test_a_start_of_code_is_cancelled_by_another_thread(slow):
+    search, viewer = slow
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(viewer.start()), name="hpo_widgets start")
+    thread.start()
+    assert search.opening.wait(DEADLINE)
+    viewer.stop()
+    search.may_open.set()
+    end_of_start()
+    assert (answers, search.calls) == ([False], ["close_files"])
+    with pytest.raises(RuntimeError, match=r"stop\(\) cannot be done here: this is a view of a journal"):
+        viewer.stop()
+
+
+def test_what_keeps_a_cancelled_start_from_opening_the_search_is_told_nobody(slow):
+    search, viewer = slow
+    search.problem = JournalError("locked")
+    viewer.command("start")
+    assert search.opening.wait(DEADLINE)
+    viewer.stop()
+    search.may_open.set()
+    end_of_start()
+    assert sentences(viewer) == []
+
+
 # Time and budget --------------------------------------------------------------------------------------------------
 
 
