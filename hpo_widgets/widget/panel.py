@@ -248,7 +248,8 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         link((self, "filter"), (self._filter_bar, "filter"))
         link((self, "box"), (self._box_bar, "box"))
         link((self, "box"), (self._space_panel, "box"), one_way=True)
-        link((self, "objective"), (self._space_panel, "objective"), one_way=True)
+        for judging in (self._space_panel, self._box_bar):
+            link((self, "objective"), (judging, "objective"), one_way=True)
         for part in (self._point_form, self._filter_bar, self._details):
             link((self, "point"), (part, "point"))
         for part in (self._table, self._export):

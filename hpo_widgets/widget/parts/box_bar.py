@@ -12,7 +12,7 @@ from hpo_widgets.trials.filter import lies_within
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.traits import BoxTrait
+from hpo_widgets.widget.traits import BoxTrait, ObjectiveIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ class BoxBar(ViewPart):
     _css = asset("box.css")
 
     box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
+    objective = ObjectiveIndex(help="Two-way. Index of the objective by which trials are judged, from 0.")
     sentence = t.List(t.Unicode(), help="What is said, every second part strong; empty: there is no box.").tag(
         sync=True
     )
@@ -43,7 +44,7 @@ class BoxBar(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(lambda _change: self._refresher.poke(), "box")
+        self.observe(lambda _change: self._refresher.poke(), ["box", "objective"])
 
     def refresh(self, update: Update) -> None:
         """Say how many trials lie in the box, and how good they are."""
@@ -53,7 +54,7 @@ class BoxBar(ViewPart):
                 self.sentence = []
                 return
             is_part = _is_part(self.box, search.space)
-            self.sentence = _sentence(self.box, search)
+            self.sentence = _sentence(self.box, search, self.objective)
             self.action = "Narrow ranges" if is_part else "Set ranges"
             reason = search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)
             self.commands = {"set_ranges": reason, "clear": None}
@@ -68,13 +69,13 @@ class BoxBar(ViewPart):
         self.box = {}
 
 
-def _sentence(box: Mapping[str, tuple[Any, ...]], search: Search) -> list[str]:
+def _sentence(box: Mapping[str, tuple[Any, ...]], search: Search, index: int) -> list[str]:
     """Say what lies in a box, in parts of one sentence of which every second one is a figure."""
-    space, objective = search.space, search.objectives[0]
+    space, objective = search.space, search.objectives[index]
     rows = search.snapshot()
     ended = rows.state >= TrialState.COMPLETED
     inside = ended & lies_within(rows.parameters, space, box, absent=False)
-    values = rows.values[inside & (rows.state == TrialState.COMPLETED), 0]
+    values = rows.values[inside & (rows.state == TrialState.COMPLETED), index]
     values = values[np.isfinite(values)]
     word = "narrow" if _is_part(box, space) else "set"
     if len(box) == 1:
@@ -88,6 +89,8 @@ def _sentence(box: Mapping[str, tuple[Any, ...]], search: Search) -> list[str]:
     if len(values):
         figures[1] += ", best inside "
         figures.append(text.number(float(values.min() if objective.minimise else values.max())))
+        if len(search.objectives) > 1:
+            figures.append(f" by {text.axis(objective)}")
     return head + figures
 
 

@@ -71,6 +71,19 @@ def test_the_best_inside_follows_the_direction(show):
     assert said(show(BoxBar, search, box={"layers": (1, 6)})).endswith("best inside 0.75")
 
 
+def test_of_several_objectives_the_one_of_the_panel_says_what_is_best_inside(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["loss", "accuracy"], signs=["min", "max"])
+    others = {"dropout": 0.25, "layers": 3, "activation": "tanh"}
+    search.add_trial((0.5, 0.9), {"lr": 0.1, **others})
+    search.add_trial((0.1, 0.2), {"lr": 1e-4, **others})
+    panel = show(OptimizerWidget, search, box={"layers": (1, 6)})
+    refresh(panel)
+    assert said(panel._box_bar).endswith("best inside 0.1 by a / loss")
+    panel.objective = 1
+    refresh(panel)
+    assert said(panel._box_bar).endswith("best inside 0.9 by b / accuracy")
+
+
 def test_narrowing_is_one_version_of_the_space_and_can_be_undone(show, filled, wire, refresh):
     panel = show(OptimizerWidget, filled, box={"lr": (1e-3, 1e-2), "activation": ("relu", "tanh")})
     refresh(panel)
