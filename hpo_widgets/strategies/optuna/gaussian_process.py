@@ -160,6 +160,8 @@ def _scores(losses: Floats) -> Floats:
     finite = losses[np.isfinite(losses)]
     if not len(finite):
         return np.zeros(len(losses))
+    largest = np.abs(finite).max() or 1.0  # divided by it, no distance overflows
+    losses, finite = losses / largest, finite / largest
     least, most = finite.min(), finite.max()
     distances = np.clip(np.where(np.isnan(losses), most, losses), least, most) - least
     scores: Floats = np.log1p(distances / (np.median(finite) - least or finite.std() or 1.0))

@@ -152,6 +152,7 @@ def test_points_of_trials_that_run_at_the_same_time_are_apart(drive):
         pytest.param(lambda point: -math.inf if point["x"] > 0 else 1.0, id="minus infinite"),
         pytest.param(lambda _point: math.inf, id="all infinite"),
         pytest.param(lambda point: 1e300 * point["x"], id="huge"),
+        pytest.param(lambda point: math.copysign(1.7e308, point["x"]), id="further apart than any number"),
         pytest.param(lambda point: 1e-300 * point["x"], id="tiny"),
     ],
 )
