@@ -102,12 +102,16 @@ class AlternatingSampler(TPESampler):
             return super().sample_relative(study, trial, search_space)
         trials = study.get_trials(deepcopy=False)
         finished = [one for one in trials if one.state in _FINISHED]
+        is_close = len(finished) > _MOST_TRIALS
         losses = losses_of(finished, study.directions)
         kept = thinned(losses, _MOST_TRIALS, self._draws)
-        rows = self._encoding.of([finished[index].params for index in kept])
+        finished, losses = [finished[index] for index in kept], losses[kept]
+        if len(study.directions) == 1:
+            _estimate_pruned(finished, losses[:, 0], -1 if study.direction.name == "MAXIMIZE" else 1)
+        rows = self._encoding.of([one.params for one in finished])
         running = [one.params for one in trials if one.state is TrialState.RUNNING and one.params]
-        self._process.learn(rows, self._scores(losses[kept]), self._encoding.of(running[-_MOST_RUNNING:]))
-        return self._encoding.params(self._best(is_close=len(finished) > _MOST_TRIALS))
+        self._process.learn(rows, self._scores(losses), self._encoding.of(running[-_MOST_RUNNING:]))
+        return self._encoding.params(self._best(is_close=is_close))
 
     def _is_turn_of_process(self, study: Study, trial: FrozenTrial) -> bool:
         if not trial.number % 2 or not self._encoding.distributions:
@@ -147,11 +151,37 @@ class AlternatingSampler(TPESampler):
         return next(untried, self._encoding.random(1, draws)[0])
 
 
+def _estimate_pruned(trials: Sequence[FrozenTrial], losses: Floats, sign: int) -> None:
+    """Give pruned trials the loss that completed ones with as good a value at the same step have.
+
+    Parameters
+    ----------
+    trials
+        That have ended.
+    losses
+        Theirs, shape (n,), with NaN for pruned trials, which this replaces where a completed trial has reported at the
+        last step of the pruned one.
+    sign
+        What makes a loss of a value.
+    """
+    completed = [
+        (one.intermediate_values, loss) for one, loss in zip(trials, losses, strict=True) if not math.isnan(loss)
+    ]
+    for index in np.flatnonzero(np.isnan(losses)).tolist():
+        step = trials[index].last_step
+        if step is None:
+            continue
+        own = sign * trials[index].intermediate_values[step]
+        others = np.array([(sign * values[step], loss) for values, loss in completed if step in values])
+        if len(others):
+            losses[index] = np.quantile(others[:, 1], (others[:, 0] < own).mean())
+
+
 def _scores(losses: Floats) -> Floats:
     """Return losses, shape (n,), on a scale on which few bad ones do not outweigh the others.
 
-    Losses count by their distance from the best, and by the logarithm of it beyond the distance of the median. A pruned
-    trial (NaN) counts as the worst, as it does in TPE.
+    Losses count by their distance from the best, and by the logarithm of it beyond the distance of the median. NaN
+    counts as the worst.
 
     Returns
     -------

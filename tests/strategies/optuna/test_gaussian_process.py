@@ -162,7 +162,7 @@ def test_any_value_can_be_learnt_from(drive, value):
         assert len(drive(OptimizerOptuna(seed=1), PLANE).run(24, value)) == 24
 
 
-def test_where_trials_were_pruned_it_does_not_go(drive):
+def test_where_trials_were_pruned_without_a_report_it_does_not_go(drive):
     search = drive(OptimizerOptuna(seed=1), PLANE)
     for _ in range(40):
         proposal = search.ask()
@@ -172,6 +172,20 @@ def test_where_trials_were_pruned_it_does_not_go(drive):
         else:
             search.end(number, point, branin(**point) / 10)
     assert sum(observation.point["x"] > 2.5 for observation in search.history[20:]) <= 5
+
+
+def test_a_trial_that_was_pruned_counts_as_those_that_were_as_good_at_the_same_step(drive):
+    search = drive(OptimizerOptuna(seed=1), Space([UniformParameterRange("x", 0, 1)]))
+    for _ in range(40):
+        proposal = search.ask()
+        number, point = search.launch(proposal), proposal.point
+        early = (point["x"] - 0.3) ** 2
+        search.strategy.report(number, 0, early)
+        if abs(point["x"] - 0.3) < 0.05:
+            search.end(number, point, state=TrialState.PRUNED)
+        else:
+            search.end(number, point, 10 + early)
+    assert sum(abs(observation.point["x"] - 0.3) < 0.05 for observation in search.history[20:]) >= 8
 
 
 def test_a_finite_space_is_searched_to_its_end_without_a_point_twice(drive):
