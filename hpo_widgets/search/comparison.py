@@ -39,10 +39,13 @@ class Trace(NamedTuple):
         The best completed value up to each trial; infinite, of the sign that is worse than any value, before the first.
     minutes : ndarray, shape (n,)
         Minutes since the first trial began, without pauses.
+    values : ndarray, shape (m,)
+        The finite values of all these trials, in no particular order.
     """
 
     levels: Floats
     minutes: Floats
+    values: Floats
 
     @property
     def end(self) -> float:
@@ -90,10 +93,11 @@ def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float,
     """
     ended = rows.state >= TrialState.COMPLETED
     order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
-    levels = best_levels(rows.state[order], rows.values[order, 0], minimise=minimise)
+    values = rows.values[order, 0]
+    levels = best_levels(rows.state[order], values, minimise=minimise)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0
-    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60)
+    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60, values[np.isfinite(values)])
 
 
 def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, float]]) -> Floats:
@@ -154,8 +158,11 @@ def distances(trace: Trace, optimum: float, *, minimise: bool) -> Trace:
     Trace
         At least `LEAST_DISTANCE`, which can be drawn on a logarithmic axis.
     """
-    apart = trace.levels - optimum if minimise else optimum - trace.levels
-    return Trace(np.maximum(apart, LEAST_DISTANCE), trace.minutes)
+    levels, values = (
+        np.maximum(some - optimum if minimise else optimum - some, LEAST_DISTANCE)
+        for some in (trace.levels, trace.values)
+    )
+    return Trace(levels, trace.minutes, values)
 
 
 class Band(NamedTuple):

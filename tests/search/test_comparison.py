@@ -44,7 +44,8 @@ def rows(*each):
 
 
 def trace(*levels, minutes=None):
-    return Trace(np.array(levels, dtype=float), np.array(minutes or range(1, len(levels) + 1), dtype=float))
+    values = np.array(levels, dtype=float)
+    return Trace(values, np.array(minutes or range(1, len(levels) + 1), dtype=float), values)
 
 
 def test_the_best_so_far_is_that_of_completed_trials_in_either_direction():

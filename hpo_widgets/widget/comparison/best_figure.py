@@ -10,7 +10,7 @@ from bqplot import Label, LinearScale, Lines
 from hpo_widgets.search.comparison import Band, steps
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, domain_of_range, even_ticks, ticks_between, wants_log
+from hpo_widgets.widget.plots.axes import Domain, domain_of_range, even_ticks, is_log_for, ticks_between
 from hpo_widgets.widget.plots.figure import FILLS_TAB, FigureAxis, plain_figure, tick_traits
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class BestFigure:
         """Take the width that the figure has on the page, in pixels."""
         self._width = max(50.0, float(width - _MARGINS["left"] - _MARGINS["right"]))
 
-    def draw(self, lines: Sequence[Line], *, by_minutes: bool, end: float | None = None) -> None:
+    def draw(
+        self, lines: Sequence[Line], *, by_minutes: bool, end: float | None = None, values: Floats = style.NONE
+    ) -> None:
         """Draw all competitors.
 
         Parameters
@@ -116,6 +118,8 @@ class BestFigure:
             Whether the bands are over minutes, not over trials.
         end
             The end of the axis across, where it is known beforehand, as a budget is.
+        values
+            The values of all trials, by which an axis of values is chosen as in the other plots.
         """
         known = [line.band for line in lines if len(line.band.at)]
         longest = max((float(band.at[-1]) for band in known), default=1.0)
@@ -124,8 +128,9 @@ class BestFigure:
         self._set_x_name("trial" if not by_minutes else "minutes" if self._unit == 1.0 else "seconds")
         longest = max(longest * self._unit, end or 0.0)
         self.x.set_domain(Domain(0.0 if by_minutes else min(1.0, longest / 2), longest), self.figure)
-        values = np.concatenate([np.concatenate([band.low, band.high]) for band in known]) if known else np.empty(0)
-        self.y.set_domain(_values_domain(values, self._is_log), self.figure)
+        drawn = np.concatenate([np.concatenate([band.low, band.high]) for band in known]) if known else np.empty(0)
+        is_log = is_log_for(values, self._is_log, was_log=self.y.domain.is_log) and not np.any(drawn <= 0)
+        self.y.set_domain(_values_domain(drawn, is_log=is_log), self.figure)
         for index, line in enumerate(lines):
             band = line.band
             at = band.at * self._unit
@@ -167,11 +172,10 @@ def _ticks_y(domain: Domain) -> Mapping[str, Any]:
     return tick_traits(ticks_between(domain, _NUM_TICKS))
 
 
-def _values_domain(values: Floats, is_log: bool | None) -> Domain:
+def _values_domain(values: Floats, *, is_log: bool) -> Domain:
     if len(values) == 0:
         return Domain(0.0, 1.0)
-    chosen = bool(np.all(values > 0)) and (wants_log(values) if is_log is None else is_log)
-    return domain_of_range(float(values.min()), float(values.max()), is_log=chosen)
+    return domain_of_range(float(values.min()), float(values.max()), is_log=is_log)
 
 
 def spread(places: Floats, gap: float) -> Floats:

@@ -103,7 +103,9 @@ class BestSoFarPlot(ipywidgets.VBox):
             Line(name, band_by_minutes(traces[name]) if by_minutes else band_by_trial(traces[name], most))
             for name in self._names
         ]
-        self._figure.draw(self._drawn, by_minutes=by_minutes, end=None if by_minutes else self._num_trials)
+        values = np.concatenate([trace.values for some in traces.values() for trace in some] or [np.empty(0)])
+        end = None if by_minutes else self._num_trials
+        self._figure.draw(self._drawn, by_minutes=by_minutes, end=end, values=values)
 
     def numbers(self) -> PlotNumbers:
         """Return median and middle half of each competitor, at each place where one of them has changed."""

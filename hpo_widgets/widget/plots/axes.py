@@ -167,6 +167,23 @@ def wants_log(values: npt.NDArray[np.float64]) -> bool:
     return float(np.quantile(values, 0.9)) / float(max(values.min(), _LEAST_POSITIVE)) >= _WIDE
 
 
+def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_log: bool) -> bool:
+    """Whether an axis of values is logarithmic.
+
+    Parameters
+    ----------
+    values
+        The values, shape (n,).
+    log_scale
+        Whether it is to be, as far as the values allow it; None: where `wants_log` says so, and from then on.
+    was_log
+        Whether it is logarithmic now.
+    """
+    if log_scale or (log_scale is None and was_log):
+        return not np.any(values <= 0)
+    return log_scale is None and wants_log(values)
+
+
 def clip(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Values as they can be drawn: no larger than an axis can be wide."""
     return np.clip(values, -_MOST, _MOST)
@@ -270,7 +287,7 @@ class FittedAxis:
             Whether the ends are chosen anew where the kind of axis stays. Default True.
         """
         self._num_values = self._num_fitted = len(values)
-        is_log = self._is_log(values)
+        is_log = is_log_for(values, self.log_scale, was_log=self.domain.is_log)
         if anew or is_log != self.domain.is_log:
             self.domain = first_domain(values, is_log=is_log)
         self.domain = self.domain.grown(values)
@@ -296,14 +313,6 @@ class FittedAxis:
         if self._num_values == 0 and len(values):
             is_first = self.domain in {UNIT, first_domain(np.empty(0), is_log=False)}
             self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
-
-    def _is_log(self, values: Floats) -> bool:
-        if self.log_scale is not None:
-            return bool(self.log_scale) and not np.any(values <= 0)
-        if self.domain.is_log:
-            # Once logarithmic it stays so, as long as it can.
-            return not np.any(values <= 0)
-        return wants_log(values)
 
 
 _PLAIN, _SCIENTIFIC = "~g", "~e"

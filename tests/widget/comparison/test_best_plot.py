@@ -13,7 +13,8 @@ from hpo_widgets.widget.sync.refresher import Refresher
 
 
 def trace(*levels):
-    return Trace(np.array(levels, dtype=float), np.arange(1.0, len(levels) + 1))
+    values = np.array(levels, dtype=float)
+    return Trace(values, np.arange(1.0, len(levels) + 1), values)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bqplot import LogScale
 
 from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, UniformParameterRange, compare
 from hpo_widgets.journal import Journal
@@ -11,6 +12,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import sphere
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.widget import HistoryPlot
 from hpo_widgets.widget.comparison.searches import differences
 from tests.viewer.test_viewer import HEADER, START, row
 
@@ -39,6 +41,16 @@ def test_the_best_so_far_of_each_search_is_drawn_by_trial_and_by_minutes(show, r
     refresh(shown)
     assert len(shown._plot._drawn[0].band.at) == 3
     assert "loss" in shown._plot._figure.y.axis.label
+
+
+def test_the_axis_of_values_is_logarithmic_where_that_of_the_history_is(show):
+    # All but the first trials of the best so far are close together, what was tried is not.
+    values = [500, *np.geomspace(2, 400, 30)]
+    wide, narrow = searched("wide", values), searched("narrow", values[:20])
+    assert show(HistoryPlot, wide).figure.axes[1].scale.__class__ is LogScale
+    assert show(compare, [wide, narrow])._plot._figure.y.domain.is_log
+    even = np.linspace(5, 9, 30)
+    assert not show(compare, [searched("a", even), searched("bb", even)])._plot._figure.y.domain.is_log
 
 
 def test_the_parameters_of_the_best_are_a_table_and_a_frame(show):
