@@ -145,8 +145,8 @@ class AlternatingSampler(TPESampler):
         gains = process.log_gains(rows)
         for width in _FINER_WIDTHS:
             best = rows[np.argsort(-gains)[:_NUM_KEPT]]
-            rows = np.concatenate([best, self._encoding.near(np.repeat(best, 15, axis=0), width, draws)])
-            gains = process.log_gains(rows)
+            nearby = self._encoding.near(np.repeat(best, 15, axis=0), width, draws)
+            rows, gains = np.concatenate([rows, nearby]), np.concatenate([gains, process.log_gains(nearby)])
         untried = (rows[index] for index in np.argsort(-gains) if not process.knows(rows[index]))
         return next(untried, self._encoding.random(1, draws)[0])
 

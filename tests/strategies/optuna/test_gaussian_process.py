@@ -194,6 +194,14 @@ def test_a_finite_space_is_searched_to_its_end_without_a_point_twice(drive):
     assert len({space.key(point) for point in points}) == len(points) == 18
 
 
+def test_a_point_that_was_tried_is_not_proposed_while_there_are_others(drive):
+    space = Space([UniformIntegerParameterRange("n", 1, 40), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    search = drive(OptimizerOptuna(seed=1), space)
+    search.run(60, lambda point: abs(point["n"] - 30))
+    refused = [trial.number for trial in search.strategy.study.trials if trial.state is optuna.trial.TrialState.FAIL]
+    assert not [number for number in refused if number > 10 and number % 2]  # turns of the process
+
+
 def test_points_between_steps_and_inactive_parameters_are_never_proposed(drive):
     # The driver asks of each point whether it is one of the space.
     points = drive(OptimizerOptuna(seed=2), KERNELS).run(60, of_kernels)
