@@ -339,7 +339,7 @@ class _GaussianProcess:
     def __init__(self, choices: npt.NDArray[np.int_], draws: np.random.Generator) -> None:
         self._draws = draws
         self._number_columns, self._choice_columns = np.flatnonzero(choices == 0), np.flatnonzero(choices)
-        # A number that is not active is in the middle: not far from any that is. A choice has one value more.
+        # A number that is not active is in the middle: not far from any that is.
         self._inactive = np.where(choices > 0, -1, 0.5)
         length = math.log(0.5) + math.log(len(choices) or 1) / 2
         # Logarithms: a length scale for each column, and the variance of the noise.
@@ -444,7 +444,10 @@ class _GaussianProcess:
         squares = (ours**2).sum(axis=-1)[..., :, None] + (theirs**2).sum(axis=-1)[..., None, :]
         squares = np.maximum(squares - 2 * np.einsum("...if,...jf->...ij", ours, theirs), 0)
         for column in self._choice_columns:
-            squares += scales[..., column, None] ** 2 * (first[:, column, None] != second[:, column])
+            one, other = first[:, column, None], second[:, column]
+            # Of two choices that differ each has a half of the distance, and one that is not active has none.
+            half = scales[..., column, None] ** 2 / 2
+            squares += (one != other) * (half * (one >= 0) + half * (other >= 0))
         distances = np.sqrt(5 * squares)
         return (1 + distances + 5 / 3 * squares) * np.exp(-distances)  # type: ignore[no-any-return]
 
