@@ -74,3 +74,43 @@ def test_a_plot_that_scrolls_has_the_table_where_it_is_seen(opened, filled):
     opened.screenshot("numbers-slices", filled)
     page.keyboard.press("Escape")
     expect(toggle).to_be_focused()
+
+
+@pytest.mark.slow
+def test_the_button_covers_no_figure_and_no_scroll_bar(opened, filled):
+    toggle = filled.get_by_role("button", name="numbers").filter(visible=True)
+    filled.get_by_role("tab", name="Slices").click()
+    expect(filled.get_by_role("img", name="against activation")).to_be_attached()
+    # Below its upper edge nothing of a figure is seen, from one side to the other, however far they have scrolled.
+    under = """button => {
+        const host = button.closest(".hpo-slices-host");
+        const grid = host.querySelector(".hpo-slices-grid").getBoundingClientRect();
+        const y = button.getBoundingClientRect().top + 2;
+        if (host.scrollHeight <= host.clientHeight) {
+            return "nothing scrolls";
+        }
+        return [0, 0.2, 0.6, 1].map(share => {
+            host.scrollTop = share * host.scrollHeight;
+            const points = [0.01, 0.3, 0.7, 0.99].map(across => grid.left + across * grid.width);
+            return points.some(x => document.elementsFromPoint(x, y)[0].closest(".hpo-slices-grid") !== null);
+        });
+    }"""
+    toggle.scroll_into_view_if_needed()
+    rest(filled)
+    assert toggle.evaluate(under) == [False] * 4
+    filled.locator(".hpo-slices-host").evaluate("host => { host.scrollTop = 30; }")
+    for dark in (False, True):
+        opened.use_theme(dark=dark)
+        opened.screenshot(f"numbers-button-slices-{'dark' if dark else 'light'}", filled)
+    filled.get_by_role("tab", name="Parallel").click()
+    scrolled = filled.locator(".hpo-parallel-host")
+    expect(scrolled.locator(".bqplot")).to_be_visible()
+    # Where the legend takes one line, the button is higher than that.
+    opened.set_panel_width(1300)
+    for dark in (True, False):
+        opened.use_theme(dark=dark)
+        opened.screenshot(f"numbers-button-parallel-{'dark' if dark else 'light'}", filled)
+    legend, button = filled.locator(".hpo-key:visible").bounding_box(), toggle.bounding_box()
+    assert legend["height"] < button["height"]
+    axes = scrolled.bounding_box()
+    assert button["y"] - (axes["y"] + axes["height"]) >= 2
