@@ -332,6 +332,22 @@ def test_the_times_to_a_target_are_those_of_the_last_measurement():
             assert row[5].split(" (")[0] == times[place - 1], (task, name)
 
 
+def test_the_best_values_are_those_of_the_last_measurement():
+    measured = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+    section = README[README.index("The best value after 60 trials") : README.index("Seconds until a search has found")]
+    _, names, _, *lines = section.split("\n| ")
+    default = measured[measured.index("- TPE and a Gaussian process in turn: ") :].splitlines()[0]
+    better, places, worse = re.search(r"at (\d+) of (\d+) cells.* worse at (\d+) ", default).groups()
+    assert f"In {better} of {places} comparisons" in " ".join(section.split())
+    assert worse == "0"
+    for place, task in enumerate(names.split(" | ")[1:], 1):
+        of_task = measured[measured.index(f"### {task.strip(' |')} (") :]
+        for line in lines:
+            sampler, *values = line.strip(" |\n").split(" | ")
+            row = of_task[of_task.index(f"| {sampler} |") :].splitlines()[0].split(" | ")
+            assert row[4].split()[0] == values[place - 1], (task, sampler)
+
+
 def test_the_operating_systems_are_told():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     named_ones = [line.split(" :: ")[-1] for line in settings["project"]["classifiers"] if "Operating System" in line]
