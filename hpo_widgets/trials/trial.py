@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 from hpo_widgets._messages import printable
@@ -79,8 +79,16 @@ def checked_tags(tags: object) -> tuple[str, ...]:
     return found
 
 
+def _compared(one: TrialRow | Trial) -> tuple[object, ...]:
+    """Return what two trials are compared by, in a tuple, in which a time that is NaN equals itself.
+
+    From Python 3.13 on a dataclass compares its fields one by one, so that no running trial would equal itself.
+    """
+    return tuple(getattr(one, each.name) for each in fields(one) if each.compare)
+
+
 @dataclass(slots=True)
-class TrialRow:
+class TrialRow:  # noqa: PLW1641 -- it can be changed, so it has no hash
     """Everything durable about one trial but its curves and logs; the unit of journal and columns.
 
     Parameters
@@ -128,6 +136,9 @@ class TrialRow:
     job: str | None = None
     duration: float = NAN
     last_iteration: int = -1
+
+    def __eq__(self, other: object) -> bool:
+        return _compared(self) == _compared(other) if isinstance(other, TrialRow) else NotImplemented
 
     @property
     def never_ran(self) -> bool:
@@ -189,7 +200,7 @@ class _TrialSource(Protocol):
 
 
 @dataclass(frozen=True, repr=False)
-class Trial:
+class Trial:  # noqa: PLW1641 -- dataclass makes it
     """One evaluation of one point, with the accessors of a ``clearml.Task``.
 
     Made by a search (`HyperParameterOptimizer.get_top_experiments`, ``Search.trial``). It is a copy of the trial's
@@ -233,6 +244,9 @@ class Trial:
     tags: tuple[str, ...] = ()
     """Words that people have given it (`HyperParameterOptimizer.set_tags`)."""
     source: _TrialSource | None = field(default=None, repr=False, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        return _compared(self) == _compared(other) if isinstance(other, Trial) else NotImplemented
 
     @classmethod
     def from_row(

@@ -50,7 +50,15 @@ class RunnableSearch(Search, Protocol):
         ...
 
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
-        """Stop it, or cancel a start that waits."""
+        """Stop it, or cancel a start that waits.
+
+        Parameters
+        ----------
+        timeout
+            Minutes to wait at most for the end. Default: until it has ended.
+        wait_for_reporter
+            As of `HyperParameterOptimizer.stop`.
+        """
         ...
 
     def close_files(self) -> None:

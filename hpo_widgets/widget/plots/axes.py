@@ -168,7 +168,7 @@ def wants_log(values: npt.NDArray[np.float64]) -> bool:
 
 
 def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_log: bool) -> bool:
-    """Whether an axis of values is logarithmic.
+    """Tell whether an axis of values is logarithmic.
 
     Parameters
     ----------
@@ -178,6 +178,11 @@ def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_l
         Whether it is to be, as far as the values allow it; None: where `wants_log` says so, and from then on.
     was_log
         Whether it is logarithmic now.
+
+    Returns
+    -------
+    bool
+        False where a value is not positive.
     """
     if log_scale or (log_scale is None and was_log):
         return not np.any(values <= 0)
