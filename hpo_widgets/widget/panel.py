@@ -179,6 +179,8 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             adviser = Adviser()
             self._advice_line = AdviceLine(search, adviser=adviser, **shared)
             self._space_panel = SpacePanel(search, adviser=adviser, **shared)
+            # First, as the refresher may make a plot at any time, and links it to these.
+            self._details = TrialDetails(search, **shared)
             self._plots = PlotTabs({title: partial(self._make_plot, plot) for title, plot in chosen.items()}, **shared)
             self._filter_bar = FilterBar(search, **shared)
             self._filter_bar.add_class("hpo-filter-host")
@@ -193,7 +195,6 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self._export = ExportMenu(search, plot=lambda: self._plots.shown, panel=lambda: self, **shared)
             parts.append(self._export)
             self._table = TrialTable(search, **shared)
-            self._details = TrialDetails(search, **shared)
             parts += [self._table, self._details]
             self._snapshot = PanelSnapshot(
                 search,

@@ -18,6 +18,8 @@ from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import HistoryPlot, OptimizerWidget
+from hpo_widgets.widget import panel as panel_module
+from hpo_widgets.widget.plots.plot import Plot
 from tests.conftest import DEADLINE
 
 
@@ -66,6 +68,19 @@ def test_what_a_page_and_a_cell_select_at_the_same_time_leaves_all_parts_with_th
         sys.setswitchinterval(interval)
     assert errors == []
     assert {tuple(part.selected) for part in parts} == {tuple(panel.selected)}
+
+
+def test_a_plot_may_be_made_before_the_panel_is_whole(show, monkeypatch):
+    class MadeAtOnce(panel_module.PlotTabs):
+        """As when the refresher makes the plots while the panel is still being made."""
+
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            assert all(self.plots.values())
+
+    monkeypatch.setattr(panel_module, "PlotTabs", MadeAtOnce)
+    panel = show(OptimizerWidget, ScriptedSearch())
+    assert all(isinstance(plot, Plot) for plot in panel.plots.values())
 
 
 def test_assigning_ranges_merges(panel, refresh):
