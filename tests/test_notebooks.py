@@ -229,7 +229,8 @@ def network_is_trained_and_said_by_what(said, saved):
 def game_is_played_to_its_end(said, saved):
     assert re.search(r"you: [\d.e-]+ in trial \d+ of 20", said)
     assert re.search(r"TPE: [\d.e-]+ in trial \d+ of 20", said)
-    assert re.search(r"TPE ahead of random in \d+ of \d+", said)
+    # The few repeats of a test do not tell which one is better.
+    assert re.search(r"(TPE ahead of random|random ahead of TPE) in \d+ of \d+", said)
     assert len(re.findall(r"\d+ of 8 games ended better than the class", said)) == 2
     assert any("was better." in str(state) or "You were better." in str(state) for state in saved)
     assert "image/png" in said
