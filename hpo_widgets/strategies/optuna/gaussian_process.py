@@ -25,7 +25,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from hpo_widgets.strategies.optuna.window import losses_of, thinned
+from hpo_widgets.strategies.optuna.window import FINISHED, losses_of, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from hpo_widgets.strategies.optuna.mapping import SpaceMap
 
     Floats = npt.NDArray[np.float64]
-
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _MOST_TRIALS = 96  # that the process learns from
 _MOST_FITTED = 60  # of these, those that its hyperparameters are fitted to
@@ -101,7 +99,7 @@ class AlternatingSampler(TPESampler):
         if search_space is not self._encoding.distributions:
             return super().sample_relative(study, trial, search_space)
         trials = study.get_trials(deepcopy=False)
-        finished = [one for one in trials if one.state in _FINISHED]
+        finished = [one for one in trials if one.state in FINISHED]
         is_close = len(finished) > _MOST_TRIALS
         losses = losses_of(finished, study.directions)
         kept = thinned(losses, _MOST_TRIALS, self._draws)

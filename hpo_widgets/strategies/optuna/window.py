@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _SLACK = 4  # the window is thinned when it is a quarter above its limit, so that not every trial costs a sort
 
 
@@ -136,7 +136,7 @@ class WindowedStorage(InMemoryStorage):
 
     def _finish(self, study_id: int, trial_id: int) -> None:
         trial = self.get_trial(trial_id)
-        if trial.state not in _FINISHED:
+        if trial.state not in FINISHED:
             return
         if trial.intermediate_values:
             self._newest.append(trial)

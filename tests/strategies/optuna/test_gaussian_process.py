@@ -272,9 +272,7 @@ def test_choices_of_many_values_are_compared_as_cheaply_as_those_of_few(drive):
 def test_a_point_that_is_given_costs_no_look_for_one(drive):
     search = drive(OptimizerOptuna(seed=1), PLANE)
     search.run(20, lambda point: branin(**point))
-    running = [search.ask() for _ in range(1)]
-    for proposal in running:
-        search.launch(proposal)
+    search.launch(search.ask())
     search.begin(PLANE.with_ranges({"x": (-5, 9.5)}))
     drawn = search.strategy.study.sampler._draws.bit_generator.state
     search.strategy._enter(99, {"x": 1.0, "y": 1.0}, {})
