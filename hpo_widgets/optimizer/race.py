@@ -147,9 +147,9 @@ class Race:
     hyper_parameters
         The parameters, as for `HyperParameterOptimizer`.
     strategies
-        Two to four: names (``"grid"``, ``"random"``, ``"TPE"``, ``"Sobol"``), classes of strategies, or pairs of a
-        class and a dict of its keywords. A dict from names of your own to these is taken too. Given by name, the grid
-        is an even one of at most ``trials`` points, and no strategy prunes.
+        Two to four: names (``"grid"``, ``"random"``, ``"TPE"``, ``"TPE + GP"``, ``"Sobol"``), classes of strategies, or
+        pairs of a class and a dict of its keywords. A dict from names of your own to these is taken too. Given by
+        name, the grid is an even one of at most ``trials`` points, and no strategy prunes.
     trials
         The budget of each search. Default: 49.
     repeats

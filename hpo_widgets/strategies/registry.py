@@ -60,7 +60,7 @@ def resolve(optimizer_class: object) -> type[SearchStrategy]:
     raise TypeError(msg)
 
 
-COMMON_NAMES = ("grid", "random", "TPE", "Sobol")
+COMMON_NAMES = ("grid", "random", "TPE", "TPE + GP", "Sobol")
 """Strategies by the names that people call them; see `by_common_name`."""
 
 
@@ -68,7 +68,8 @@ def by_common_name(name: str, num_trials: int) -> tuple[type[SearchStrategy], di
     """Return the strategy with a common name, set up for a budget of trials that are not pruned.
 
     ``grid`` is an even grid of at most ``num_trials`` points over all ranges: on a space without steps `GridSearch`
-    would use up the budget in one corner. ``TPE`` and ``Sobol`` are Optuna's samplers without a pruner.
+    would use up the budget in one corner. ``TPE`` and ``Sobol`` are Optuna's samplers, ``TPE + GP`` is the default of
+    `OptimizerOptuna`; none of them prunes.
 
     Parameters
     ----------

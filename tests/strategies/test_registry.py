@@ -102,7 +102,8 @@ def test_a_strategy_is_titled_by_what_it_does():
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [("grid", "grid"), ("random", "random search"), ("tpe", "TPE"), (" Sobol ", "QMC")]
+    ("name", "title"),
+    [("grid", "grid"), ("random", "random search"), ("tpe", "TPE"), ("tpe + gp", "TPE + GP"), (" Sobol ", "QMC")],
 )
 def test_a_strategy_is_known_by_what_people_call_it(name, title):
     strategy, keywords = by_common_name(name, 12)
@@ -110,8 +111,8 @@ def test_a_strategy_is_known_by_what_people_call_it(name, title):
 
 
 def test_strategies_by_common_name_prune_nothing_and_the_grid_fits_the_budget():
-    _, keywords = by_common_name("TPE", 12)
-    assert isinstance(keywords["optuna_pruner"], optuna.pruners.NopPruner)
+    for name in ("TPE", "TPE + GP", "Sobol"):
+        assert isinstance(by_common_name(name, 12)[1]["optuna_pruner"], optuna.pruners.NopPruner)
     assert by_common_name("grid", 12)[1] == {"points": 12}
 
 

@@ -43,7 +43,9 @@ _LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
 
 
 def without_pruning(name: str) -> dict[str, Any]:
-    """Return the keywords of `OptimizerOptuna` for a sampler called ``"TPE"`` or ``"Sobol"``, without pruning."""
+    """Return the keywords of `OptimizerOptuna` for a sampler of a common name, without pruning."""
+    if name == "TPE + GP":
+        return {"optuna_pruner": NopPruner()}  # the sampler is the default
     if name == "TPE":
         return {"optuna_sampler": TPESampler(), "optuna_pruner": NopPruner()}
     with warnings.catch_warnings():

@@ -122,7 +122,8 @@ class Challenge(ComparisonPanel):
     hyper_parameters
         At least two parameters, as for `HyperParameterOptimizer`.
     rival
-        The strategy: a name (``"TPE"``, ``"random"``, ``"grid"``, ``"Sobol"``), or a class. Default: TPE.
+        The strategy: a name (``"TPE"``, ``"TPE + GP"``, ``"random"``, ``"grid"``, ``"Sobol"``), or a class. Default:
+        TPE.
     trials
         The budget of each. Default: 20.
     seed
