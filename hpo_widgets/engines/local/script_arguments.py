@@ -22,7 +22,8 @@ are as good as True and False. A switch that turns something off (``store_false`
 for False. A switch that stores a value of its own (``store_const``, ``flag_value=0``) is given for that very value
 and left out for its default; True and False also say whether to give it, unless it stores one of them. A counted flag
 is given as often as its number says with click (``count=True``), and as often as its number exceeds its default with
-argparse (``action="count"``); a number that the script cannot be told is refused.
+argparse (``action="count"``). A value that the script cannot be told is refused: a number that no number of flags says,
+and False for a switch that is on without its flag, too (``store_true`` with ``default=True``).
 None leaves the argument out. Floats are written so that they read back as the same number. The section
 of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
 is written as JSON if it can be, else as its ``str``.
@@ -109,6 +110,13 @@ class _ScriptOption:
             )
         return value - self.lowest if self.form == _COUNTED_ON else value
 
+    @property
+    def unsaid(self) -> bool | None:
+        """The one of True and False that a switch cannot say, as its flag stores its default; None: it says both."""
+        if self.form == _SWITCH and self.default is True:
+            return False
+        return True if self.form == _SWITCH_OFF and self.default is False else None
+
     def proposed(self) -> ProposedRange:
         """What it could be searched in."""
         default = NO_DEFAULT if self.is_required else self.default
@@ -123,6 +131,8 @@ class _ScriptOption:
                 highest = max(int(proposed.range.max_value), self.lowest + 1)
                 return proposed._replace(range=UniformIntegerParameterRange(self.name, self.lowest, highest))
             return proposed
+        if self.unsaid is not None:
+            return propose_range(self.name, self.default, [self.default])
         if self.form in {_SWITCH, _SWITCH_OFF, _TWO_WAYS, _CONSTANT}:
             return propose_range(self.name, bool(self.default), bool)
         return propose_range(self.name, default, self.type)
@@ -192,12 +202,20 @@ class _ScriptOptions:
         return [texts.get(option.name, _text(option.default)) for option in positional]
 
     def check_values(self, name: str, values: Iterable[object]) -> None:
-        """Raise a ValueError for a number among a parameter's values that a counted flag cannot say."""
+        """Raise a ValueError for one of a parameter's values that a counted flag or a switch cannot say."""
         option = self.found.get(argument_name(name))
-        if option is not None and option.form in {_COUNTED, _COUNTED_ON} and self.style in {"argparse", "click"}:
-            for value in values:
-                if isinstance(value, int):
-                    option.num_flags(value)
+        if option is None or self.style not in {"argparse", "click"}:
+            return
+        for value in values:
+            if not isinstance(value, int):
+                continue
+            if option.form in {_COUNTED, _COUNTED_ON}:
+                option.num_flags(value)
+            elif value == option.unsaid:
+                raise ValueError(
+                    f"{option.flag!r} is a switch that stores {option.default}, which is its default, too, so {name!r} "
+                    f"cannot be {value!r}: change the default in the script, or leave {value!r} out"
+                )
 
 
 def read_options(source: str | bytes) -> _ScriptOptions:
@@ -472,6 +490,9 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     if option.form in {_COUNTED, _COUNTED_ON} and isinstance(value, int):
         return [flag] * option.num_flags(value)
     is_on = bool(value) if isinstance(value, int) and value in {0, 1} else None
+    if option.unsaid is not None and is_on is not None:
+        # Without its flag it has the only value that it can have; the script refuses another one.
+        return [] if is_on is not option.unsaid else [f"{flag}={value}"]
     if option.form == _SWITCH and is_on is not None:
         return [flag] if is_on else []
     if option.form == _SWITCH_OFF and is_on is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import nullcontext
 
+import click
 import pytest
 
 from hpo_widgets.engines.local.script_arguments import read_options
@@ -290,6 +291,29 @@ def test_true_and_false_say_whether_such_a_switch_is_given():
     assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
     script = argparse_script("A = 5", "parser.add_argument('--mode', action='store_const', const=A, default=7)")
     assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
+
+
+@pytest.mark.parametrize(
+    ("script", "value"),
+    [
+        (argparse_script("parser.add_argument('--bias', action='store_true', default=True)"), True),
+        (argparse_script("parser.add_argument('--bias', action='store_false', default=False)"), False),
+        (click_script("'--bias', is_flag=True, default=True"), True),
+    ],
+)
+def test_a_switch_that_stores_its_default_is_refused_the_other_value(script, value, tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    template = ScriptTemplate(path)
+    for written in (value, int(value)):
+        template.check_search(Space([DiscreteParameterRange("Args/bias", [written])]), ())
+        assert read_back(script, {"bias": written})["bias"] is value
+    for written in (not value, int(not value)):
+        with pytest.raises(ValueError, match=f"'Args/bias' cannot be {written}: change the default in the script"):
+            template.check_search(Space([DiscreteParameterRange("Args/bias", [value, written])]), ())
+        with pytest.raises((SystemExit, click.ClickException)):
+            read_back(script, {"bias": written})
+    assert proposed(script)["bias"].range == DiscreteParameterRange("bias", [value])
 
 
 TYPER = """
