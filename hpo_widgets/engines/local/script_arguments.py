@@ -58,6 +58,10 @@ _REPEATED = "repeated"  # --name a --name b
 _POSITIONAL = "positional"
 
 _PLAIN_WORD = re.compile(r"[\w./+-]+")
+_HYDRA_WORD = re.compile(r"(?!-?(?:null|true|false|inf|nan)\Z)[\w.-]+", re.ASCII | re.IGNORECASE)
+"""What hydra reads as text without quotes, unless it is a number."""
+_BEFORE_QUOTE = re.compile(r"(\\*)('|\Z)")
+"""Backslashes that hydra takes for escapes: those before a quote, also before the closing one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,13 +541,14 @@ def _python(value: object) -> str:
     if isinstance(value, str):
         # Plain words stay as they are. Others are quoted: fire reads "a,b" and "[a]" as tuple and list of words.
         return value if _PLAIN_WORD.fullmatch(value) and not _reads_as_python(value) else repr(value)
-    return repr(value)
+    written = repr(value)
+    return written if _reads_as_python(written) else _python(str(value))
 
 
 def _reads_as_python(text: str) -> bool:
     try:
         return not isinstance(ast.literal_eval(text), str)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
 
 
@@ -556,9 +561,10 @@ def _hydra(value: object) -> str:
         return "[" + ",".join(map(_hydra, value)) + "]"  # type: ignore[call-overload]
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, str):
-        if value.replace("_", "").replace("-", "").replace(".", "").isalnum() and not _reads_as_python(value):
-            return value
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
-    return _text(value)
+    if isinstance(value, (int, float)):
+        return _text(value)
+    text = str(value)
+    if _HYDRA_WORD.fullmatch(text) and not _reads_as_python(text):
+        return text
+    escaped = _BEFORE_QUOTE.sub(lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text)
+    return f"'{escaped}'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -289,6 +289,8 @@ def test_values_on_a_fire_command_line(script):
         ("a # b", "'a # b'"),
         ("'a'", "\"'a'\""),
         ("a/b-c.d", "a/b-c.d"),
+        (PurePosixPath("my data/a"), "'my data/a'"),
+        (PurePosixPath("data/a"), "data/a"),
     ],
 )
 def test_a_string_stays_one_for_fire(script, text, word):
@@ -323,6 +325,31 @@ def test_values_on_a_hydra_command_line(script):
     assert template.arguments(point) == [
         "model.lr=0.1", "on=true", "none=null", "layers=[1,2]", "name='a b'", "word=adam", "digit='1'",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("null", "'null'"),
+        ("True", "'True'"),
+        ("false", "'false'"),
+        ("NaN", "'NaN'"),
+        ("-inf", "'-inf'"),
+        ("1e5", "'1e5'"),
+        ("größe", "'größe'"),
+        ("", "''"),
+        (r"C:\data", r"'C:\data'"),
+        ("C:\\data\\", r"'C:\data\\'"),
+        ("it's", r"'it\'s'"),
+        (r"a\'b", r"'a\\\'b'"),
+        ("nullable", "nullable"),
+        ("adam-w_2.0", "adam-w_2.0"),
+        (PurePosixPath("my data/a"), "'my data/a'"),
+    ],
+)
+def test_a_string_stays_one_for_hydra(script, text, word):
+    template = ScriptTemplate(script("import hydra\n"))
+    assert template.arguments({"name": text, "names": [text]}) == [f"name={word}", f"names=[{word}]"]
 
 
 def test_a_template_of_ones_own(script):
