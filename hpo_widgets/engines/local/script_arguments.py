@@ -42,7 +42,7 @@ from hpo_widgets.parameters.proposal import NO_DEFAULT, ProposedRange, propose_r
 from hpo_widgets.parameters.ranges import UniformIntegerParameterRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 STYLES = ("argparse", "click", "fire", "hydra")
 
@@ -260,8 +260,52 @@ def read_options(source: str | bytes) -> _ScriptOptions:
             is_open = True
         else:
             options.found[option.name] = _with_opposite(option, options.found.get(option.name))
+    is_open |= "argparse" in modules and _takes_from_elsewhere(tree, functions)
+    is_open |= options.style == "click" and _is_decorated_elsewhere(functions.values(), functions)
     options.is_complete = bool(options.found) and not is_open
     return options
+
+
+_MAKES_PARSER = {"ArgumentParser", "add_argument_group", "add_mutually_exclusive_group"}
+_OF_CLICK = {"command", "group", "option", "argument", "pass_context", "pass_obj", "version_option", "help_option"}
+
+
+def _takes_from_elsewhere(tree: ast.AST, own: Collection[str]) -> bool:
+    """Whether a parser of argparse may have arguments that another file adds, which has none of the ``own`` functions.
+
+    They are those of its parents, or of a function that has made it or is given it.
+    """
+    nodes = list(ast.walk(tree))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    made = [
+        (_called(target), _called(node.value))
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+    ]
+    parsers = {name for name, maker in made if maker in _MAKES_PARSER}
+    parsers |= {
+        _called(call.func.value)
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"
+    }
+    parsers.discard("")
+    if any(name in parsers and maker not in _MAKES_PARSER and maker not in own for name, maker in made):
+        return True
+    for call in calls:
+        parents = [word.value for word in call.keywords if word.arg == "parents"]
+        if any(_called(one) not in parsers for value in parents for one in getattr(value, "elts", [value])):
+            return True
+        given = [one for one in (*call.args, *(word.value for word in call.keywords)) if not isinstance(one, ast.Call)]
+        if _called(call) not in own and any(_called(one) in parsers for one in given):
+            return True
+    return False
+
+
+def _is_decorated_elsewhere(functions: Iterable[ast.FunctionDef], own: Collection[str]) -> bool:
+    """Whether a command of click may have options that a decorator of another file adds."""
+    decorators = [{_called(one) for one in function.decorator_list} for function in functions]
+    return any(names & {"option", "argument"} and names - _OF_CLICK - set(own) for names in decorators)
 
 
 def _with_opposite(option: _ScriptOption, earlier: _ScriptOption | None) -> _ScriptOption:

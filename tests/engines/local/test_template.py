@@ -231,10 +231,49 @@ def test_spaces_that_do_not_fit_a_script_are_told_why(script, names, message):
             "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
             "for n in ('a', 'b'): p.add_argument('--' + n)"
         ),
+        (
+            "import argparse\nfrom common import base\np = argparse.ArgumentParser(parents=[base])\n"
+            "p.add_argument('--x')\np.parse_args()"
+        ),
+        (
+            "import argparse\nimport common\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
+            "p = common.Trainer.add_arguments(p)\np.parse_args()"
+        ),
+        (
+            "import argparse\nimport common\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
+            "common.add_arguments(parser=p)\np.parse_args()"
+        ),
+        "import argparse\nfrom common import make_parser\np = make_parser()\np.add_argument('--x')\np.parse_args()",
+        (
+            "import click\nfrom common import of_a_model\n@click.command()\n@of_a_model\n"
+            "@click.option('--x')\ndef main(**_): ..."
+        ),
     ],
 )
 def test_what_the_text_does_not_say_is_not_checked(script, text):
     ScriptTemplate(script(text)).check(["anything"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (
+            "import argparse\ndef add_more(parser):\n    parser.add_argument('--z')\n"
+            "base = argparse.ArgumentParser(add_help=False)\nbase.add_argument('--x')\n"
+            "p = argparse.ArgumentParser(parents=[base])\nadd_more(p)\ngroup = p.add_argument_group('more')\n"
+            "group.add_argument('--y')\nmain(p.parse_args())"
+        ),
+        (
+            "import click\ndef of_a_model(function):\n    return click.option('--y')(function)\n@click.command()\n"
+            "@of_a_model\n@click.option('--x')\n@click.pass_context\ndef main(**_): ..."
+        ),
+    ],
+)
+def test_arguments_that_functions_of_the_script_add_are_all(script, text):
+    template = ScriptTemplate(script(text))
+    template.check(["x", "y"])
+    with pytest.raises(ValueError, match="has no parameter 'other'"):
+        template.check(["other"])
 
 
 def test_values_on_an_argparse_command_line(script):
