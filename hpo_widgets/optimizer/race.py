@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
+from hpo_widgets.journal.naming import DIRECTORY, journal_place
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS, names_a_task
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
@@ -25,7 +27,6 @@ from hpo_widgets.trials.export import Export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Self
 
     import pandas as pd
@@ -206,12 +207,15 @@ class Race:
         check_passed_on(Race, "a race", arguments, _OF_THE_RACE, *(one for one, _ in self._strategies.values()))
         self.names = tuple(self._strategies)
         """The strategies, in the order given."""
-        self.function = base_task_id
+        # Its searches are made repeat by repeat: a path must still lead there when the working directory has changed.
+        self.function: Callable[..., Any] | Path = (
+            base_task_id.expanduser().absolute() if isinstance(base_task_id, Path) else base_task_id
+        )
         """What is run."""
         self._arguments = arguments
         self._hyper_parameters = as_parameters(hyper_parameters)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._journal = journal
+        self._journal = None if journal is None else journal_place(journal or DIRECTORY).absolute()
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._idle = threading.Event()
@@ -252,7 +256,7 @@ class Race:
 
     def _make(self, number: int) -> dict[str, HyperParameterOptimizer]:
         """Make the searches of a repeat; nothing runs yet."""
-        journal = self._journal
+        journal: Path | str | None = self._journal
         if journal is None:
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_race_", ignore_cleanup_errors=True)

@@ -215,6 +215,18 @@ def test_journals_are_kept_where_one_says(race, tmp_path):
     assert len(list((tmp_path / "kept").glob("*.sqlite"))) == 2
 
 
+def test_script_and_journals_stay_where_they_were_when_the_working_directory_changes(race, tmp_path, monkeypatch):
+    script, elsewhere = Path("train.py"), tmp_path / "elsewhere"
+    script.write_text("from hpo_widgets import report_scalar\nreport_scalar('validation', 'loss', 1.0, 0)\n")
+    named = {"objective_metric_title": "validation", "objective_metric_series": "loss"}
+    one = race(script, strategies={"a": "random", "b": "random"}, trials=1, repeats=2, journal="kept", **named)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert ended(one).status is SearchStatus.COMPLETED, one.reason
+    assert len(list((tmp_path / "kept").glob("*.sqlite"))) == 4
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_paused_race_launches_nothing_and_goes_on(race, gate):
     gate.shut()
     path = str(gate.path)
