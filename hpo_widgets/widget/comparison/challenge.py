@@ -125,7 +125,7 @@ class Challenge(ComparisonPanel):
         The strategy: a name (``"TPE"``, ``"TPE + GP"``, ``"random"``, ``"grid"``, ``"Sobol"``), or a class. Default:
         TPE.
     trials
-        The budget of each. Default: 20.
+        The budget of each, at most as many as the space has points. Default: 20.
     seed
         Seed of the rival. Default: another one each time.
     **arguments
@@ -172,7 +172,7 @@ class Challenge(ComparisonPanel):
             self._rival = HyperParameterOptimizer(
                 base_task_id, hyper_parameters, optimizer_class=strategy, seed=seed, **keywords, **shared
             )
-            _check(own)
+            _check(own, self._trials)
         except BaseException:
             self._folder.cleanup()
             raise
@@ -371,11 +371,17 @@ class Challenge(ComparisonPanel):
         return f"{newest.name} failed: {short(str(newest.error), _MOST_ERROR)}. "
 
 
-def _check(search: HyperParameterOptimizer) -> None:
-    """Refuse what cannot be played."""
+def _check(search: HyperParameterOptimizer, num_trials: int) -> None:
+    """Refuse what cannot be played to its end."""
     if len(search.objectives) > 1:
         raise ValueError(f"a challenge has one objective, got {len(search.objectives)}: choose one of them")
     MapPlot.check(search)
+    size = search.space.size
+    if size is not None and num_trials > size:
+        raise ValueError(
+            f"the space has {text.counted(size, 'point')}, and each can be proposed once: trials is at most {size}, "
+            f"got {num_trials}"
+        )
 
 
 def _cost(trial: Trial | None, sign: float) -> float:

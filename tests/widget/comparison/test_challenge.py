@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hpo_widgets import GridSearch, UniformParameterRange, replay
+from hpo_widgets import GridSearch, UniformIntegerParameterRange, UniformParameterRange, replay
 from hpo_widgets.testing.objectives import himmelblau
 from hpo_widgets.widget import Challenge
 
 SPACE = [UniformParameterRange("x", -5, 5), UniformParameterRange("y", -5, 5)]
+FEW = [UniformIntegerParameterRange("x", 0, 1), UniformIntegerParameterRange("y", 0, 1)]
 DEADLINE = 1.0
 
 
@@ -240,6 +241,7 @@ def test_closing_frees_the_folder_and_all_comms(wire):
         ((himmelblau, SPACE, "TPEE"), {}, "Did you mean 'TPE'"),
         ((himmelblau, SPACE), {"trials": 0}, "trials"),
         ((lambda x: x, SPACE[:1]), {}, "needs two parameters"),
+        ((himmelblau, FEW), {"trials": 5}, "the space has 4 points, .* trials is at most 4, got 5"),
         # Before its budget is used up a game cannot end.
         ((himmelblau, SPACE), {"total_max_jobs": 3}, "takes no total_max_jobs.* use trials"),
         ((himmelblau, SPACE), {"optimization_time_limit": 1}, "takes no optimization_time_limit.* use trials"),
