@@ -330,19 +330,22 @@ class Challenge(ComparisonPanel):
         return {name: shown.get(name, []) for name in self._names}
 
     def _make_tables(self) -> tuple[list[dict[str, Any]], tuple[str, str]]:
-        best = {name: search.best_trial for name, search in self.searches.items()}
+        searches = self.searches  # once, as the sampler may end meanwhile
+        is_over = len(searches) > 1
+        best = {name: search.best_trial for name, search in searches.items()}
         rows = [
             [
                 cell(name, series=series, strong=True),
-                cell(f"{text.ended(self.searches[name].counts)} of {self._trials}"),
+                cell(f"{text.ended(searches[name].counts)} of {self._trials}"),
                 cell(text.NO_VALUE if trial is None else text.number(trial.values[0])),
                 cell(text.NO_VALUE if trial is None else f"#{trial.number}", muted=True),
             ]
             for series, (name, trial) in enumerate(best.items())
         ]
         tables = [table("Score", ["player", ">points", ">best", ">at"], rows)]
-        said, why = self._verdict(best) if self.is_over else self._what_is_left()
-        return tables, (said, f"{self._failure()}{why}")
+        said, why = self._verdict(best) if is_over else self._what_is_left()
+        failures = f"{self._failure()}{self._failure_of_rival() if is_over else ''}"
+        return tables, (said, f"{failures}{why}")
 
     def _what_is_left(self) -> tuple[str, str]:
         left = self._num_left
@@ -369,6 +372,13 @@ class Challenge(ComparisonPanel):
         if newest is None or newest.state is not TrialState.FAILED:
             return ""
         return f"{newest.name} failed: {short(str(newest.error), _MOST_ERROR)}. "
+
+    def _failure_of_rival(self) -> str:
+        """Say why the sampler has lost by failing; empty where it has used its budget, or had no further point."""
+        rival, reason = self._rival, self._rival.stop_reason
+        if rival.status is not SearchStatus.FAILED or reason is None or text.ended(rival.counts) >= self._trials:
+            return ""
+        return f"{self._names[1]} failed: {short(reason.sentence, _MOST_ERROR)}. "
 
 
 def _check(search: HyperParameterOptimizer, num_trials: int) -> None:

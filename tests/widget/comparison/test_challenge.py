@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -206,6 +207,33 @@ def test_a_game_without_any_value_says_so(show):
     said, why = challenge._tables.verdict
     assert said == "Neither has a value."
     assert why.startswith("#0 failed: ValueError: x is below 0")
+
+
+class Helpless(GridSearch):
+    def ask(self):
+        raise RuntimeError("no idea")
+
+
+def test_a_sampler_that_fails_is_not_beaten_without_a_word(play):
+    challenge = play(trials=1, rival=Helpless)
+    challenge.propose(x=3.0, y=2.0)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
+    said, why = challenge._tables.verdict
+    assert said == "You were better."
+    assert why.startswith("grid search failed: Helpless raised RuntimeError: no idea. One game")
+
+
+def test_a_sampler_that_ends_while_the_score_is_made_is_in_the_next_one(play, refresh, monkeypatch):
+    challenge = play(trials=1)
+    challenge.propose(x=3.0, y=2.0)
+    until(challenge, lambda: challenge.is_over)
+    answers = itertools.chain([False], itertools.repeat(True))
+    monkeypatch.setattr(Challenge, "is_over", property(lambda _: next(answers)))
+    for players, sentence in ((1, "No point is left."), (2, "You were better.")):
+        [score], (said, _) = challenge._make_tables()
+        assert len(score["rows"]) == players
+        assert said == sentence
 
 
 def test_points_in_quick_succession_are_all_run(play):
