@@ -333,6 +333,8 @@ def _literal(node: ast.expr | None) -> object:
 
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _TRUE = ast.Constant(value=True)
+_OPTIONAL = {"OPTIONAL", "ZERO_OR_MORE", "REMAINDER"}
+"""What argparse calls the numbers of a positional argument that a script runs without."""
 
 
 def _declared_type(keywords: Mapping[str, ast.expr]) -> object:
@@ -370,7 +372,8 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
         return None
     nargs = _literal(keywords.get("nargs"))
     if not names[0].startswith("-"):
-        required = nargs not in {"?", "*"} and "default" not in keywords
+        is_optional = nargs in {"?", "*", "..."} or _called(keywords.get("nargs")) in _OPTIONAL
+        required = not is_optional and "default" not in keywords
         return _ScriptOption(
             names[0], "", _POSITIONAL, required, "", _plain(keywords.get("default")), _declared_type(keywords)
         )
@@ -408,7 +411,7 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     required = _literal(keywords.get("required"))
     if is_argument:
-        is_needed = required is not False and "default" not in keywords
+        is_needed = required is not False and "default" not in keywords and _plain(keywords.get("nargs")) != -1
         default = _plain(keywords.get("default"))
         return _ScriptOption(names[0].lower(), "", _POSITIONAL, is_needed, "", default, _declared_type(keywords))
     flags = [name for name in names if name.startswith("-")]
@@ -465,8 +468,10 @@ def _typer_option(argument: ast.arg, default: ast.expr | None) -> _ScriptOption 
         annotation, *said = getattr(annotation.slice, "elts", [None])
     about = next((one for one in [*said, default] if _called(one) in {"Option", "Argument"}), None)
     words = list(about.args) if isinstance(about, ast.Call) else []
+    given = {word.arg: word.value for word in about.keywords} if isinstance(about, ast.Call) else {}
     if about is not None and about is default:
-        default = words.pop(0) if words else None
+        default = words.pop(0) if words else given.get("default")
+    default = default or given.get("default_factory")
     is_required = default is None or _literal(default) is Ellipsis
     is_argument = is_required if about is None else _called(about) == "Argument"
     kinds = {one.id for one in ast.walk(annotation) if isinstance(one, ast.Name)} if annotation else set()

@@ -258,6 +258,24 @@ def test_what_the_text_does_not_say_is_not_checked(script, text):
     "text",
     [
         (
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
+            "p.add_argument('rest', nargs=argparse.REMAINDER)\np.parse_args()"
+        ),
+        "import click\n@click.command()\n@click.option('--x')\n@click.argument('rest', nargs=-1)\ndef main(**_): ...",
+        "import typer\ndef main(x: float, rest: float = typer.Option(default=0.1, help='more')): ...\ntyper.run(main)",
+        "import typer\ndef main(x: float, rest: list = typer.Option(default_factory=list)): ...\ntyper.run(main)",
+    ],
+)
+def test_what_a_script_runs_without_is_not_asked_for(script, text):
+    template = ScriptTemplate(script(text))
+    template.check(["x"])
+    assert "rest" in template.options.found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (
             "import argparse\ndef add_more(parser):\n    parser.add_argument('--z')\n"
             "base = argparse.ArgumentParser(add_help=False)\nbase.add_argument('--x')\n"
             "p = argparse.ArgumentParser(parents=[base])\nadd_more(p)\ngroup = p.add_argument_group('more')\n"
