@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Point = dict[str, Any]
 
 _TOLERANCE = 1e-9
+_MOST_STEPS = 1e7  # from 0 to a value: Optuna, which divides by the step, refuses some values of finer ranges
 _NATIVE_CHOICES = (bool, int, float, str, type(None))
 
 
@@ -33,8 +34,8 @@ class OptunaParameter:
 
     Ranges become a float or int distribution of the same values, with ``log`` and ``step``. Where
     Optuna cannot say the same, the parameter is the *index* among its values instead: steps of an
-    exponent (even in the exponent, as the index is), steps that miss the maximum of the range, and
-    choices that Optuna cannot hold or cannot tell apart (objects; ``True`` beside ``1``).
+    exponent (even in the exponent, as the index is), steps that miss the maximum of the range or are
+    very fine, and choices that Optuna cannot hold or cannot tell apart (objects; ``True`` beside ``1``).
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class OptunaParameter:
             if not leaf.contains(high):  # an open end
                 high = math.nextafter(high, -math.inf)
             return FloatDistribution(low, high, log=leaf.kind == "log")
-        if count == 1 or leaf.kind == "log" or not _is_even(leaf, count):
+        if count == 1 or leaf.kind == "log" or not _is_even(leaf, count) or _is_too_fine(leaf):
             self._is_index = True
             return IntDistribution(0, count - 1)
         low, high, step = leaf.value_at(0), leaf.value_at(count - 1), leaf.step
@@ -119,6 +120,14 @@ def _is_even(leaf: LeafParameter, count: int) -> bool:
     """Tell whether the values of a stepped range are all a step apart, the maximum included."""
     low, high, step = (Decimal(str(n)) for n in (leaf.value_at(0), leaf.value_at(count - 1), leaf.step))
     return high - low == (count - 1) * step
+
+
+def _is_too_fine(leaf: LeafParameter) -> bool:
+    """Tell whether the values of a stepped range are too close for Optuna to find each on its step."""
+    if leaf.kind == "int":
+        return False
+    low, high = leaf.range
+    return bool(max(abs(low), abs(high)) > _MOST_STEPS * (leaf.step or 1))
 
 
 class SpaceMap:

@@ -39,6 +39,8 @@ SPACES = {
         UniformParameterRange("off", 0, 1, step_size=0.3),
         UniformIntegerParameterRange("n", 3, 33, step_size=3),
         UniformIntegerParameterRange("m", 1, 10, step_size=4),
+        UniformParameterRange("fine", 0, 1, step_size=1e-9),
+        UniformParameterRange("far", 1e6, 1e6 + 1, step_size=0.001),
     ],
     "logs": [LogUniformParameterRange("x", -4, -1), LogUniformParameterRange("two", 0, 5, base=2, step_size=1)],
     "choices": [
@@ -96,6 +98,7 @@ def test_values_optuna_can_hold_stay_readable():
     [
         (LogUniformParameterRange("p", -4, -1, step_size=0.5), 7),
         (UniformParameterRange("p", 0, 1, step_size=0.3), 5),
+        (UniformParameterRange("p", 0, 1, step_size=1e-9), 10**9 + 1),
         (DiscreteParameterRange("p", [True, 1, 1.0]), 3),
         (DiscreteParameterRange("p", [[1], [2]]), 2),
     ],
