@@ -164,7 +164,7 @@ class SpaceMap:
         alike: dict[str, list[tuple[LeafParameter, OptunaParameter]]] = {}
         for occurrence in space.occurrences:
             leaf = space.active_leaf(occurrence.index)
-            if leaf is None or occurrence.dimension is None:
+            if leaf is None or occurrence.dimension is None or not self._is_possible(occurrence):
                 continue
             candidates = alike.setdefault(occurrence.name, [])
             parameter = next((parameter for known, parameter in candidates if known == leaf), None)
@@ -177,7 +177,7 @@ class SpaceMap:
             self._add(parameter.name, parameter.distribution, is_common=not occurrence.conditions)
         for place in space.sets:
             feasible = space.feasible(place.index)
-            if len(feasible) > 1:
+            if len(feasible) > 1 and self._is_possible(place):
                 name = self._selectors[place.index] = f"ParameterSet {place.index + 1}"
                 self._add(name, CategoricalDistribution(feasible), is_common=not place.conditions)
 
@@ -185,6 +185,10 @@ class SpaceMap:
         self.distributions[name] = distribution
         if is_common:
             self.common[name] = distribution
+
+    def _is_possible(self, place: Occurrence | SetOccurrence) -> bool:
+        """Tell whether the ranges leave the combinations that a place is in."""
+        return all(combination in self.space.feasible(index) for index, combination in place.conditions)
 
     def conditions(self, name: str) -> list[list[tuple[str, int]]]:
         """Return when a parameter of the study is part of a point.
@@ -211,7 +215,6 @@ class SpaceMap:
                 if index in self._selectors
             ]
             for place in places
-            if all(combination in self.space.feasible(index) for index, combination in place.conditions)
         ]
         return [] if [] in alternatives else alternatives
 

@@ -155,6 +155,9 @@ def test_combinations_that_a_range_excludes_are_not_suggested():
     space = Space([NESTED, UniformParameterRange("x", 0, 1)]).with_ranges({"kind": ("adam", "deep")})
     kinds = {point["kind"] for point, _ in samples(SpaceMap(space))}
     assert kinds == {"adam", "deep"}
+    assert not SpaceMap(space).distributions.keys() & {"momentum", "lr #2"}
+    inside = SpaceMap(space.with_ranges({"kind": ("sgd", "adam")})).distributions
+    assert set(inside) == {"lr", "lr #2", "momentum", "x", "ParameterSet 1"}
 
 
 def test_conditions_say_by_which_choices_a_parameter_is_part_of_a_point():
