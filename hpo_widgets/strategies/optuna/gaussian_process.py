@@ -107,9 +107,12 @@ class AlternatingSampler(TPESampler):
         if len(study.directions) == 1:
             _estimate_pruned(finished, losses[:, 0], -1 if study.direction.name == "MAXIMIZE" else 1)
         rows = self._encoding.of([one.params for one in finished])
-        running = [one.params for one in trials if one.state is TrialState.RUNNING and one.params]
-        self._process.learn(rows, self._scores(losses), self._encoding.of(running[-_MOST_RUNNING:]))
-        return self._encoding.params(self._best(is_close=is_close))
+        # The trial itself runs too, and has a value already where a parameter with a single one comes first.
+        others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
+        running = self._encoding.of(others[-_MOST_RUNNING:])
+        self._process.learn(rows, self._scores(losses), running)
+        tried = self._encoding.keys(np.concatenate([rows, running]))
+        return self._encoding.params(self._best(tried, is_close=is_close))
 
     def _is_turn_of_process(self, study: Study, trial: FrozenTrial) -> bool:
         if not trial.number % 2 or not self._encoding.distributions:
@@ -126,11 +129,13 @@ class AlternatingSampler(TPESampler):
             scores[:, 0] = _scores(weighted.max(axis=1) + _SUM_SHARE * weighted.sum(axis=1))
         return scores[:, 0]
 
-    def _best(self, *, is_close: bool) -> Floats:
+    def _best(self, tried: set[bytes], *, is_close: bool) -> Floats:
         """Return the row of the greatest expected improvement that was found, of those that were not tried.
 
         Parameters
         ----------
+        tried
+            The keys of the others.
         is_close
             Whether to look only around the best trials.
         """
@@ -145,7 +150,7 @@ class AlternatingSampler(TPESampler):
             best = rows[np.argsort(-gains)[:_NUM_KEPT]]
             nearby = self._encoding.near(np.repeat(best, 15, axis=0), width, draws)
             rows, gains = np.concatenate([rows, nearby]), np.concatenate([gains, process.log_gains(nearby)])
-        untried = (rows[index] for index in np.argsort(-gains) if not process.knows(rows[index]))
+        untried = (rows[index] for index in np.argsort(-gains) if rows[index].tobytes() not in tried)
         return next(untried, self._encoding.random(1, draws)[0])
 
 
@@ -253,6 +258,10 @@ class _Encoding:
             if not np.isnan(value):
                 point[name] = distribution.to_external_repr(float(value))
         return point
+
+    def keys(self, rows: Floats) -> set[bytes]:
+        """Return the bytes of rows, whatever digit a step was rounded to: 0.3 may be 0.1 + 2 * 0.1 in another trial."""
+        return {row.tobytes() for row in self._possible(rows.copy())}
 
     def random(self, num: int, draws: np.random.Generator) -> Floats:
         """Return rows from all over the space."""
@@ -368,16 +377,11 @@ class _GaussianProcess:
         self._projection = np.einsum("ij,jk->ik", self._inverse, kernel)
         rest = self._covariance(self._running, self._hyperparameters) - np.einsum("ji,jk->ik", kernel, self._projection)
         self._inverse_of_rest = np.linalg.inv(rest)
-        self._tried = {row.tobytes() for row in np.concatenate([rows, running])}
         self._least = float(self._predict(rows)[0].min())
 
     def best(self, num: int) -> Floats:
         """Return the rows of the least scores."""
         return self._rows[np.argsort(self._scores, kind="stable")[:num]]
-
-    def knows(self, row: Floats) -> bool:
-        """Tell whether a trial has this row."""
-        return row.tobytes() in self._tried
 
     def log_gains(self, rows: Floats) -> Floats:
         """Return the logarithm of the improvement that is expected of rows, upon the least mean of a trial."""

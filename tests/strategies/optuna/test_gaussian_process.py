@@ -202,6 +202,34 @@ def test_a_point_that_was_tried_is_not_proposed_while_there_are_others(drive):
     assert not [number for number in refused if number > 10 and number % 2]  # turns of the process
 
 
+def test_a_point_of_a_search_that_is_opened_again_is_not_proposed(drive):
+    # As Optuna adds steps up, 1.7 is 1.7000000000000002.
+    space = Space([UniformParameterRange("x", 0.1, 4, step_size=0.1), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    before = drive(OptimizerOptuna(seed=1), space)
+    before.run(40, lambda point: abs(point["x"] - 1.7))
+    search = drive(OptimizerOptuna(seed=2), space, history=before.history, keys=before.keys, number=40)
+    search.run(40, lambda point: abs(point["x"] - 1.7))
+    refused = [trial.number for trial in search.strategy.study.trials if trial.state is optuna.trial.TrialState.FAIL]
+    assert not [number for number in refused if number % 2]  # turns of the process
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param([DiscreteParameterRange("kind", ["a"])], id="a parameter of one value"),
+        pytest.param(
+            [ParameterSet([{"kind": "a"}, {"kind": "b", "rate": UniformParameterRange("rate", 0, 1)}])],
+            id="a combination that a range excludes",
+        ),
+    ],
+)
+def test_what_cannot_vary_changes_no_proposal(drive, parameters):
+    space = Space([*parameters, *PLANE.parameters]).with_ranges({"kind": ["a"]})
+    points = drive(OptimizerOptuna(seed=1), space).run(20, lambda point: branin(point["x"], point["y"]))
+    alone = drive(OptimizerOptuna(seed=1), PLANE).run(20, lambda point: branin(**point))
+    assert points == [{"kind": "a", **point} for point in alone]
+
+
 def test_points_between_steps_and_inactive_parameters_are_never_proposed(drive):
     # The driver asks of each point whether it is one of the space.
     points = drive(OptimizerOptuna(seed=2), KERNELS).run(60, of_kernels)
