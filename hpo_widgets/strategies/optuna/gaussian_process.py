@@ -163,7 +163,7 @@ def _estimate_pruned(trials: Sequence[FrozenTrial], losses: Floats, sign: int) -
         That have ended.
     losses
         Theirs, shape (n,), with NaN for pruned trials, which this replaces where a completed trial has reported at the
-        last step of the pruned one.
+        last step of the pruned one, and that one has not reported NaN.
     sign
         What makes a loss of a value.
     """
@@ -176,8 +176,9 @@ def _estimate_pruned(trials: Sequence[FrozenTrial], losses: Floats, sign: int) -
             continue
         own = sign * trials[index].intermediate_values[step]
         others = np.array([(sign * values[step], loss) for values, loss in completed if step in values])
-        if len(others):
-            losses[index] = np.quantile(others[:, 1], (others[:, 0] < own).mean())
+        if len(others) and not math.isnan(own):
+            with np.errstate(over="ignore", invalid="ignore"):  # NaN between two infinite losses
+                losses[index] = np.quantile(others[:, 1], (others[:, 0] < own).mean())
 
 
 def _scores(losses: Floats) -> Floats:
@@ -198,7 +199,8 @@ def _scores(losses: Floats) -> Floats:
     losses, finite = losses / largest, finite / largest
     least, most = finite.min(), finite.max()
     distances = np.clip(np.where(np.isnan(losses), most, losses), least, most) - least
-    scores: Floats = np.log1p(distances / (np.median(finite) - least or finite.std() or 1.0))
+    middle = np.median(finite) - least or finite.std() or 1.0
+    scores: Floats = np.log1p(np.minimum(distances, 1e300 * middle) / middle)  # the quotient could overflow, too
     scores -= scores.mean()
     return scores / (scores.std() or 1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import tracemalloc
 
 import numpy as np
@@ -155,6 +156,9 @@ def test_points_of_trials_that_run_at_the_same_time_are_apart(drive):
         pytest.param(lambda point: 1e300 * point["x"], id="huge"),
         pytest.param(lambda point: math.copysign(1.7e308, point["x"]), id="further apart than any number"),
         pytest.param(lambda point: 1e-300 * point["x"], id="tiny"),
+        pytest.param(
+            lambda point: sys.float_info.max if point["x"] > 5 else 0.01 * point["y"], id="few beyond all proportion"
+        ),
     ],
 )
 def test_any_value_can_be_learnt_from(drive, value):
@@ -186,6 +190,34 @@ def test_a_trial_that_was_pruned_counts_as_those_that_were_as_good_at_the_same_s
         else:
             search.end(number, point, 10 + early)
     assert sum(abs(observation.point["x"] - 0.3) < 0.05 for observation in search.history[20:]) >= 8
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice")  # of the pruner
+def test_where_trials_were_pruned_as_their_reports_were_nan_it_does_not_go(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    for _ in range(40):
+        proposal = search.ask()
+        number, point = search.launch(proposal), proposal.point
+        search.strategy.report(number, 0, math.nan if point["x"] > 2.5 else branin(**point))
+        if point["x"] > 2.5:
+            search.end(number, point, state=TrialState.PRUNED)
+        else:
+            search.end(number, point, branin(**point) / 10)
+    assert sum(observation.point["x"] > 2.5 for observation in search.history[20:]) <= 5
+
+
+def test_a_trial_that_was_pruned_may_be_as_bad_as_infinite_ones(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    with np.errstate(all="raise", under="ignore"):
+        for _ in range(24):
+            proposal = search.ask()
+            number, point = search.launch(proposal), proposal.point
+            search.strategy.report(number, 0, point["x"])
+            if point["x"] > 5:
+                search.end(number, point, state=TrialState.PRUNED)
+            else:
+                search.end(number, point, math.inf if point["x"] > 0 else 1.0)
+    assert len(search.history) == 24
 
 
 def test_a_finite_space_is_searched_to_its_end_without_a_point_twice(drive):
