@@ -83,6 +83,7 @@ class AlternatingSampler(TPESampler):
         self._encoding = _Encoding(mapping)
         self._draws = np.random.default_rng(seed)
         self._process = _GaussianProcess(self._encoding.choices, self._draws)
+        self._failed: set[bytes] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return the parameters that are drawn together: all of the space when it is the turn of the process."""
@@ -111,8 +112,14 @@ class AlternatingSampler(TPESampler):
         others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
         running = self._encoding.of(others[-_MOST_RUNNING:])
         self._process.learn(rows, self._scores(losses), running)
-        tried = self._encoding.keys(np.concatenate([rows, running]))
+        tried = self._encoding.keys(np.concatenate([rows, running])) | self._failed
         return self._encoding.params(self._best(tried, is_close=is_close))
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Note the point of a trial that has failed, which the study does not show: it has been tried, too."""
+        super().after_trial(study, trial, state, values)
+        if state is TrialState.FAIL and "number" in trial.user_attrs:  # it was run
+            self._failed |= self._encoding.keys(self._encoding.of([trial.params]))
 
     def _is_turn_of_process(self, study: Study, trial: FrozenTrial) -> bool:
         if not trial.number % 2 or not self._encoding.distributions:

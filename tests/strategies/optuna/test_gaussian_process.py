@@ -234,6 +234,20 @@ def test_a_point_that_was_tried_is_not_proposed_while_there_are_others(drive):
     assert not [number for number in refused if number > 10 and number % 2]  # turns of the process
 
 
+def test_a_point_whose_trial_has_failed_is_not_proposed_again(drive):
+    space = Space([UniformIntegerParameterRange("n", 1, 40), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    search = drive(OptimizerOptuna(seed=1), space)
+    for _ in range(50):
+        proposal = search.ask()
+        number, n = search.launch(proposal), proposal.point["n"]
+        if n > 36:
+            search.end(number, proposal.point, state=TrialState.FAILED)
+        else:
+            search.end(number, proposal.point, 40 - n)
+    asked = search.strategy.study.trials[20:]
+    assert all("number" in trial.user_attrs for trial in asked if trial.number % 2)  # turns of the process
+
+
 def test_a_point_of_a_search_that_is_opened_again_is_not_proposed(drive):
     # As Optuna adds steps up, 1.7 is 1.7000000000000002.
     space = Space([UniformParameterRange("x", 0.1, 4, step_size=0.1), DiscreteParameterRange("kind", ["a", "b", "c"])])
