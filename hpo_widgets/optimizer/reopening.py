@@ -17,12 +17,14 @@ from hpo_widgets.journal import (
     DIRECTORY,
     Journal,
     JournalError,
+    JournalInUse,
     JournalNotFound,
     JournalReader,
     find,
     journal_path,
     reported_as_damage,
 )
+from hpo_widgets.journal.connection import remove
 from hpo_widgets.journal.naming import SUFFIX, journal_place
 from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
@@ -369,7 +371,13 @@ def _reattach(
         _write_anew(path, state)
     JOURNALS_OF_THIS_PROCESS[search_id] = path
     base_task_id = base_task_id or header["clearml"]["base_task_id"]
-    return _reopen(cls, path, base_task_id, keywords, kept=state if is_anew else None)
+    try:
+        return _reopen(cls, path, base_task_id, keywords, kept=state if is_anew else None)
+    except BaseException as error:
+        if is_anew and not isinstance(error, JournalInUse):
+            # Its trials may be missing: whoever opens the search next would take it for the whole of it.
+            remove(path)
+        raise
 
 
 def _is_at_work(path: Path) -> bool:

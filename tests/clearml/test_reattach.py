@@ -22,6 +22,7 @@ from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml import launch_thread, optimizer_task, reporting, server
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
+from hpo_widgets.engines.clearml.template import TaskTemplate
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus
@@ -777,6 +778,26 @@ def test_a_search_whose_task_keeps_another_leaves_it_alone_in_another_kernel_too
     assert Task.get_task(task_id=again.trial(3).id).parent == own.id
     assert (kept_state(own.id), worker.status(own.id)) == (kept, status)
     assert opened(own.id, journal=tmp_path / "elsewhere").id == first.id
+
+
+def test_an_opening_without_the_journal_that_fails_leaves_none_in_which_the_trials_are_missing(
+    task_search, opened, worker, own, tmp_path, monkeypatch
+):
+    def away(*_arguments):
+        raise UnreachableError("the server does not answer")
+
+    made = finished(task_search(auto_connect_task=own))
+    elsewhere = tmp_path / "elsewhere"
+    with pytest.raises(TypeError, match="total_max_jobs is kept in the journal and cannot be given to open"):
+        opened(own.id, journal=elsewhere, total_max_jobs=4)
+    with monkeypatch.context() as patch:
+        patch.setattr(TaskTemplate, "recover", away)
+        with pytest.raises(UnreachableError):
+            opened(own.id, journal=elsewhere)
+    assert list(elsewhere.glob("*.sqlite*")) == []
+    again = opened(own.id, journal=elsewhere)
+    assert again.counts[TrialState.COMPLETED] == 3
+    assert again.best_trial.id == made.best_trial.id
 
 
 def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, own, tmp_path):
