@@ -130,7 +130,7 @@ class Controller:
         state.clock.begin_run()
         state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
         # With the time of earlier runs: a run whose process died has no "end" event that tells its time.
-        self.recorder.event("start", wall_minutes=state.clock.elapsed)
+        self.recorder.event("start", run=self.recorder.run, wall_minutes=state.clock.elapsed)
         self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
         try:
             self._thread.start()

@@ -9,7 +9,7 @@ from hpo_widgets.engines.base import ENGINE_METHODS, default_concurrency
 from hpo_widgets.trials.export import more_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
     from hpo_widgets.objectives import Objective
@@ -153,6 +153,10 @@ class Template(ABC):
             Trials that have changed, or that the journal does not know; None: trials end with the search's process.
         """
         return None
+
+    def has_run_beside(self, runs: Collection[str]) -> bool:  # noqa: ARG002 -- for those of a server
+        """Whether the resumed search has had a run beside those that its journal knows: it was continued elsewhere."""
+        return False
 
     def kept_by(self, search_id: str) -> str | None:  # noqa: ARG002 -- for those of a server
         """The id of the Task that keeps a search beside its journal; None: there is none."""

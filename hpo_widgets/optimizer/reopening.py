@@ -227,8 +227,7 @@ def _reopen(
                 _refuse_unknown(keywords, reader.header)
             return _view(path, reader.header, lambda: _reopen(cls, path, base_task_id, dict(keywords)))
         state = JournalState.of(reader)
-        if owner is not None:
-            state.follow(reader.events())
+        state.follow(reader.events())
         header = reader.header
         own = {name: python_value(keywords.pop(name)) for name in _OF_TEMPLATES if name in keywords}
         checked_top_k(own.get(TOP_K))
@@ -236,7 +235,10 @@ def _reopen(
         template = _template(reader, base_task_id, checked, keywords.get("arguments"))
         counts = reader.counts()
         is_interrupted = (
-            kept is not None or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
+            kept is not None
+            or owner is not None
+            or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
+            or template.has_run_beside(state.runs)
         )
         recovered: Sequence[Recovered] | None = []
         if is_interrupted:
@@ -391,7 +393,8 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
     """Write a journal from what an optimizer Task keeps; its trials are added later from their Tasks."""
     header = state["header"]
     with closing(Journal.create(path, state["search"], header)) as journal:
-        events: list[dict[str, Any]] = [{"kind": "start", "wall_minutes": state["wall_minutes"]}]
+        start = {"kind": "start", "run": state["run"], "wall_minutes": state["wall_minutes"]}
+        events: list[dict[str, Any]] = [start]
         if state["epoch"]:
             # The ranges in between are not kept: one change leads to the present ones.
             events.append({"kind": "set_ranges", "epoch": state["epoch"], "first_number": 0, "space": state["space"]})

@@ -52,6 +52,8 @@ class JournalState:
     was_started: bool = False
     run_began: float | None = None
     """Unix seconds of the start of the present run."""
+    runs: set[str] = field(default_factory=set)
+    """What identifies its runs, by the processes that began them."""
     wall_before: float = 0.0
     """Minutes of all earlier runs."""
     deadline: dt.datetime | None = None
@@ -151,6 +153,8 @@ class JournalState:
     def _start(self, event: Mapping[str, Any]) -> None:
         self.wall_before = _minutes(event.get("wall_minutes", self.wall_before))
         self.run_began = event["at"]
+        if isinstance(event.get("run"), str):
+            self.runs.add(event["run"])
         self.is_running = self.was_started = True
         self.stop_reason = self.num_draws = None
         self.notices = [one for one in self.notices if not one.is_of_failed_start]

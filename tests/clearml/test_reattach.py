@@ -800,6 +800,20 @@ def test_an_opening_without_the_journal_that_fails_leaves_none_in_which_the_tria
     assert again.best_trial.id == made.best_trial.id
 
 
+@pytest.mark.parametrize("by", ["its Task", "its journal"])
+def test_what_was_run_elsewhere_meanwhile_is_there_when_the_first_journal_is_opened_again(
+    task_search, opened, worker, own, base_task, tmp_path, by
+):
+    made = finished(task_search(auto_connect_task=own))
+    elsewhere = opened(own.id, journal=tmp_path / "elsewhere")
+    elsewhere.set_total_max_jobs(4)
+    finished(elsewhere)
+    which = {"its Task": (own.id, {"journal": tmp_path / "journals"}), "its journal": (made.journal_path, {})}[by]
+    again = opened(which[0], base_task_id=base_task, **which[1])
+    assert again.journal_path == made.journal_path
+    assert [again.trial(number).id for number in range(4)] == [elsewhere.trial(number).id for number in range(4)]
+
+
 def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, own, tmp_path):
     made = task_search(auto_connect_task=own)
     made.set_range("x", (0.5, 0.75))

@@ -21,7 +21,7 @@ from hpo_widgets.engines.template import Template
 from hpo_widgets.search.limits import positive_period
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
     from hpo_widgets.objectives import Objective
@@ -195,6 +195,11 @@ class TaskTemplate(Template):
     def recover(self, search_id: str, rows: Sequence[TrialRow], space: Space) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""
         return recover(self.server, self.parent or self.id, search_id, rows, space, self._notices.append)
+
+    def has_run_beside(self, runs: Collection[str]) -> bool:
+        """Whether the search's own Task tells of another run."""
+        own = self._optimizer_task
+        return own is not None and not own.known_runs <= {None, *runs}
 
     def kept_by(self, search_id: str) -> str | None:
         """The search's own Task, unless that keeps another search or none."""
