@@ -438,7 +438,8 @@ def withdraw(task_id: str) -> bool:
 
 
 def _stop(task_id: str) -> None:
-    server().call("tasks.stopped", task=task_id, status_reason=USER_ABORTED, force=True)
+    # Without force, which would also have a Task count as stopped that has completed since it was looked at.
+    server().call("tasks.stopped", task=task_id, status_reason=USER_ABORTED)
 
 
 def _status(task_id: str) -> str | None:

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 
 import pytest
+from clearml import Task
 
 from hpo_widgets import UniformParameterRange
 from hpo_widgets.clearml_sdk import tasks
@@ -149,3 +150,14 @@ def test_a_stop_that_did_not_happen_is_an_error(trial, busy):
     busy("in_progress")
     with pytest.raises(RequestFailedError):
         abort(trial)
+
+
+@pytest.mark.parametrize(("ends", "status"), [(True, "completed"), (False, "stopped")])
+def test_a_stop_leaves_alone_a_task_that_has_completed_since_the_last_look(trials, api_client, project, ends, status):
+    job = Task.create(project, "job").id
+    api_client.tasks.started(task=job)
+    trials.update(trials.add(job, {"x": 0.5}, 0), {"id": job, "status": "in_progress"})
+    if ends:
+        api_client.tasks.completed(task=job)
+    abort(trials.all[0])
+    assert str(api_client.tasks.get_by_id(task=job).status.value) == status
