@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -422,3 +423,23 @@ def test_a_task_that_goes_on_after_its_stop_is_marked_as_stopped(way, one, worke
     assert made.wait(timeout=1.0)
     assert made.trial(0).state is TrialState.ABORTED
     assert worker.status(task) == "stopped"
+
+
+def test_a_task_that_completes_just_before_it_is_marked_as_stopped_has_completed(
+    way, one, worker, live_worker, monkeypatch
+):
+    class Completed(threading.Event):
+        """Holds a request until the Task has completed."""
+
+        def wait(self, timeout=None):
+            worker.call("tasks.completed", task=task)
+            return True
+
+    monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
+    way.plan("tasks.stopped", Completed())
+    made = one()
+    task = made.trial(0).id
+    live_worker(task)
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert (made.trial(0).state, worker.status(task)) == (TrialState.COMPLETED, "completed")

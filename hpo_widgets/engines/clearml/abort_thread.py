@@ -63,8 +63,8 @@ class AbortThread:
             for job in together:
                 local_jobs.kill(job.job)
 
-    def mark_stopped(self, task: str, reason: str) -> None:
-        """Have a Task count as stopped, whatever it does.
+    def mark_stopped(self, task: str, reason: str, *, is_draft: bool = False) -> None:
+        """Have a Task count as stopped, whatever its process does.
 
         Parameters
         ----------
@@ -72,13 +72,16 @@ class AbortThread:
             The Task's id.
         reason
             Why, for the server's records.
+        is_draft
+            Whether no queue has seen it, so that the server has to be forced. A Task that has completed since it was
+            looked at would be forced, too. Default False.
 
         Raises
         ------
         ClearmlError
             When the server does not do so.
         """
-        self._server.call("tasks.stopped", task=task, force=True, status_reason=_told(reason))
+        self._server.call("tasks.stopped", task=task, force=is_draft or None, status_reason=_told(reason))
 
     def _stop(self, tasks: Sequence[str], reason: str) -> None:
         """Stop Tasks; try again for those that somebody else changed at the same moment and that still run."""
@@ -100,8 +103,9 @@ class AbortThread:
     def _stop_draft(self, task: str, reason: str) -> None:
         """Stop a Task that no queue has seen yet: the server does so only when it is forced to."""
         found = self._server.tasks([task], ["status"])
-        if found and found[0].get("status") in {"created", "in_progress"}:
-            self.mark_stopped(task, reason)
+        status = found[0].get("status") if found else None
+        if status in {"created", "in_progress"}:
+            self.mark_stopped(task, reason, is_draft=status == "created")
 
     def _run(self) -> None:
         changed = self._jobs.changed
