@@ -190,3 +190,18 @@ def test_a_fork_that_ends_does_not_take_the_processes_of_its_parents_trials_alon
     finally:
         engine._ENGINES.discard(running)
         running._job_process.kill()
+
+
+def test_another_process_that_has_got_the_number_of_one_that_ended_is_spared():
+    class Job:
+        _job_process = subprocess.Popen([sys.executable, "-c", ""])
+
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert Job._job_process.wait(DEADLINE) == 0
+        Job._job_process.pid = other.pid
+        local_jobs.kill(Job)
+        other.communicate(b"go on\n", timeout=DEADLINE)
+        assert other.returncode == 0
+    finally:
+        other.kill()

@@ -68,13 +68,14 @@ def kill(job: Any) -> None:
     process = process_of(job)
     if process is None:
         return
-    with contextlib.suppress(psutil.Error):
-        family = psutil.Process(process.pid)
-        for member in [*family.children(recursive=True), family]:
-            with contextlib.suppress(psutil.Error):  # one that has become another user's does not spare the others
-                member.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5.0)
+    if process.poll() is None:  # the number of one that has ended may be another process's by now
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(process.pid)
+            for member in [*family.children(recursive=True), family]:
+                with contextlib.suppress(psutil.Error):  # one that has become another user's does not spare the others
+                    member.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5.0)
     _forget(job)
 
 
