@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from clearml import Task
 from clearml.automation import ClearmlJob
@@ -79,6 +81,23 @@ def test_no_trial_is_launched_twice_when_a_request_or_its_answer_gets_lost(
     children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
     assert {child.id for child in children} == set(worker.taken) == {trial.id for trial in made.top(3)}
     assert len(worker.taken) == 3
+
+
+def test_a_trial_that_an_agent_begins_while_it_is_sent_again_runs_once(way, task_search, worker, base_task):
+    class EarlierArrives(threading.Event):
+        """Holds a request until that before it has had its effect, and an agent has begun the Task."""
+
+        def wait(self, timeout=None):
+            [made] = worker.call("tasks.get_all", parent=base_task, only_fields=["id"], search_hidden=True)["tasks"]
+            worker.call("tasks.enqueue", task=made["id"], queue=worker.queue)
+            wait_for(lambda: worker.taken, "nobody takes it", pause=0.02)
+            return True
+
+    way.plan("tasks.enqueue", "lost")
+    way.plan("tasks.enqueue", EarlierArrives())
+    made = finished(task_search(total_max_jobs=1))
+    assert made.counts[TrialState.COMPLETED] == 1, made.trial(0).error
+    assert worker.taken == [made.trial(0).id]
 
 
 def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(way, running, worker, until, monkeypatch):

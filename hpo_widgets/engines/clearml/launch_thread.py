@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import LONGEST_WAIT, ClearmlError, RefusedError, RequestFailedError, sentence_of
+from hpo_widgets.engines.clearml.server import (
+    INVALID_STATUS,
+    LONGEST_WAIT,
+    ClearmlError,
+    RefusedError,
+    RequestFailedError,
+    sentence_of,
+)
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
@@ -313,10 +320,15 @@ class LaunchThread(threading.Thread):
 
     def _send(self, job: ActiveJob) -> None:
         task = str(job.task)
-        if job.may_be_sent and not self._factory.is_draft(task) and not self._is_lost(job, task):
+        was_tried = job.may_be_sent
+        if was_tried and not self._factory.is_draft(task) and not self._is_lost(job, task):
             return
         job.may_be_sent = True
-        self._factory.send(job)
+        try:
+            self._factory.send(job)
+        except RequestFailedError as error:
+            if not was_tried or error.subcode != INVALID_STATUS:
+                raise  # else the earlier request has had its effect since, and an agent has begun the Task
 
     def _is_lost(self, job: ActiveJob, task: str) -> bool:
         """Whether a Task is queued and in no queue, also after the time in which an agent says that it has taken it."""
