@@ -120,6 +120,15 @@ def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(wa
     assert made.counts[TrialState.COMPLETED] == 4
 
 
+@pytest.mark.parametrize("endpoint", ["tasks.clone", "tasks.enqueue"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_launches_that_a_proxy_answers_with_a_page_of_its_own_are_tried_again(way, task_search, endpoint, status):
+    made = task_search()
+    way.plan(endpoint, (status, None, "default backend"), times=2)
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == 3
+
+
 def test_a_stop_does_not_wait_for_the_next_try_of_a_launch_that_the_server_fails(way, task_search, until, monkeypatch):
     for name in ("RETRY_SECONDS", "LONGEST_WAIT"):
         monkeypatch.setattr(launch_thread, name, 600.0)

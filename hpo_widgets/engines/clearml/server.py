@@ -36,8 +36,6 @@ PAGE = 500
 _SAME_SECONDS = 5.0
 """Seconds by which the clocks of two machines may differ and count as one."""
 
-_NOT_CLEARMLS = "the answer is not ClearML's; check the address of the API"
-
 # Subcodes of a 400.
 UNKNOWN_TASK = 101
 INVALID_STATUS = 110
@@ -104,6 +102,15 @@ class RequestFailedError(ClearmlError):
     def is_the_servers_fault(self) -> bool:
         """True when the same request may succeed later."""
         return self.code >= 500
+
+
+class NotClearmlsError(RequestFailedError):
+    """The answer is not ClearML's but, for instance, a proxy's that does not find the server while it restarts."""
+
+    is_the_servers_fault = True
+
+    def __init__(self, action: str, code: int) -> None:
+        super().__init__(action, code, 0, "the answer is not ClearML's; check the address of the API")
 
 
 class Server:
@@ -218,7 +225,7 @@ class Server:
         """Fields of the Tasks that ``tasks.get_all`` finds; an answer that does not say which is an error, not none."""
         tasks = self.call("tasks.get_all", **request).get("tasks")
         if not isinstance(tasks, list):
-            raise RequestFailedError("tasks.get_all", 200, 0, _NOT_CLEARMLS)
+            raise NotClearmlsError("tasks.get_all", 200)
         return tasks
 
 
@@ -290,7 +297,7 @@ def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         if status >= 500:
             raise UnreachableError(f"the ClearML server answered {action} with HTTP {status}") from None
-        raise RequestFailedError(action, status, 0, _NOT_CLEARMLS) from None
+        raise NotClearmlsError(action, status) from None
     if code == 200:
         return data
     if code in {401, 403}:
