@@ -154,6 +154,24 @@ def journal_place(given: str | Path) -> Path:
     return Path(given).expanduser()
 
 
+def folder_of_journals(given: str | Path) -> Path:
+    """Return the absolute path of what is given as ``journal=`` to something that makes several searches.
+
+    Raises
+    ------
+    ValueError
+        For a ``.sqlite`` file, which holds one search, and for what `journal_place` refuses.
+    RuntimeError
+        For a ``~`` of somebody whose home is not known.
+    """
+    path = journal_place(given or DIRECTORY).absolute()
+    if _is_a_journal(path):
+        raise ValueError(
+            f"journal is a folder here, such as 'runs', in which each search has a file of its own: got {given!r:.80}"
+        )
+    return path
+
+
 def journal_path(path: str | Path, search_id: str) -> Path:
     """Return the path for a new journal: ``path`` itself if it names a ``.sqlite`` file, else a file in that folder.
 
@@ -177,11 +195,16 @@ def journal_path(path: str | Path, search_id: str) -> Path:
         For a ``~`` of somebody whose home is not known.
     """
     path = journal_place(path).absolute()
-    if path.suffix == SUFFIX and not path.is_dir():
+    if _is_a_journal(path):
         return path
     if not search_id or Path(search_id).name != search_id or "\\" in search_id:
         raise ValueError(f"{search_id!r} cannot be a search id: it must be usable as a file name. See new_search_id().")
     return path / f"{search_id}{SUFFIX}"
+
+
+def _is_a_journal(path: Path) -> bool:
+    """Whether a path names a journal itself, not the folder of it."""
+    return path.suffix == SUFFIX and not path.is_dir()
 
 
 def prepare_directory(directory: Path) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import near_match
-from hpo_widgets.journal.naming import DIRECTORY, journal_place
+from hpo_widgets._messages import near_match, printable
+from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS, names_a_task
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
@@ -215,7 +215,7 @@ class Race:
         self._arguments = arguments
         self._hyper_parameters = as_parameters(hyper_parameters)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._journal = None if journal is None else journal_place(journal or DIRECTORY).absolute()
+        self._journal = None if journal is None else folder_of_journals(journal)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._idle = threading.Event()
@@ -246,7 +246,7 @@ class Race:
             self._close_folder()
             msg = f"a race compares strategies by one objective, got {len(first.objectives)}: choose one of them"
             raise ValueError(msg)
-        self.name = first.name if name is None else str(name)
+        self.name = first.name if name is None else printable(str(name))
         self.space: Space = first.space
         self.objective: Objective = first.objectives[0]
         self.landscape: Landscape | None = landscape_of(base_task_id)
@@ -715,7 +715,7 @@ def _named_strategies(
                 one, keywords = one[0], dict(one[1])  # noqa: PLW2901 -- the pair is taken apart
             strategy = resolve(one)
             own_name = _title(strategy, keywords, arguments) if name is None else ""
-        name = own_name if name is None else str(name)  # noqa: PLW2901 -- as given, else its own
+        name = printable(own_name if name is None else str(name))  # noqa: PLW2901 -- as given, else its own
         if name in named:
             msg = f"two strategies are called {name!r}: give them names of their own by a dict"
             raise ValueError(msg)

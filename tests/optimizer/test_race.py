@@ -387,6 +387,13 @@ def test_strategies_have_names_of_ones_own():
         assert one.names == ("few", "all", "by chance")
 
 
+def test_names_that_no_message_to_a_page_can_hold_are_spelt_out(race):
+    one = race(strategies={"grid": "grid", "r\udcff": "random"}, name="b\ud800")
+    assert (one.name, one.names) == (r"b\ud800", ("grid", r"r\udcff"))
+    with pytest.raises(ValueError, match="two strategies are called"):
+        race(strategies={"r\udcff": "grid", r"r\udcff": "random"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -429,6 +436,9 @@ def test_what_is_no_function_or_has_no_space_is_answered_with_what_to_give(kind,
             ValueError,
             "one objective",
         ),
+        ({"journal": "runs/race.sqlite"}, ValueError, "journal is a folder here, .*got 'runs/race.sqlite'"),
+        ({"journal": Path("race.sqlite")}, ValueError, "journal is a folder here"),
+        ({"journal": "sqlite:///race.db"}, ValueError, "not an address"),
         ({"max_failure": 2}, TypeError, "Did you mean 'max_failures'"),
         ({"repeat": 2}, TypeError, "a race takes no repeat. Did you mean 'repeats'"),
         ({"space": SPACE[0]}, TypeError, "put it in a list"),

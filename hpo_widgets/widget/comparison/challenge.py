@@ -10,6 +10,7 @@ import ipywidgets
 import traitlets as t
 
 from hpo_widgets._messages import short
+from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.optimizer.race import OF_TASKS, check_passed_on
 from hpo_widgets.search import SearchStatus
@@ -156,12 +157,14 @@ class Challenge(ComparisonPanel):
         if not isinstance(rival, (str, type)):
             raise TypeError(f"rival is a name such as 'TPE', or the class of a strategy, got {rival!r:.80}")
         self._trials = positive_int("trials", trials)
-        strategy, keywords = by_common_name(rival, trials) if isinstance(rival, str) else (resolve(rival), {})
+        strategy, keywords = by_common_name(rival, self._trials) if isinstance(rival, str) else (resolve(rival), {})
         check_passed_on(Challenge, "a challenge", arguments, _OF_THE_CHALLENGE)
+        if arguments.get("journal") is not None:
+            arguments["journal"] = folder_of_journals(arguments["journal"])
         self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_challenge_", ignore_cleanup_errors=True)
         shared = {
             "max_number_of_concurrent_tasks": 1,
-            "total_max_jobs": trials,
+            "total_max_jobs": self._trials,
             "journal": self._folder.name,
             **arguments,
         }
@@ -188,7 +191,7 @@ class Challenge(ComparisonPanel):
         super().__init__(
             "a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe], names=self._names,
             value_name=f"best so far, {text.axis(own.objectives[0])}", label="Challenge", alone="challenge",
-            file_name="challenge", num_trials=trials, knows_size=False,
+            file_name="challenge", num_trials=self._trials, knows_size=False,
         )  # fmt: skip
         self.add_class("hpo-challenge")
         ipywidgets.link((self._map, "point"), (self._form, "point"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import run_in_thread
+from hpo_widgets._messages import printable, run_in_thread
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus, in_words
 from hpo_widgets.search.comparison import idle_times, trace_of
@@ -223,7 +223,9 @@ def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
         raise TypeError(msg)
     own_names = hasattr(given, "keys")
     entries: list[tuple[str | None, Any]] = (
-        [(str(name), one) for name, one in dict(given).items()] if own_names else [(None, one) for one in given]
+        [(printable(str(name)), one) for name, one in dict(given).items()]
+        if own_names
+        else [(None, one) for one in given]
     )
     if not 2 <= len(entries) <= MOST_COMPETITORS:
         msg = f"compare takes 2 to {MOST_COMPETITORS} searches, got {len(entries)}"

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpo_widgets import GridSearch, UniformIntegerParameterRange, UniformParameterRange, replay
@@ -263,6 +264,11 @@ def test_closing_frees_the_folder_and_all_comms(wire):
     assert not challenge._rival.is_running()
 
 
+@pytest.mark.parametrize("rival", ["grid", "random"])
+def test_the_budget_may_be_a_number_of_numpy(play, rival):
+    assert "0 of 3 points" in repr(play(trials=np.int64(3), rival=rival))
+
+
 @pytest.mark.parametrize(
     ("arguments", "keywords", "said"),
     [
@@ -274,6 +280,7 @@ def test_closing_frees_the_folder_and_all_comms(wire):
         ((himmelblau, SPACE), {"total_max_jobs": 3}, "takes no total_max_jobs.* use trials"),
         ((himmelblau, SPACE), {"optimization_time_limit": 1}, "takes no optimization_time_limit.* use trials"),
         ((himmelblau, SPACE), {"optimizer_class": GridSearch}, "takes no optimizer_class.* use rival"),
+        ((himmelblau, SPACE), {"journal": "game.sqlite"}, "journal is a folder here, .*got 'game.sqlite'"),
         ((himmelblau, SPACE), {"trial": 5}, "takes no trial. Did you mean 'trials'"),
         ((himmelblau, SPACE, 20), {}, "its budget by name: write trials=20"),
         ((himmelblau, SPACE, ["TPE"]), {}, r"rival is a name such as 'TPE', or the class of a strategy, got \['TPE'\]"),

@@ -177,6 +177,11 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
     assert wide.status.is_alive
 
 
+def test_a_name_that_no_message_to_a_page_can_hold_is_spelt_out(show):
+    shown = show(compare, {"w\udcff": searched("wide", [3]), "narrow": searched("narrow", [2])})
+    assert list(shown.searches) == [r"w\udcff", "narrow"]
+
+
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
