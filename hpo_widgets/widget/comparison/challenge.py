@@ -142,6 +142,8 @@ class Challenge(ComparisonPanel):
     >>> Challenge(himmelblau, space, trials=20)  # doctest: +SKIP
     """
 
+    _is_closed = False
+
     def __init__(
         self,
         base_task_id: Callable[..., Any] | Path,
@@ -232,7 +234,11 @@ class Challenge(ComparisonPanel):
         ------
         ValueError
             For a point that the space does not have, and after the last one.
+        RuntimeError
+            After `close`.
         """
+        if self._is_closed:
+            raise RuntimeError("the challenge is closed; make another one")
         if not self._num_left:
             raise ValueError(f"all {self._trials} points are proposed")
         self._own.enqueue_trial(point)
@@ -273,6 +279,7 @@ class Challenge(ComparisonPanel):
 
     def close(self) -> None:
         """Stop both searches, and free their folder, threads and comms."""
+        self._is_closed = True
         super().close()
         if hasattr(self, "_plot"):
             close_tree(self._plot)  # which is a part of this at the end only

@@ -264,6 +264,19 @@ def test_closing_frees_the_folder_and_all_comms(wire):
     assert not challenge._rival.is_running()
 
 
+@pytest.mark.parametrize("num_before", [0, 1])
+def test_a_point_after_closing_is_refused_and_begins_nothing(play, num_before):
+    challenge = play()
+    folder = Path(challenge._folder.name)
+    for x in range(num_before):
+        challenge.propose(x=float(x), y=0.0)
+    challenge.close()
+    with pytest.raises(RuntimeError, match="the challenge is closed; make another one"):
+        challenge.propose(x=3.0, y=2.0)
+    assert not folder.exists()
+    assert not challenge._rival.is_running()
+
+
 @pytest.mark.parametrize("rival", ["grid", "random"])
 def test_the_budget_may_be_a_number_of_numpy(play, rival):
     assert "0 of 3 points" in repr(play(trials=np.int64(3), rival=rival))
