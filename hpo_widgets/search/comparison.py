@@ -361,7 +361,7 @@ def standings(
         In descending order of wins; those with equal wins by their median, best first.
     """
     sign = 1.0 if minimise else -1.0
-    ends = {name: np.array([_cost(trace, sign) for trace in some]) for name, some in traces.items()}
+    ends = {name: np.array([cost_of(trace.end, minimise=minimise) for trace in some]) for name, some in traces.items()}
     found = []
     for name, some in traces.items():
         others = [costs for other, costs in ends.items() if other != name]
@@ -374,9 +374,24 @@ def standings(
     return sorted(found, key=lambda one: (-one.wins, sign * one.end if not math.isnan(one.end) else math.inf))
 
 
-def _cost(trace: Trace, sign: float) -> float:
-    cost = sign * trace.end
-    return cost if math.isfinite(cost) else math.inf
+def cost_of(best: float | None, *, minimise: bool) -> float:
+    """Return what is to be small of a best value, so that it can be compared.
+
+    Parameters
+    ----------
+    best
+        The value; None where there is none.
+    minimise
+        Whether a lesser value is better.
+
+    Returns
+    -------
+    float
+        Infinite where there is no finite value: an infinite one of either sign is worse than any other.
+    """
+    if best is None or not math.isfinite(best):
+        return math.inf
+    return best if minimise else -best
 
 
 class Pair(NamedTuple):
@@ -427,10 +442,12 @@ def pairs(traces: Mapping[str, Sequence[Trace]], *, minimise: bool) -> list[Pair
     list of Pair
         In the order of the names.
     """
-    sign = 1.0 if minimise else -1.0
     found = []
     for first, second in itertools.combinations(traces, 2):
-        costs = [(_cost(one, sign), _cost(two, sign)) for one, two in zip(traces[first], traces[second], strict=True)]
+        costs = [
+            (cost_of(one.end, minimise=minimise), cost_of(two.end, minimise=minimise))
+            for one, two in zip(traces[first], traces[second], strict=True)
+        ]
         wins, losses = sum(one < two for one, two in costs), sum(two < one for one, two in costs)
         ties = len(costs) - wins - losses
         if losses > wins:

@@ -14,7 +14,7 @@ from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.optimizer.race import OF_TASKS, check_passed_on
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.search.comparison import trace_of
+from hpo_widgets.search.comparison import cost_of, trace_of
 from hpo_widgets.search.limits import positive_int
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.registry import by_common_name, resolve
@@ -365,8 +365,8 @@ class Challenge(ComparisonPanel):
         return f"{left} {'points are' if left != 1 else 'point is'} left.", how
 
     def _verdict(self, best: Mapping[str, Trial | None]) -> tuple[str, str]:
-        sign = 1.0 if self._own.objectives[0].minimise else -1.0
-        own, other = (_cost(one, sign) for one in best.values())
+        minimise = self._own.objectives[0].minimise
+        own, other = (cost_of(None if one is None else one.values[0], minimise=minimise) for one in best.values())
         rival = self._names[1]
         equal = "Neither was better." if own < math.inf else "Neither has a value."
         said = "You were better." if own < other else f"{rival} was better." if other < own else equal
@@ -402,9 +402,3 @@ def _check(search: HyperParameterOptimizer, num_trials: int) -> None:
             f"the space has {text.counted(size, 'point')}, and each can be proposed once: trials is at most {size}, "
             f"got {num_trials}"
         )
-
-
-def _cost(trial: Trial | None, sign: float) -> float:
-    """What is to be small; a player without a value has lost."""
-    value = None if trial is None else trial.values[0]
-    return math.inf if value is None else sign * value

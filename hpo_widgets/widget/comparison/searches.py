@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import printable, run_in_thread
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus, in_words
-from hpo_widgets.search.comparison import idle_times, trace_of
+from hpo_widgets.search.comparison import cost_of, idle_times, trace_of
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import column_titles
 from hpo_widgets.widget import text
@@ -282,17 +283,18 @@ def differences(searches: Mapping[str, Search]) -> list[str]:
 
 
 def _best_of_all(searches: Mapping[str, Search]) -> str:
-    """Say which search has the best value; empty where the values are not alike, or there is none."""
+    """Say which search has the best value; empty where the values are not alike, or none is finite."""
     objectives = [one.objectives[0] for one in searches.values()]
     if len({(one.minimise, one.key) for one in objectives}) > 1:
         return ""
+    minimise = objectives[0].minimise
     bests = [(name, one.best_trial) for name, one in searches.items()]
-    known = [(best.values[0], name, best) for name, best in bests if best is not None and best.values[0] is not None]
+    ranked = [(cost_of(best.values[0], minimise=minimise), name, best) for name, best in bests if best is not None]
+    known = [entry for entry in ranked if entry[0] < math.inf]
     if not known:
         return ""
-    choose = min if objectives[0].minimise else max
-    value, name, best = choose(known, key=lambda entry: entry[0])
-    return f"best {text.number(value)} in {name} at {best.name}"
+    _, name, best = min(known, key=lambda entry: entry[0])
+    return f"best {text.number(best.values[0])} in {name} at {best.name}"
 
 
 def _range(leaf: LeafParameter) -> tuple[object, ...]:

@@ -210,6 +210,19 @@ def test_a_game_without_any_value_says_so(show):
     assert why.startswith("#0 failed: ValueError: x is below 0")
 
 
+def infinite_at_0(x, y):
+    return float("inf") * y if x == 0 else x + y
+
+
+@pytest.mark.parametrize(("sign", "y"), [("min", -1.0), ("max", 1.0)])
+def test_an_infinite_value_of_either_sign_beats_nobody(show, sign, y):
+    challenge = show(Challenge, infinite_at_0, SPACE, "random", trials=1, seed=1, objective_metric_sign=sign)
+    challenge.propose(x=0.0, y=y)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
+    assert challenge._tables.verdict[0] == "random search was better."
+
+
 class Helpless(GridSearch):
     def ask(self):
         raise RuntimeError("no idea")

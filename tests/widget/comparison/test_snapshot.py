@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -113,6 +114,16 @@ def test_no_search_is_called_the_best_where_the_values_are_not_alike(show):
     kept = show(compare, searches)._repr_mimebundle_()[MIME]
     assert kept["best"] == ""
     assert kept["verdict"] == "Not all of this can be compared."
+
+
+@pytest.mark.parametrize(("sign", "least"), [("min", -math.inf), ("max", math.inf)])
+def test_an_infinite_value_of_either_sign_is_not_the_best(show, sign, least):
+    searches = {"a": ScriptedSearch(signs=sign), "b": ScriptedSearch(signs=sign)}
+    for search in searches.values():
+        search.add_trial(least)
+    assert show(compare, searches)._repr_mimebundle_()[MIME]["best"] == ""
+    searches["b"].add_trial(0.5)
+    assert show(compare, searches)._repr_mimebundle_()[MIME]["best"] == "best 0.5 in b at #1"
 
 
 def test_names_are_text_and_what_is_kept_stays_small(show):
