@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.journal import JournalError
 from hpo_widgets.search.readable import extras_of
 from hpo_widgets.trials.export import Export
 from hpo_widgets.widget import text
@@ -114,7 +115,7 @@ class FileMenu(ViewPart):
         request = request[:_LONGEST_ID]
         try:
             name, data, words = self.file(kind)
-        except (OSError, TypeError, ValueError) as error:
+        except (JournalError, OSError, TypeError, ValueError) as error:
             self.send({"kind": "problem", "id": request, "problem": f"{kind}: {error}"[:300]})
             return
         self.send({"kind": "file", "id": request, "name": name, "type": _KINDS[kind], "words": words}, buffers=[data])

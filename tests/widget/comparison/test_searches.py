@@ -219,6 +219,21 @@ def test_the_best_trials_the_plot_and_a_page_are_files(show):
     assert f'data-widget="{shown.model_id}"' in shown._export.file("html")[1].decode()
 
 
+def test_of_a_journal_that_has_gone_whoever_asks_for_the_best_trials_is_told(show, wire, tmp_path):
+    with Journal.create(tmp_path / "digits-1.sqlite", "digits-1", HEADER) as made:
+        made.write([row(0)], [], [], [START])
+    with SearchViewer(made.path) as viewer:
+        shown = show(compare, {"overnight": viewer, "today": searched("today", [2])})
+    made.path.unlink()
+    wire.clear()
+    wire.browser_says(shown._export, kind="export", id="a", what="csv")
+    sent = [message for one, message in wire.messages() if one is shown._export.comm]
+    (told,) = [message["content"] for message in sent if message.get("method") == "custom"]
+    assert (told["kind"], told["id"]) == ("problem", "a")
+    assert told["problem"].startswith("csv: ")
+    assert str(made.path) in told["problem"]
+
+
 @pytest.mark.parametrize("failing", ["_plot", "_tables"])
 def test_a_part_that_failed_once_shows_the_next_change_and_so_do_the_others(show, refresh, monkeypatch, failing):
     wide, narrow = searched("wide", [3]), searched("narrow", [2])
