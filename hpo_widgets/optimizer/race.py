@@ -600,9 +600,18 @@ class Race:
     @property
     def num_ended(self) -> dict[str, int]:
         """Strategy to the number of its trials that have ended, those of the repeat that runs included."""
-        current = self.current
-        repeats = [*self.finished, *([] if current is None else [current])]
-        return {name: sum(len(one.traces[name].levels) for one in repeats) for name in self.names}
+        with self._lock:  # a repeat that ends meanwhile is counted once
+            return self._num_ended_in(*self._finished, self._current())
+
+    @property
+    def num_shown(self) -> dict[str, int]:
+        """As `num_ended`, with those of a repeat that was broken off, which counts for nothing but is shown."""
+        with self._lock:
+            return self._num_ended_in(*self._finished, self._current() or self._broken)
+
+    def _num_ended_in(self, *repeats: Repeat | None) -> dict[str, int]:
+        known = [one for one in repeats if one is not None]
+        return {name: sum(len(one.traces[name].levels) for one in known) for name in self.names}
 
     @property
     def compares_distances(self) -> bool:

@@ -373,6 +373,32 @@ def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
     assert "repeat 1" in one.reason
 
 
+def test_a_repeat_that_ends_while_its_trials_are_counted_is_counted_once(gate):
+    gate.shut()
+    path = str(gate.path)
+
+    def held(x, y, trial):
+        while trial.number == 1 and not os.path.exists(path):
+            time.sleep(0.002)
+        return branin(x, y)
+
+    class Ending(Race):
+        """Ends its repeat as soon as somebody looks at those that have ended."""
+
+        @property
+        def finished(self):
+            gate.open()
+            assert self.wait(DEADLINE)
+            return super().finished
+
+    with Ending(held, SPACE, ["grid", "random"], trials=2, repeats=1) as one:
+        one.start()
+        until(one, lambda: one.current and all(len(trace.levels) == 1 for trace in one.current.traces.values()))
+        assert one.num_ended == one.num_shown == {"grid": 1, "random": 1}
+        assert len(one.finished) == 1
+        assert one.num_ended == one.num_shown == {"grid": 2, "random": 2}
+
+
 def test_a_space_that_is_used_up_ends_a_search_early_and_the_race_goes_on(race):
     few = [UniformIntegerParameterRange("x", 0, 1), UniformIntegerParameterRange("y", 0, 1)]
     one = ended(race(space=few, trials=9, repeats=1))

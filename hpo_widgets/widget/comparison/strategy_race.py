@@ -63,9 +63,6 @@ class RaceHead(ViewPart):
     def refresh(self, _update: Update) -> None:
         """Show the race as it is now."""
         race = self._race
-        ended, broken = race.num_ended, race.broken
-        if broken is not None:  # it counts for nothing, but is shown until the next one runs
-            ended = {name: count + len(broken.traces[name].levels) for name, count in ended.items()}
         done, target = len(race.finished), race.target
         whole = race.trials * target
         with self.hold_sync():
@@ -73,14 +70,14 @@ class RaceHead(ViewPart):
             self.status = str(race.status)
             repeats = text.counted(target, "repeat")
             self.facts = f"{text.counted(race.trials, 'trial')} × {repeats} · same budget, same seeds"
-            more = "" if broken is None else ", one broken off"
+            more = "" if race.broken is None else ", one broken off"
             self.progress = f"{done} of {repeats}{more} · {text.duration(race.elapsed_minutes)}"
             self.reason = race.reason
             self.start_word = start_word(race)
             self.commands = dict(race.capabilities)
             self.strategies = [
                 {"name": name, "text": f"{count} / {whole}", "fraction": count / whole, "series": series}
-                for series, (name, count) in enumerate(ended.items())
+                for series, (name, count) in enumerate(race.num_shown.items())
             ]
 
     def _on_command(self, content: dict[str, object]) -> None:
