@@ -292,7 +292,7 @@ class Race:
         Returns
         -------
         bool
-            True, also when the race was running already.
+            True, also when the race was running already; False when the system has no thread left, as `reason` says.
 
         Raises
         ------
@@ -306,11 +306,11 @@ class Race:
             if not self._idle.is_set():
                 self._starts_again = self._status is SearchStatus.STOPPING
                 return True
-            self._begin()
+            has_begun = self._begin()
         self._notify()
-        return True
+        return has_begun
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         if len(self._finished) >= self._target:
             self._target += self.repeats
         self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
@@ -318,7 +318,16 @@ class Race:
         self._clock = self._clock.started()
         self._idle.clear()
         self._run_ended = threading.Event()
-        threading.Thread(target=self._run, args=(self._run_ended,), name="hpo_widgets race", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(self._run_ended,), name="hpo_widgets race", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._clock = self._clock.stopped()
+            self._status, self._reason = SearchStatus.FAILED, f"no thread could be started: {error}"
+            self._idle.set()
+            self._run_ended.set()
+            return False
+        return True
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and the clock of the race stands."""

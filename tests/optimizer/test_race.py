@@ -373,6 +373,25 @@ def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
     assert "repeat 1" in one.reason
 
 
+def test_a_race_for_which_no_thread_is_left_has_failed_and_may_be_started_again(race, monkeypatch):
+    one = race(repeats=1, trials=2)
+    start = threading.Thread.start
+
+    def no_thread(self):
+        if self.name == "hpo_widgets race":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert not one.start()
+    assert (one.status, one.reason) == (SearchStatus.FAILED, "no thread could be started: can't start new thread")
+    assert one.wait(0.0)
+    assert one.stop(0.0)
+    assert ended(one).status is SearchStatus.COMPLETED
+    assert one.reason == ""
+
+
 def test_a_repeat_that_ends_while_its_trials_are_counted_is_counted_once(gate):
     gate.shut()
     path = str(gate.path)
