@@ -73,6 +73,8 @@ class ScriptEngine(ProcessEngine):
         # What it prints is to be read while it runs.
         self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
         self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
+        # Of its own errors hydra prints no exception otherwise, and ends with a line that names this variable.
+        self._environments.shared.setdefault("HYDRA_FULL_ERROR", "1")
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""

@@ -88,6 +88,19 @@ raise RuntimeError("CUDA error: an illegal access\\n\\nCompile with TORCH_USE_CU
         ),
         ("raise SystemExit('---')", "the script ended with exit code 1"),
         (
+            # As hydra does with errors of its own.
+            """import os, sys
+try:
+    raise ValueError("Could not override 'lr'.\\nKey 'lr' is not in struct")
+except ValueError as error:
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        raise
+    print(error, "\\n\\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.", file=sys.stderr)
+    sys.exit(1)
+""",
+            "ValueError: Could not override 'lr'.",
+        ),
+        (
             """import sys, traceback
 try:
     1 / 0
