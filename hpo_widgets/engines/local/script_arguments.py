@@ -23,18 +23,22 @@ for False. A switch that stores a value of its own (``store_const``, ``flag_valu
 and left out for its default; True and False also say whether to give it, unless it stores one of them. A counted flag
 is given as often as its number says with click (``count=True``), and as often as its number exceeds its default with
 argparse (``action="count"``). A value that the script cannot be told is refused: a number that no number of flags says,
-and False for a switch that is on without its flag, too (``store_true`` with ``default=True``).
-None leaves the argument out. Floats are written so that they read back as the same number. The section
-of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
-is written as JSON if it can be, else as its ``str``.
+NaN for fire, and False for a switch that is on without its flag, too (``store_true`` with ``default=True``).
+None leaves the argument out. Floats are written so that they read back as the same number. A member of an enumeration
+that is a string or a number is written as that, except for hydra and where its class has a ``__str__`` of its own. The
+section of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value is
+written as JSON if it can be, else as its ``str``.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.local.messages import argument_name
@@ -180,7 +184,7 @@ class _ScriptOptions:
                 flags.append(f"--{name}={_python(value)}")
             elif option.form == _POSITIONAL:
                 if value is not None:
-                    by_position[name] = _text(value)
+                    by_position[name] = _word(option, value, is_click=self.style == "click")
             else:
                 flags += _flag(option, value, is_click=self.style == "click")
         if by_position:
@@ -203,10 +207,15 @@ class _ScriptOptions:
                     f"{positional[-1].name!r} comes after {option.name!r} on the script's command line, which has no "
                     f"default: give {option.name!r} a value in hyper_parameters"
                 )
-        return [texts.get(option.name, _text(option.default)) for option in positional]
+        is_click = self.style == "click"
+        defaults = {option.name: _word(option, option.default, is_click=is_click) for option in positional}
+        return [texts.get(name, default) for name, default in defaults.items()]
 
     def check_values(self, name: str, values: Iterable[object]) -> None:
-        """Raise a ValueError for one of a parameter's values that a counted flag or a switch cannot say."""
+        """Raise a ValueError for one of a parameter's values that a counted flag, a switch or fire cannot say."""
+        values = list(values)
+        if self.style == "fire" and any(map(_has_nan, values)):
+            raise ValueError(f"{name!r} cannot be nan: fire would hand on the text 'nan'; leave it out")
         option = self.found.get(argument_name(name))
         if option is None or self.style not in {"argparse", "click"}:
             return
@@ -552,18 +561,33 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
         return [] if is_on else [option.off]
     if option.form == _TWO_WAYS and is_on is not None:
         return [flag if is_on else option.off]
-    if _is_list(value):
-        texts = [_text(item) for item in value]
-        if option.form == _REPEATED or (is_click and option.form != VALUES):
-            return [word for text in texts for word in (flag, text)]
-        return [flag, *texts]
-    text = _text(value)
-    if option.type is bool and not is_click and isinstance(value, int) and not value:
-        text = ""  # bool("False") and bool("0") are True
+    if not _is_list(value):
+        return _bound(flag, _word(option, value, is_click=is_click), is_click=is_click)
+    if option.form == _REPEATED or (is_click and option.form != VALUES):
+        texts = [_word(option, item, is_click=is_click) for item in value]
+        return [word for text in texts for word in _bound(flag, text, is_click=is_click)]
+    return [flag, *(_no_flag(item) or _word(option, item, is_click=is_click) for item in value)]
+
+
+def _bound(flag: str, text: str, *, is_click: bool) -> list[str]:
+    """Write one value with its flag."""
     # A value that looks like a flag (-1e-05 to argparse, for one) is bound to its own; click binds it to a short one.
     if text.startswith("-") and (flag.startswith("--") or not is_click):
         return [f"{flag}={text}"]
     return [flag, text]
+
+
+def _word(option: _ScriptOption, value: object, *, is_click: bool) -> str:
+    """Write one value of an argument."""
+    if option.type is bool and not is_click and isinstance(value, int) and not value:
+        return ""  # bool("False") and bool("0") are True
+    return _text(value)
+
+
+def _no_flag(value: object) -> str:
+    """Write a negative number without an exponent, with which argparse takes it for a flag; empty: it is none."""
+    is_negative = type(value) is float and math.isfinite(value) and value < 0
+    return f"{Decimal(repr(value)):f}" if is_negative else ""
 
 
 def _is_same(value: object, other: object) -> bool:
@@ -575,7 +599,15 @@ def _is_list(value: object) -> bool:
     return isinstance(value, (list, tuple, set, frozenset))
 
 
+def _plain_member(value: object) -> object:
+    """The string or number that a member of an enumeration is, which its ``str`` does not say; else the value."""
+    if isinstance(value, Enum) and isinstance(value, (str, int, float)) and type(value).__str__ is Enum.__str__:
+        return value.value
+    return value
+
+
 def _text(value: object) -> str:
+    value = _plain_member(value)
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, (dict, list, tuple)):
@@ -587,11 +619,28 @@ def _text(value: object) -> str:
 
 
 def _python(value: object) -> str:
+    value = _plain_member(value)
     if isinstance(value, str):
         # Plain words stay as they are. Others are quoted: fire reads "a,b" and "[a]" as tuple and list of words.
         return value if _PLAIN_WORD.fullmatch(value) and not _reads_as_python(value) else repr(value)
-    written = repr(value)
+    written = _repr(value)
     return written if _reads_as_python(written) else _python(str(value))
+
+
+def _repr(value: object) -> str:
+    """Write a Python literal, also of what has none: an infinite number is one that no float can hold."""
+    value = _plain_member(value)
+    if isinstance(value, float) and math.isinf(value):
+        return "1e999" if value > 0 else "-1e999"
+    if type(value) is list:
+        return f"[{', '.join(map(_repr, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_repr, value))}{',' * (len(value) == 1)})"
+    return repr(value)
+
+
+def _has_nan(value: Any) -> bool:
+    return any(map(_has_nan, value)) if _is_list(value) else isinstance(value, float) and math.isnan(value)
 
 
 def _reads_as_python(text: str) -> bool:

@@ -287,7 +287,7 @@ class ScriptTemplate(_LocalTemplate):
         return [name for name, option in self.options.found.items() if option.is_required]
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
-        """Refuse a number that a counted flag cannot say, and a needed argument that some combination leaves out."""
+        """Refuse a value that the script cannot be told, and a needed argument that some combination leaves out."""
         if self.options.template is None:
             may_be_none = set()
             for name in space.names:

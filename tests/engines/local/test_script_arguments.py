@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import enum
 from contextlib import nullcontext
 
 import click
@@ -61,6 +62,19 @@ def test_false_is_false_to_a_script_that_calls_bool():
         assert parser.parse_args(words).bias is bool(value)
 
 
+def test_false_is_false_to_bool_by_position_and_in_a_list_too():
+    script = argparse_script(
+        "parser.add_argument('fast', nargs='?', type=bool, default=False)",
+        "parser.add_argument('depth', nargs='?', type=int, default=2)",
+        "parser.add_argument('--masks', nargs='+', type=bool)",
+    )
+    for value in (True, False):
+        point = {"fast": value, "depth": 3, "masks": [True, value]}
+        assert read_back(script, point) == point
+        assert read_back(script, {"fast": int(value)})["fast"] is value
+    assert read_back(script, {"depth": 3})["fast"] is False
+
+
 @pytest.mark.parametrize(
     ("point", "read"),
     [
@@ -92,6 +106,42 @@ def test_a_small_negative_number_is_bound_to_its_flag(flag):
     parser.add_argument(flag, dest="lr", type=float)
     declared = f"import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument({flag!r}, dest='lr')\n"
     assert parser.parse_args(read_options(declared).arguments_of({"lr": -1e-05})).lr == -1e-05
+
+
+@pytest.mark.parametrize("declared", ["action='append'", "action='extend', nargs='+'", "nargs='+'"])
+def test_small_negative_numbers_of_a_list_are_no_flags(declared):
+    script = argparse_script(f"parser.add_argument('--lr', type=float, {declared})")
+    point = {"lr": [-1e-05, 0.5, -2.5e-300, -1e20, -3.0]}
+    assert read_back(script, point) == point
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 -- it differs from a StrEnum in what `str` makes of it
+    RED = "red"
+
+
+class Depth(int, enum.Enum):
+    DEEP = 8
+
+
+class Shown(str, enum.Enum):  # noqa: UP042 -- likewise
+    RED = "red"
+
+    def __str__(self):
+        return self.name
+
+
+def test_a_member_of_an_enumeration_is_written_as_the_plain_value_that_it_is():
+    script = argparse_script(
+        "parser.add_argument('kind', choices=['red'])",
+        "parser.add_argument('--depth', type=int)",
+        "parser.add_argument('--colours', nargs='+')",
+    )
+    read = {"kind": "red", "depth": 8, "colours": ["red"]}
+    assert read_back(script, {"kind": Colour.RED, "depth": Depth.DEEP, "colours": [Colour.RED]}) == read
+    assert read_back(click_script("'--colour'"), {"colour": Colour.RED}) == {"colour": "red"}
+    assert read_back(click_script("'--colour'"), {"colour": Shown.RED}) == {"colour": "RED"}
+    words = read_options(FIRE).arguments_of({"name": Colour.RED, "width": Depth.DEEP, "lr": [Colour.RED]})
+    assert words == ["--name=red", "--width=8", "--lr=['red']"]
 
 
 def test_the_declarations_of_argparse_tell_ranges():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import math
 import threading
 from pathlib import Path, PurePosixPath
 
@@ -353,6 +355,16 @@ def test_values_on_a_fire_command_line(script):
 def test_a_string_stays_one_for_fire(script, text, word):
     path = script("import fire\ndef train(features): pass\nfire.Fire(train)\n")
     assert ScriptTemplate(path).arguments({"features": text}) == [f"--features={word}"]
+
+
+def test_infinity_is_a_number_for_fire_and_nan_is_refused(script):
+    template = ScriptTemplate(script("import fire\ndef train(lr): pass\nfire.Fire(train)\n"))
+    for value in (math.inf, -math.inf, [1, -math.inf], (math.inf,), (0.5, [math.inf])):
+        (word,) = template.arguments({"lr": value})
+        assert ast.literal_eval(word.removeprefix("--lr=")) == value  # which is what fire does
+    for values in ([0.5, math.nan], [[math.nan], [0.5]]):
+        with pytest.raises(ValueError, match="'Args/lr' cannot be nan"):
+            template.check_search(Space([DiscreteParameterRange("Args/lr", values)]), ())
 
 
 def test_a_positional_argument_that_nothing_can_stand_for_is_asked_for(script):
