@@ -231,7 +231,7 @@ def test_of_a_journal_that_has_gone_whoever_asks_for_the_best_trials_is_told(sho
     (told,) = [message["content"] for message in sent if message.get("method") == "custom"]
     assert (told["kind"], told["id"]) == ("problem", "a")
     assert told["problem"].startswith("csv: ")
-    assert str(made.path) in told["problem"]
+    assert str(made.path.parent) in told["problem"]
 
 
 @pytest.mark.parametrize("failing", ["_plot", "_tables"])
