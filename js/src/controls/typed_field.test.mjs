@@ -17,9 +17,13 @@ function opened() {
     input.value = text;
     input.tell("input");
   };
-  const leave = () => input.tell("blur");
+  const leaveWindow = () => input.tell("blur");
+  const leave = () => {
+    document.activeElement = document.body;
+    input.tell("blur");
+  };
   const sent = () => send.mock.calls.map(({ arguments: [text] }) => text);
-  return { field, paint, type, leave, sent };
+  return { field, paint, type, leave, leaveWindow, sent };
 }
 
 test("a number that was only looked at changes nothing that came from elsewhere meanwhile", () => {
@@ -37,4 +41,15 @@ test("a number that was typed is sent where it is another one than the kernel ha
   paint("200");
   leave();
   assert.deepEqual(sent(), ["60"]);
+});
+
+test("half of a number is not sent when only the window is left", () => {
+  const { field, type, leave, leaveWindow, sent } = opened();
+  type("7");
+  leaveWindow();
+  assert.deepEqual(sent(), []);
+  assert.equal(field.root.querySelector(".hpo-typed-form").hidden, false);
+  type("70");
+  leave();
+  assert.deepEqual(sent(), ["70"]);
 });

@@ -109,7 +109,12 @@ export function typedField(
     isTyped = true;
     asked = null;
   });
-  input.addEventListener("blur", enter);
+  input.addEventListener("blur", () => {
+    // Where only the window is left, as to look a number up, half of it is typed and the field still has the focus.
+    if (document.activeElement !== input) {
+      enter();
+    }
+  });
 
   return {
     root,
