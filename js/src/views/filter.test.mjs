@@ -37,3 +37,18 @@ test("the chip of a tag that no trial has any more opens the form with its tag",
   const { condition, value } = model.sent[0];
   assert.deepEqual({ condition, value }, { condition: "tags", value: ["good"] });
 });
+
+test("a chip has the focus as long as it is there, whatever it says and whichever come beside it", async () => {
+  const inside = chip("inside", "in range", true);
+  const { el, model } = rendered({ chips: [chip("top_k", "top 3", 3)] });
+  const edit = el.querySelector(".hpo-filter-edit");
+  edit.focus();
+  await model.change({ chips: [chip("top_k", "top 3", 3), inside] });
+  await model.change({ chips: [chip("top_k", "top 5", 5), inside] });
+  assert.equal(document.activeElement, edit);
+  assert.equal(edit.textContent, "top 5");
+  await model.change({ chips: [inside] });
+  const [remove] = el.querySelectorAll(".hpo-filter-remove");
+  assert.equal(document.activeElement, remove);
+  assert.equal(remove.getAttribute("aria-label"), "Remove the filter in range");
+});

@@ -7,6 +7,7 @@ import {
   isRepeatedClick,
   makeButton,
   setAttribute,
+  setKeys,
   setReason,
   setText,
 } from "../lib/dom";
@@ -154,37 +155,33 @@ export default view<Model>(({ model, el, lifetime }) => {
     setAttribute(add, "aria-expanded", "true");
   };
 
+  const makeChip = (key: string): HTMLElement => {
+    const edit = makeButton("", "hpo-filter-edit hpo-cut", { dir: "auto" });
+    edit.addEventListener("click", () => {
+      open(key);
+      (fields.querySelector("input") ?? topic).focus();
+    });
+    const remove = makeButton("✕", "hpo-filter-remove");
+    remove.addEventListener("click", (event) => {
+      // By the second click of a double click the next chip is there.
+      if (!isRepeatedClick(event)) {
+        model.send({ kind: "remove", ...conditionOf(key) });
+      }
+    });
+    return element("span", "hpo-filter-chip", { role: "listitem" }, edit, remove);
+  };
+
   const paintChips = (): void => {
     const chips = model.get("chips");
     const focused = document.activeElement;
     const at = [...list.children].findIndex((item) => item.contains(focused));
-    const before = [...list.children].map((item) => (item as HTMLElement).dataset.shown).join();
-    const shown = chips.map((chip) => `${keyOf(chip)}=${chip.text}`);
-    if (before === shown.join()) {
-      return;
+    for (const [index, item] of setKeys(list, chips.map(keyOf), makeChip).entries()) {
+      const [edit, remove] = [...item.children] as [HTMLElement, HTMLElement];
+      const text = chips[index]?.text ?? "";
+      setText(edit, text);
+      setAttribute(remove, "aria-label", `Remove the filter ${text}`);
     }
-    list.replaceChildren(
-      ...chips.map((chip, index) => {
-        const edit = makeButton(chip.text, "hpo-filter-edit hpo-cut", { dir: "auto" });
-        edit.addEventListener("click", () => {
-          open(keyOf(chip));
-          (fields.querySelector("input") ?? topic).focus();
-        });
-        const remove = makeButton("✕", "hpo-filter-remove", {
-          "aria-label": `Remove the filter ${chip.text}`,
-        });
-        remove.addEventListener("click", (event) => {
-          // By the second click of a double click the next chip is there.
-          if (!isRepeatedClick(event)) {
-            model.send({ kind: "remove", condition: chip.condition, name: chip.name });
-          }
-        });
-        const item = element("span", "hpo-filter-chip", { role: "listitem" }, edit, remove);
-        item.dataset.shown = shown[index];
-        return item;
-      }),
-    );
-    if (at >= 0) {
+    if (at >= 0 && !list.contains(focused)) {
       // The chip under the focus is gone: its neighbour has it now, else what adds one.
       const next = list.children[Math.min(at, chips.length - 1)];
       (next?.querySelector<HTMLElement>(".hpo-filter-remove") ?? add).focus();
