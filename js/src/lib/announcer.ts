@@ -1,6 +1,6 @@
 // What is read out to those who do not see it. Of many sentences in a row only the last is, after a while.
 
-import { element, setText } from "./dom";
+import { element } from "./dom";
 import type { Lifetime } from "./lifetime";
 
 const ANNOUNCE_EVERY = 5000;
@@ -28,7 +28,8 @@ export class Announcer {
     this.lifetime.after(Math.max(0, this.announced + ANNOUNCE_EVERY - performance.now()), () => {
       this.isPending = false;
       this.announced = performance.now();
-      setText(this.root, this.sentence());
+      // A sentence that is there already is only read out as a new text.
+      this.root.replaceChildren(this.sentence());
     });
   }
 }
