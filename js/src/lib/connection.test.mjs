@@ -190,6 +190,17 @@ test("after a lost connection what models hold back is sent, and the kernel is a
   assert.deepEqual(model.sent, [{ kind: "connected" }]);
 });
 
+test("a model that is never made, or could not be, has no other one hold back its changes", async () => {
+  for (const make of [() => new Promise(() => {}), () => Promise.reject(new Error("not found"))]) {
+    const holding = { comm_live: true, _pending_msgs: 1, _handle_status: mock.fn() };
+    const model = fakeModel({ sent: 3, seen: 2 });
+    model.widget_manager = { _models: { other: make(), holding: Promise.resolve(holding) } };
+    goOn(model);
+    await new Promise(setImmediate);
+    assert.equal(holding._handle_status.mock.callCount(), 1);
+  }
+});
+
 test("a model that acknowledges nothing asks for nothing", () => {
   const model = fakeModel({ sent: 0, seen: 0 });
   goOn(model);

@@ -208,7 +208,7 @@ export function goOn<Model extends Record<string, unknown>>(model: AnyModel<Mode
   const sent = model.get("sent");
   // Where nothing was ever sent, another model of the panel acknowledges.
   if (typeof sent === "number" && sent > 0) {
-    void sendWhatIsHeldBack(managerOf(model));
+    sendWhatIsHeldBack(managerOf(model));
     model.send({ kind: "connected" });
   }
 }
@@ -216,12 +216,15 @@ export function goOn<Model extends Record<string, unknown>>(model: AnyModel<Mode
 /**
  * Has all models send the changes that they hold back. ipywidgets sends no change of a model before the last one was
  * answered, and answers get lost with a connection: the model would be silent for good, and with it the acknowledgements
- * for which the kernel waits.
+ * for which the kernel waits. A model that is still being made, or could not be, has no other one wait.
  */
-async function sendWhatIsHeldBack({ _models = {} }: Manager): Promise<void> {
-  for (const model of await Promise.all(Object.values(_models))) {
+function sendWhatIsHeldBack({ _models = {} }: Manager): void {
+  const send = (model: HoldingModel): void => {
     for (let count = model.comm_live ? (model._pending_msgs ?? 0) : 0; count > 0; count--) {
       model._handle_status?.({ content: { execution_state: "idle" } });
     }
+  };
+  for (const made of Object.values(_models)) {
+    made.then(send, () => {});
   }
 }
