@@ -1,6 +1,5 @@
 // A search in the main area: the panel of its notebook, shown once more, and the same one again after a restart.
 
-import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
 import { Panel, Widget } from "@lumino/widgets";
 import { element, makeButton, setText } from "../lib/dom";
 import { type Entry, followed, renamed, type Wanted, waitingWords, wantedEntry } from "./entries";
@@ -82,16 +81,13 @@ export class SearchTab extends Panel {
   }
 
   private async showPanel(entry: Entry): Promise<void> {
-    const manager = this.searches.beaconOf(entry)?.widget_manager as unknown as
-      | IWidgetManager
-      | undefined;
-    if (manager === undefined) {
+    const view = await this.searches.viewOf(entry);
+    if (this.isDisposed || this.target !== entry.target) {
+      view?.remove();
       return;
     }
-    const model = (await manager.get_model(entry.target)) as DOMWidgetModel;
-    const view: DOMWidgetView = await manager.create_view(model);
-    if (this.isDisposed || this.target !== entry.target) {
-      view.remove();
+    if (view === null) {
+      this.target = ""; // looked for again at the next change
       return;
     }
     this.panel?.dispose();

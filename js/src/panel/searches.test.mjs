@@ -131,6 +131,21 @@ test("a command goes to the search of the entry", () => {
   assert.deepEqual(second.sent.at(-1), { kind: "command", name: "stop" });
 });
 
+test("the panel of an entry has a view, and none where it has gone, which is no error", async () => {
+  const { page, searches } = setUp();
+  const beacon = fakeBeacon({ target: "1" });
+  const withdraw = announce(beacon, page);
+  const [entry] = searches.entries;
+  const create_view = async (model) => `view of ${model}`;
+  beacon.widget_manager = { get_model: async (id) => `panel ${id}`, create_view };
+  assert.equal(await searches.viewOf(entry), "view of panel 1");
+  const get_model = () => Promise.reject(new Error("widget model not found"));
+  beacon.widget_manager = { get_model, create_view };
+  assert.equal(await searches.viewOf(entry), null);
+  withdraw();
+  assert.equal(await searches.viewOf(entry), null);
+});
+
 test("a list that is done with listens to nothing", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { page, searches, kernels } = setUp();

@@ -1,5 +1,6 @@
 // All searches that panels of this page announce: followed at the pace that was chosen, forgotten with their kernel.
 
+import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
 import { type Beacon, type BeaconState, hear } from "../lib/announcement";
 import { goOn } from "../lib/connection";
 import { type Entry, entryOf, type Origin } from "./entries";
@@ -56,8 +57,15 @@ export class Searches {
   }
 
   /** The beacon of an entry, as long as it is there. */
-  beaconOf(entry: Entry): Beacon | undefined {
+  private beaconOf(entry: Entry): Beacon | undefined {
     return [...this.known.keys()].find((beacon) => beacon.get("target") === entry.target);
+  }
+
+  /** Makes a view of the panel of an entry; null where that has gone meanwhile. */
+  async viewOf(entry: Entry): Promise<DOMWidgetView | null> {
+    const manager = this.beaconOf(entry)?.widget_manager as unknown as IWidgetManager | undefined;
+    const model = await manager?.get_model(entry.target).catch(() => null);
+    return manager && model ? manager.create_view(model as DOMWidgetModel) : null;
   }
 
   /** Asks a search for something; the answer comes as a change of its state. */
