@@ -92,6 +92,24 @@ test("a note that was sent stays until the kernel has another one, whatever else
   assert.equal(note.value, "of another page");
 });
 
+test("a note that was only looked at shows what came from elsewhere meanwhile, one that was typed stays", async () => {
+  const { model, note } = withNote("");
+  const leave = () => {
+    document.activeElement = document.body;
+    note.tell("blur");
+  };
+  note.focus();
+  await model.change({ note: "of another page" });
+  assert.equal(note.value, "");
+  leave();
+  assert.equal(note.value, "of another page");
+  note.focus();
+  note.value = "stable";
+  note.tell("change");
+  leave();
+  assert.equal(note.value, "stable");
+});
+
 test("no more can be typed than the kernel takes", () => {
   const { note } = withNote("");
   assert.equal(note.getAttribute("maxlength"), "4000");

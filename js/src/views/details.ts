@@ -253,6 +253,12 @@ export default view<Model>(({ model, el, lifetime }) => {
   };
 
   note.addEventListener("change", saveNote);
+  note.addEventListener("blur", () => {
+    // What came from elsewhere while it was only looked at.
+    if (note.value === note.defaultValue) {
+      paintRemarks();
+    }
+  });
   lifetime.atEnd(saveNote);
   // A field that a page is closed over is not left first.
   window.addEventListener("pagehide", saveNote, { signal: lifetime.signal });
