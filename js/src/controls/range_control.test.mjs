@@ -21,7 +21,7 @@ function controlOf() {
   };
   const shown = () => fields.map((field) => [field.value, field.getAttribute("aria-invalid")]);
   const problem = () => control.root.querySelector(".hpo-problem").textContent;
-  return { track, finger, changes, type, shown, problem };
+  return { control, track, finger, changes, type, shown, problem };
 }
 
 test("a second finger on a range leaves the handle in the hand of the first one", () => {
@@ -104,4 +104,17 @@ test("a handle follows no pointer whose release a menu has taken, and a press fo
     changes().filter(([, isFinal]) => isFinal),
     [],
   );
+});
+
+test("what is moved is not taken where the range may not be changed any more", () => {
+  const { control, finger, changes, shown } = controlOf();
+  finger(1)("pointerdown", 200);
+  finger(1)("pointermove", 400);
+  control.update(NUMERIC, [2, 8], "The search is read only.");
+  finger(1)("pointerup", 400);
+  assert.deepEqual(
+    changes().filter(([, isFinal]) => isFinal),
+    [],
+  );
+  assert.equal(shown()[0][0], "2");
 });

@@ -304,7 +304,8 @@ export class RangeControl {
       const isOld = this.waiting === null;
       const held = this.bounds;
       this.letGo();
-      if (isMoved) {
+      // Where it may not be changed any more, what came from the kernel is shown by now.
+      if (isMoved && this.reason === null) {
         // The other end stays where somebody else has moved it meanwhile.
         const placed = isOld ? held : this.scale.placed(this.bounds, end, value);
         this.set({ [ENDS[end]]: placed[end] }, true);
