@@ -460,10 +460,12 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     journals = group(side, "Journals")
     expect(shown.locator(".hpo-pill")).to_have_text("✓completed")
     expect(shown.get_by_role("button", name="Continue")).to_be_visible()
+    shown.get_by_role("button", name="Continue").focus()
     notebook.restart()
     kept = journals.locator(".hpo-entry").filter(has=notebook.page.locator(f"[title*='{search_id}']"))
     expect(kept.locator(".hpo-entry-progress > span")).to_have_text("5 / 5")
     expect(kept.locator(".hpo-entry-curve path").first).to_have_attribute("d", re.compile("^M"))
+    expect(side.locator(":focus")).to_have_count(1)  # in the place of the button that has gone
     notebook.screenshot("side-panel-journals")
     told.unlink()
     notebook.start_cell(1)

@@ -3,6 +3,7 @@
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, inOrder, makeButton, onPress, setReason, setText } from "../lib/dom";
+import { keepFocus } from "../lib/focus";
 import {
   type Entry,
   footWords,
@@ -82,11 +83,7 @@ export class SidePanel extends Widget {
     this.newSearch.addEventListener("click", () => all.newSearch());
     this.refresh.addEventListener("click", () => void findJournals());
     this.filter.addEventListener("input", () => this.paint());
-    this.endListening = searches.onChange(() => {
-      if (this.isVisible) {
-        this.paint();
-      }
-    });
+    this.endListening = searches.onChange(() => this.paintIfSeen());
   }
 
   override dispose(): void {
@@ -109,6 +106,13 @@ export class SidePanel extends Widget {
   protected override onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
     this.filter.focus();
+  }
+
+  /** An entry that goes, as with its kernel, leaves the focus to what is beside it. */
+  private paintIfSeen(): void {
+    if (this.isVisible) {
+      keepFocus(() => this.paint());
+    }
   }
 
   private paint(): void {
@@ -185,9 +189,7 @@ export class SidePanel extends Widget {
       await this.findJournals();
       this.pause = Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (Date.now() - begun));
       this.timer = undefined;
-      if (this.isVisible) {
-        this.paint();
-      }
+      this.paintIfSeen();
     }, this.pause);
   }
 
