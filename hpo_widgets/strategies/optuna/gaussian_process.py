@@ -83,7 +83,7 @@ class AlternatingSampler(TPESampler):
         self._encoding = _Encoding(mapping)
         self._draws = np.random.default_rng(seed)
         self._process = _GaussianProcess(self._encoding.choices, self._draws)
-        self._failed: set[bytes] = set()
+        self._hidden: set[bytes] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return the parameters that are drawn together: all of the space when it is the turn of the process."""
@@ -112,14 +112,17 @@ class AlternatingSampler(TPESampler):
         others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
         running = self._encoding.of(others[-_MOST_RUNNING:])
         self._process.learn(rows, self._scores(losses), running)
-        tried = self._encoding.keys(np.concatenate([rows, running])) | self._failed
+        tried = self._encoding.keys(np.concatenate([rows, running])) | self._hidden
         return self._encoding.params(self._best(tried, is_close=is_close))
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Note the point of a trial that has failed, which the study does not show: it has been tried, too."""
+        """Note a point that is not to be proposed again and that the study does not show.
+
+        Its trial has failed, or it was refused as one that was tried: the process has forgotten it, or TPE proposed it.
+        """
         super().after_trial(study, trial, state, values)
-        if state is TrialState.FAIL and "number" in trial.user_attrs:  # it was run
-            self._failed |= self._encoding.keys(self._encoding.of([trial.params]))
+        if state is TrialState.FAIL and "dropped" not in trial.user_attrs:
+            self._hidden |= self._encoding.keys(self._encoding.of([trial.params]))
 
     def _is_turn_of_process(self, study: Study, trial: FrozenTrial) -> bool:
         if not trial.number % 2 or not self._encoding.distributions:

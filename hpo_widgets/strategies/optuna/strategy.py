@@ -365,6 +365,7 @@ class OptimizerOptuna(SearchStrategy):
         proposed = self._proposed.pop(draw, None)
         if proposed is not None:
             with quiet():
+                proposed.trial.set_user_attr("dropped", True)  # so that it may be proposed again
                 self.study.tell(proposed.trial, state=OptunaState.FAIL)
 
     @property

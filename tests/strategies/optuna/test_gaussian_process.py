@@ -248,6 +248,26 @@ def test_a_point_whose_trial_has_failed_is_not_proposed_again(drive):
     assert all("number" in trial.user_attrs for trial in asked if trial.number % 2)  # turns of the process
 
 
+def test_a_point_that_it_has_forgotten_is_not_proposed_again_and_again(drive):
+    space = Space([UniformIntegerParameterRange("n", 1, 100), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    search = drive(OptimizerOptuna(seed=1), space)
+    search.run(220, lambda point: abs(point["n"] - 60))
+    turns = [trial for trial in search.strategy.study.trials if trial.number % 2]
+    assert sum("number" in trial.user_attrs for trial in turns) > 0.5 * len(turns)
+
+
+def test_a_point_that_was_proposed_and_not_run_may_be_proposed_again(drive):
+    space = Space([UniformIntegerParameterRange("n", 1, 20), DiscreteParameterRange("kind", ["a", "b", "c"])])
+    search = drive(OptimizerOptuna(seed=1), space)
+    search.run(30, lambda point: abs(point["n"] - 12))
+    points = []
+    for _ in range(40):
+        proposal = search.ask()
+        points.append(space.key(proposal.point))
+        search.strategy.dropped(proposal)
+    assert len(set(points)) < len(points)
+
+
 def test_a_point_of_a_search_that_is_opened_again_is_not_proposed(drive):
     # As Optuna adds steps up, 1.7 is 1.7000000000000002.
     space = Space([UniformParameterRange("x", 0.1, 4, step_size=0.1), DiscreteParameterRange("kind", ["a", "b", "c"])])
