@@ -282,7 +282,14 @@ export class NewSearchForm extends Widget {
 
   private async makeNotebook(): Promise<void> {
     this.say("Opens a notebook …");
-    await this.host.create();
+    try {
+      await this.host.create();
+    } finally {
+      // Where none could be made JupyterLab says why; of one that was made its kernel is waited for.
+      if (!this.chosen) {
+        this.say("");
+      }
+    }
     this.host.show();
   }
 
