@@ -21,7 +21,7 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterR
 from tests.browser.hand import click_again, middle
 from tests.browser.looks import AXE, faults
 from tests.browser.notebook import PATIENCE
-from tests.browser.scripted import DIGITS, MARKUP, panel_of
+from tests.browser.scripted import DIGITS, MARKUP, commands, panel_of
 
 pytestmark = pytest.mark.browser
 
@@ -152,6 +152,20 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     expect(shown.locator(".hpo-entry-origin")).not_to_contain_text("busy")
     assert notebook.kernel("acted") == ["pause", "resume", "stop"]
     expect(notebook.page.locator(".hpo-search-status")).not_to_be_visible()
+
+
+PRESS_BOTH = "entry => ['pause', 'stop'].forEach(name => entry.querySelector(`[data-command=${name}]`).click())"
+
+
+@pytest.mark.slow
+def test_a_press_that_is_not_answered_yet_takes_none_away_from_another_button(notebook, side):
+    notebook.show(cell("digits"))
+    open_list(notebook)
+    shown = entry(side, "digits")
+    expect(shown.get_by_role("button", name="Stop digits")).not_to_have_attribute("aria-disabled", "true")
+    shown.evaluate(PRESS_BOTH)
+    expect(shown.locator(".hpo-pill")).to_have_text("■stopped")
+    assert [name for name, *_ in commands(notebook)] == ["pause", "stop"]
 
 
 @pytest.mark.slow

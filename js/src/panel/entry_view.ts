@@ -52,7 +52,7 @@ function commandsOf({ status, owner_died }: Pick<Entry, "status" | "owner_died">
 const READ_ONLY = "Read-only view: another process runs this search, or ran it";
 const CURVE = { width: 92, height: 30, margin: 6 };
 const MOST_COMMANDS = 2;
-/** Milliseconds for which a press is not repeated; the answer of a kernel, a change, usually comes sooner. */
+/** Milliseconds for which no button is pressed twice; the answer of a kernel, a change, usually comes sooner. */
 const BUSY_MS = 1000;
 
 export class EntryView {
@@ -80,7 +80,8 @@ export class EntryView {
   private readonly bestOf = element("span", "hpo-muted");
   private readonly open = actionButton();
   private readonly commands = Array.from({ length: MOST_COMMANDS }, actionButton);
-  private busy: ReturnType<typeof setTimeout> | undefined;
+  /** The buttons that were pressed a moment ago; the others take a press meanwhile. */
+  private readonly busy = new Map<HTMLElement, ReturnType<typeof setTimeout>>();
 
   constructor(
     private entry: Entry,
@@ -127,7 +128,7 @@ export class EntryView {
 
   paint(entry: Entry): void {
     if (entry.status !== this.entry.status) {
-      this.endBusy();
+      this.endAllBusy();
     }
     this.entry = entry;
     const { word = entry.status, look = entry.status } = entry.pill;
@@ -178,7 +179,7 @@ export class EntryView {
   }
 
   dispose(): void {
-    this.endBusy();
+    this.endAllBusy();
     this.root.remove();
   }
 
@@ -198,18 +199,23 @@ export class EntryView {
 
   private press(button: HTMLElement): void {
     const { command } = button.dataset;
-    if (command && !isDisabled(button) && this.busy === undefined) {
+    if (command && !isDisabled(button) && !this.busy.has(button)) {
       this.actions.command(this.entry, command);
       setAttribute(button, "aria-busy", "true");
-      this.busy = setTimeout(() => this.endBusy(), BUSY_MS);
+      const timer = setTimeout(() => this.endBusy(button), BUSY_MS);
+      this.busy.set(button, timer);
     }
   }
 
-  private endBusy(): void {
-    clearTimeout(this.busy);
-    this.busy = undefined;
-    for (const { button } of this.commands) {
-      setAttribute(button, "aria-busy", null);
+  private endBusy(button: HTMLElement): void {
+    clearTimeout(this.busy.get(button));
+    this.busy.delete(button);
+    setAttribute(button, "aria-busy", null);
+  }
+
+  private endAllBusy(): void {
+    for (const button of this.busy.keys()) {
+      this.endBusy(button);
     }
   }
 }
