@@ -94,6 +94,10 @@ def code(form):
     return form.get_by_role("region", name="The cell that is written")
 
 
+def close(form):
+    return form.get_by_role("button", name="Close", exact=True)
+
+
 def sources(notebook):
     """The cells of all open notebooks, in order."""
     return notebook.page.evaluate(
@@ -163,8 +167,11 @@ def test_the_form_works_by_keyboard_while_a_cell_runs_and_tells_errors_at_their_
     keyboard.press("Space")
     expect(row(form, "layers")).to_contain_text("stays at 2")
     expect(code(form)).not_to_contain_text("layers")
-    # Escape closes, writes nothing, and gives the focus back to the notebook.
+    # Escape takes nothing away that was set. The cross closes, writes nothing, and gives the focus back.
     keyboard.press("Escape")
+    expect(row(form, "layers")).to_contain_text("stays at 2")
+    close(form).focus()
+    keyboard.press("Enter")
     expect(form).to_have_count(0)
     assert notebook.page.evaluate("() => document.activeElement.closest('.jp-NotebookPanel') !== null")
     assert len(sources(notebook)) == 3
@@ -246,7 +253,7 @@ def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without
     notebook.page.evaluate(INTERRUPT)
     expect(code(form)).to_contain_text("base_task_id=train")
     expect(form.get_by_role("status")).to_have_text("")
-    notebook.page.keyboard.press("Escape")
+    close(form).click()
     notebook.run_cell(2)
     open_form(notebook)
     expect(form.get_by_role("status")).to_contain_text("does not have this version of hpo_widgets")
@@ -334,7 +341,7 @@ def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(no
 
     change_while_a_cell_runs()
     form.get_by_role("button", name="Write the cell").click()
-    notebook.page.keyboard.press("Escape")
+    close(form).click()
     expect(form).to_have_count(0)
     told.touch()
     # The kernel answers this form after the one that was closed.

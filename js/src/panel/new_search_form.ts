@@ -191,13 +191,6 @@ export class NewSearchForm extends Widget {
         this.released = released();
       }
     });
-    this.node.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.defaultPrevented) {
-        event.preventDefault();
-        event.stopPropagation();
-        this.host.leave(null);
-      }
-    });
     onPress(this.newNotebook, () => this.makeNotebook());
     onPress(this.example, () => this.writeExample());
     this.notebook.control.addEventListener("change", () => {
