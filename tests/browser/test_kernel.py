@@ -102,6 +102,23 @@ def test_the_panel_is_there_again_though_the_page_made_its_widgets_while_it_was_
         expect(page.locator(".hpo-saved")).not_to_be_visible()
 
 
+ANOTHER = """
+from IPython.display import display
+
+MIME = "application/vnd.jupyter.widget-view+json"
+data = widget._repr_mimebundle_()
+output = display({**data, MIME: {**data[MIME], "model_id": "0" * 32}}, raw=True, display_id=True)
+output.update(data, raw=True)
+"""
+
+
+@pytest.mark.slow
+def test_an_output_that_is_to_show_another_panel_while_the_first_is_looked_for_shows_that_one(notebook):
+    notebook.show(PANEL.replace("\nwidget\n", ANOTHER))
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    notebook.console_errors.clear()  # ipywidgets says that the first one does not exist
+
+
 SEARCH = """
 import time
 from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, RandomSearch

@@ -216,6 +216,7 @@ def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_
     notebook.screenshots_in_both_themes("shown-in-tab")
     line.get_by_role("button", name="show it here too").click()
     expect(in_cell).to_be_visible()
+    expect(notebook.page.locator(".jp-Notebook .hpo-layout")).to_be_focused()  # as the button has gone
     expect(tab(notebook)).to_be_visible()
     expect(line).not_to_be_visible()
     # A tab that is closed leaves the panel in its cell, as before.

@@ -195,6 +195,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     if (this.isLooking || this.live || !this.modelId) {
       return;
     }
+    const { modelId } = this;
     this.isLooking = true;
     this.tellAwaited(this.awaited !== null);
     try {
@@ -205,6 +206,10 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     } finally {
       this.isLooking = false;
       this.tellAwaited(this.awaited !== null);
+    }
+    // The output may have come to show another one meanwhile.
+    if (this.modelId !== modelId) {
+      await this.lookForModel();
     }
   }
 
@@ -265,12 +270,22 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     live.disposed.connect(() => changes.disconnect());
     const view = { version_major: 2, version_minor: 0, model_id: modelId };
     const shown = new MimeModel({ trusted: true, data: { [VIEW]: view } });
-    await live.renderModel(shown);
+    const render = async (): Promise<void> => {
+      try {
+        await live.renderModel(shown);
+      } catch (error) {
+        // One that the output shows no more takes no view, which nobody needs to hear.
+        if (!live.isDisposed) {
+          throw error;
+        }
+      }
+    };
+    await render();
     // ipywidgets looks for a model for two seconds. On a slow page they may end while it makes the models, so that it says
     // that there is none when there is one: that all are made by then is certain, so it looks once more.
     if (!live.isDisposed && live.hasClass(GIVEN_UP)) {
       live.removeClass(GIVEN_UP);
-      await live.renderModel(shown);
+      await render();
     }
     this.see();
   }
@@ -298,6 +313,12 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     show.addEventListener("click", () => {
       this.isWantedHere = true;
       this.see();
+      const panel = this.live?.node.querySelector<HTMLElement>(".hpo-layout");
+      if (panel) {
+        // The button has gone with its line. A panel that was never seen before takes no focus yet.
+        panel.tabIndex = -1;
+        panel.focus({ preventScroll: true });
+      }
     });
     this.elsewhere.addClass("hpo-part");
     this.elsewhere.node.append(
