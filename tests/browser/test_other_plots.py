@@ -41,6 +41,10 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     expect(panel.locator(".bqplot:visible .bar").first).to_be_visible()
     expect(panel.get_by_text("trials apart (PED-ANOVA)")).to_be_visible()
     notebook.screenshots_in_both_themes("importance", panel)
+    for objective, name in ((1, "size"), (0, "error")):
+        notebook.kernel(f"setattr(widget.plots['Importance'], 'objective', {objective})")
+        expect(panel.get_by_role("img", name=f"importance of each parameter for {name}")).to_be_visible()
+    expect(panel.get_by_text("trials apart (PED-ANOVA)")).to_be_visible()
     # The greatest bar is the top one, which is drawn last.
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")

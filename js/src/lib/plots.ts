@@ -168,17 +168,23 @@ export function followPlots(
   };
 
   let followed: Element | null = null;
-  const added = new MutationObserver((records) => {
+  const changed = new MutationObserver((records) => {
+    for (const { target } of records) {
+      // A figure that is given another title, as that of the importance with another objective.
+      if (target instanceof Element && target.matches(TITLE) && target.textContent) {
+        target.closest(".bqplot[aria-label]")?.setAttribute("aria-label", target.textContent);
+      }
+    }
     if (followed && records.some(({ addedNodes }) => [...addedNodes].some(hasTitle))) {
       nameFigures(followed);
     }
   });
-  lifetime.atEnd(() => added.disconnect());
+  lifetime.atEnd(() => changed.disconnect());
   // The figures of a tab come when it is first shown, and in their own time.
   const follow = (root: Element): void => {
     if (root !== followed) {
-      added.disconnect();
-      added.observe(root, { childList: true, subtree: true });
+      changed.disconnect();
+      changed.observe(root, { childList: true, subtree: true });
       followed = root;
     }
     nameFigures(root);
