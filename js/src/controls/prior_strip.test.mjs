@@ -52,3 +52,16 @@ test("a stroke goes on with no pointer whose release a menu has taken, and none 
   assert.equal(onPrior.mock.callCount(), 0);
   assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
 });
+
+test("a stroke that is given up leaves what the kernel has said meanwhile", () => {
+  const { strip, area, onPrior } = drawnStrip();
+  strip.toggle.click();
+  const state = { weights: [1, 0, 0, 0], exponent: 1, histogram: "", range: [0, 1], reason: null };
+  strip.update(BINS, state);
+  area.tell("pointerdown", TOUCH);
+  const later = { ...BINS, name: (index) => `later ${index}` };
+  strip.update(later, { ...state, weights: [0.5, 1, 0, 0] });
+  area.tell("pointercancel", TOUCH);
+  assert.equal(area.getAttribute("aria-valuetext"), "later 0: 50 %");
+  assert.equal(onPrior.mock.callCount(), 0);
+});

@@ -85,7 +85,8 @@ export class PriorStrip {
   /** What is shown: as a person drew it, where the kernel has only its shape. */
   private shown: Weights | null = null;
   private chosen = 0;
-  private held: { before: Weights | null; at: Place; pointer: number } | null = null;
+  /** A stroke that is being drawn, and what is shown when it is given up: what the kernel has said last. */
+  private held: { bins: Bins; before: Weights | null; at: Place; pointer: number } | null = null;
 
   /**
    * @param onOpen is called when the strip opens, as the kernel sends only then how often each bin was tried
@@ -139,13 +140,13 @@ export class PriorStrip {
   /** Shows the prior of the kernel, unless a person is drawing one. */
   update(bins: Bins, state: PriorState): void {
     this.state = state;
-    if (this.held === null) {
+    if (this.held) {
       // What is drawn under a hand is of the track on which it was begun.
+      this.held.bins = bins;
+      this.held.before = asDrawn(this.held.before, state.weights);
+    } else {
       this.bins = bins;
-      const { weights } = state;
-      if (weights === null || this.shown === null || !isSameShape(this.shown, weights)) {
-        this.shown = weights;
-      }
+      this.shown = asDrawn(this.shown, state.weights);
     }
     this.paint();
   }
@@ -280,7 +281,7 @@ export class PriorStrip {
     this.area.focus({ preventScroll: true });
     this.area.setPointerCapture(event.pointerId);
     const at = this.place(event);
-    this.held = { before: this.shown, at, pointer: event.pointerId };
+    this.held = { bins: this.bins, before: this.shown, at, pointer: event.pointerId };
     this.area.dataset.held = "";
     this.drawTo(at);
   }
@@ -307,21 +308,21 @@ export class PriorStrip {
 
   private release(event: PointerEvent): void {
     if (this.held && event.pointerId === this.held.pointer) {
-      this.letGo();
       if (this.state.reason === null) {
+        this.letGo();
         this.take(this.shown?.map(rounded) ?? null, true);
       } else {
-        // It came under the hand: what was drawn is not taken.
-        this.shown = this.state.weights;
-        this.paint();
+        this.cancel(); // it came under the hand: what was drawn is not taken
       }
     }
   }
 
   private cancel(): void {
     if (this.held) {
-      this.shown = this.held.before;
+      const { bins, before } = this.held;
       this.letGo();
+      this.bins = bins;
+      this.shown = before;
       this.paint();
     }
   }
@@ -369,6 +370,11 @@ export class PriorStrip {
     }
     event.preventDefault();
   }
+}
+
+/** What is shown of the kernel's weights: what a person drew, where they have only its shape. */
+function asDrawn(shown: Weights | null, weights: Weights | null): Weights | null {
+  return shown !== null && weights !== null && isSameShape(shown, weights) ? shown : weights;
 }
 
 /** A pointer this near to the lower or upper edge sets a weight to 0 or 1. */
