@@ -49,7 +49,10 @@ export class KernelQuestions {
   }
 
   private async answer(question: object): Promise<unknown> {
-    this.subshell ??= this.openSubshell();
+    this.subshell ??= this.openSubshell().catch((error: unknown) => {
+      this.subshell = null; // the next question tries again
+      throw error;
+    });
     const subshellId = await this.subshell;
     // A text within a text: what a person has typed is never code. JSON's escapes are those of Python.
     const told = JSON.stringify(JSON.stringify(question));
