@@ -368,7 +368,8 @@ class Challenge(ComparisonPanel):
         minimise = self._own.objectives[0].minimise
         own, other = (cost_of(None if one is None else one.values[0], minimise=minimise) for one in best.values())
         rival = self._names[1]
-        equal = "Neither was better." if own < math.inf else "Neither has a value."
+        lacking = "value" if all(one is None for one in best.values()) else "finite value"
+        equal = "Neither was better." if own < math.inf else f"Neither has a {lacking}."
         said = "You were better." if own < other else f"{rival} was better." if other < own else equal
         return (
             said,

@@ -223,6 +223,18 @@ def test_an_infinite_value_of_either_sign_beats_nobody(show, sign, y):
     assert challenge._tables.verdict[0] == "random search was better."
 
 
+def infinite(x, y):
+    return float("inf")
+
+
+def test_a_game_in_which_no_value_is_finite_says_so(show):
+    challenge = show(Challenge, infinite, SPACE, "random", trials=1, seed=1)
+    challenge.propose(x=0.0, y=0.0)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
+    assert challenge._tables.verdict[0] == "Neither has a finite value."
+
+
 class Helpless(GridSearch):
     def ask(self):
         raise RuntimeError("no idea")
