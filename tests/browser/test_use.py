@@ -131,6 +131,15 @@ ENDS_WITH = """
 """
 
 
+FILLS_FIGURE = """
+plots => {
+  const figure = plots.querySelector('.hpo-history-host .bqplot');
+  const drawn = figure.querySelector('.plotarea_background').getBoundingClientRect().right;
+  return Math.abs(figure.getBoundingClientRect().right - drawn - 26) < 2;  // with room at its right
+}
+"""
+
+
 @pytest.mark.slow
 def test_neither_details_beside_the_plot_nor_another_tab_move_the_table(opened, busy):
     table = busy.locator(".hpo-table-host")
@@ -139,6 +148,8 @@ def test_neither_details_beside_the_plot_nor_another_tab_move_the_table(opened, 
     opened.kernel("setattr(widget, 'selected', [3])")
     details, plots = busy.locator(".hpo-details-host"), busy.locator(".hpo-tabs-host")
     expect(details).to_be_visible()
+    # The plot is as wide as they leave room for.
+    opened.page.wait_for_function(FILLS_FIGURE, arg=plots.element_handle())
     assert details.bounding_box()["x"] >= plots.bounding_box()["x"] + plots.bounding_box()["width"] - 1
     assert details.bounding_box()["y"] == pytest.approx(plots.bounding_box()["y"], abs=1)
     assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)

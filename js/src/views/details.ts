@@ -281,11 +281,7 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   return () => {
     const number = model.get("number");
-    if (root.hidden !== (number === null)) {
-      root.hidden = number === null;
-      // A figure beside the details hears of its new width in no other way.
-      lifetime.after(0, () => window.dispatchEvent(new Event("resize")));
-    }
+    root.hidden = number === null;
     const word = model.get("state");
     setText(title, `Trial #${number}`);
     setAttribute(root, "aria-label", `Details of trial ${number}`);
