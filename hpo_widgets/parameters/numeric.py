@@ -383,15 +383,17 @@ def shares(values: npt.NDArray[np.float64], low: float, high: float, *, is_log: 
     values
         Numbers, above 0 on a logarithmic scale.
     low, high
-        The bounds, which must differ.
+        The bounds.
     is_log
         Whether the scale is logarithmic.
 
     Returns
     -------
     array of float
-        0 at ``low``, 1 at ``high``; the shape of ``values``.
+        0 at ``low``, 1 at ``high``, one half where these are one value; the shape of ``values``.
     """
+    if low == high:
+        return np.full_like(values, 0.5)
     if is_log:
         start, end = math.log(low), math.log(high)
         return (np.log(values) - start) / (end - start)

@@ -73,6 +73,24 @@ def test_few_whole_numbers_have_a_bin_each_and_many_share():
     assert list(levels(shown(many)["x"])) == [MOST_BINS - 1]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value", "place"),
+    [
+        (UniformIntegerParameterRange("x", 0, 1, include_max_value=False), 0, 0),
+        (UniformParameterRange("x", 2.0, 3.0, 1.0, include_max_value=False), 2.0, 64),
+        (LogUniformParameterRange("x", -1, 0, step_size=1, include_max_value=False), 0.1, 64),
+    ],
+    ids=["int", "float", "log"],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_parameter_of_one_value_has_one_bin_with_all_trials(parameter, value, place):
+    search = search_over((value, 0.5), (value, 0.25), parameter=parameter)
+    assert levels(shown(search)["x"]) == {place: BEST}
+    tried = TriedValues(search.space, {"x": parameter.declared}, minimise=True, bins={"x": 1})
+    assert tried.put(search.snapshot())
+    assert tried.histogram("x") == "9"
+
+
 @pytest.mark.parametrize(("sign", "order"), [("min", 1), ("max", -1)])
 def test_better_is_higher_and_the_best_has_the_highest_level(sign, order):
     values = [order * value for value in (1e-300, 1e-200, 1e-10, 1.0, 1e100, 1e200, 1e300, 1e301)]
