@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
 from hpo_widgets._messages import counted as counted  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
-from hpo_widgets._messages import printable
 from hpo_widgets._messages import short as short  # noqa: PLC0414 -- likewise
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import choice_label
@@ -155,7 +154,7 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
     Parameters
     ----------
     chosen
-        (low, high), or the choices.
+        (low, high), or the choices, which are told by their labels.
     kind
         The kind of parameter: ``"choice"``, ``"int"`` or ``"float"``.
 
@@ -165,7 +164,7 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
         The text.
     """
     if kind == "choice":
-        return printable(", ".join(str(choice) for choice in chosen))
+        return ", ".join(map(choice_label, chosen))
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
 
 

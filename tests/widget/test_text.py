@@ -79,6 +79,10 @@ def test_ranges():
     assert text.range_in_words(("relu", None), "choice") == "relu, None"
 
 
+def test_a_range_of_choices_that_are_objects_has_no_memory_address():
+    assert text.range_in_words((max, int, object()), "choice") == "max, int, object"
+
+
 def test_a_dict_in_python_is_python_whatever_the_values_are():
     plain = {"a": 1, "b": "it's", "c": [True, None, (2,)], "d": {"x": {3}, "y": frozenset()}, "e": np.float64(0.5)}
     odd = {"top": math.inf, "low": [-math.inf], "function": max, "array": np.zeros(2), "own": object}
