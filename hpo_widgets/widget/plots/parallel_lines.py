@@ -406,10 +406,9 @@ def narrowed(leaf: Any, within: Sequence[Any]) -> tuple[Any, ...]:
     if leaf.kind == "choice":
         wanted = {leaf.table.index_of(one) for one in within}
         inner = tuple(one for one in leaf.range if leaf.table.index_of(one) in wanted)
-    else:
-        low, high = max(within[0], leaf.range[0]), min(within[1], leaf.range[1])
-        inner = (low, high) if low <= high else ()
-    return () if inner == tuple(leaf.range) else inner
+        return inner if len(inner) < len(leaf.range) else ()  # not compared: choices may be arrays
+    low, high = max(within[0], leaf.range[0]), min(within[1], leaf.range[1])
+    return (low, high) if low <= high and (low, high) != leaf.range else ()
 
 
 class LineDensity:

@@ -108,6 +108,13 @@ def test_a_box_is_what_an_interval_leaves_of_the_present_range():
     assert narrowed(ACTIVATION.with_range(["relu", 1]), (True, 1)) == (1,)
 
 
+def test_a_box_may_be_of_choices_that_are_arrays():
+    zeros, ones = np.zeros(2), np.ones(2)
+    kernel = DiscreteParameterRange("kernel", [zeros, ones])
+    assert [one is ones for one in narrowed(kernel, (ones,))] == [True]
+    assert narrowed(kernel, kernel.declared) == ()
+
+
 def test_a_line_breaks_where_a_trial_has_no_value_and_does_not_end_in_a_gap():
     x, y = lines(np.array([[0.1, NAN, 0.3], [0.4, 0.5, NAN]]))
     np.testing.assert_array_equal(x, np.float32([0, NAN, 2, NAN, 0, 1]))
