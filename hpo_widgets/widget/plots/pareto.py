@@ -260,6 +260,7 @@ class ParetoPlot(TrialPlot):
 
     def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
         drawing = ParetoFigure(self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click)
+        drawing.axis_x.log_scale = self.log_scale
         self._host.children = [drawing.figure]
         return drawing
 

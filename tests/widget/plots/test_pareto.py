@@ -118,6 +118,12 @@ def test_an_axis_is_logarithmic_where_that_shows_more(show, two, refresh):
     assert front(plot)[0] == 12
 
 
+def test_both_axes_are_logarithmic_from_the_beginning_where_that_was_asked_for(show, two):
+    two.add_trials([(0.5, 10.0), (0.1, 90.0)])
+    figure = show(ParetoPlot, two, log_scale=True).figures[0]
+    assert (figure.domain_x.is_log, figure.domain.is_log) == (True, True)
+
+
 def test_of_many_objectives_any_two_are_shown(show):
     search = search_for("error", "size", "accuracy")
     for values in [(0.5, 10.0, 1.0), (0.1, 90.0, 2.0), (0.6, 95.0, 3.0)]:
