@@ -446,7 +446,7 @@ class CurvesPlot(Plot):
     def _on_scalar(self, _change: object) -> None:
         with self._refresher.lock:
             self._is_default = False
-            self._curves = {}
+            self._curves, self._axis = {}, FittedAxis(self.log_scale)
             self._fit_anew()
             self._density_place = UNIT, UNIT
             self._offer()

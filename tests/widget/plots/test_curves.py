@@ -367,6 +367,18 @@ def test_the_axis_is_logarithmic_where_that_shows_more_or_as_asked(show):
     assert not negative._toggle.value
 
 
+def test_an_axis_that_was_logarithmic_for_one_scalar_is_chosen_anew_for_another(show, refresh):
+    search = ended([100.0, 10.0, 1.0, 0.1] * 5)
+    search.report(0, [0.5, 0.6, 0.7] * 5, ("train", "accuracy"))
+    plot = show(CurvesPlot, search)
+    assert plot._y.domain.is_log
+    plot.scalar = "train/accuracy"
+    refresh(plot)
+    assert len(drawn(plot, "best")) == 15
+    assert not plot._y.domain.is_log
+    assert (plot._toggle.value, plot.log_scale) == (False, None)
+
+
 def test_a_click_selects_the_curve_that_is_near(show):
     plot = show(CurvesPlot, ended([1.0, 0.0], [0.0, 1.0]))
 
