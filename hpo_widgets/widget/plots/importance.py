@@ -178,9 +178,9 @@ class ImportancePlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._answer: Future[tuple[Importances | None, int]] | None = None
-        """What is being computed, with the number of trials that have a value, for the `_num_asked` trials completed
-        then, of those that pass `_asked_filter`, since `_asked_at` by the clock."""
-        self._num_asked = -1
+        """What is being computed, with the number of trials that have a value, for the trials of `_asked_for` that pass
+        `_asked_filter`, since `_asked_at` by the clock."""
+        self._asked_for: tuple[object, ...] = ()
         self._asked_filter = TrialFilter()
         self._asked_at = self._not_before = -np.inf
         self._names: dict[str, str] = {}
@@ -215,7 +215,7 @@ class ImportancePlot(Plot):
 
     def _take_objective(self) -> None:
         """Show nothing of the objective before, of which nothing is waited for either."""
-        self._answer, self._num_asked, self._not_before = None, -1, -np.inf
+        self._answer, self._asked_for, self._not_before = None, (), -np.inf
         self.figure.title = self._title()
         self._draw_nothing("The importance is being computed.")
         super()._take_objective()
@@ -236,7 +236,10 @@ class ImportancePlot(Plot):
             self._draw(*answer.result())
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
         chosen, at_once = self.filter, update.at_once
-        is_stale = num_completed != self._num_asked or chosen != self._asked_filter
+        # While no trial ends, a tag and other ranges may let other ones pass.
+        remarks, num_epochs = update.rows.remarks if chosen.tags else None, len(search.epochs) if chosen.inside else 0
+        asked_for = num_completed, remarks, num_epochs
+        is_stale = asked_for != self._asked_for or chosen != self._asked_filter
         if at_once:
             is_due = is_stale or self._answer is not None
         else:
@@ -252,7 +255,7 @@ class ImportancePlot(Plot):
             found = importances(rows, space, objective, minimise=minimise)
             return found, len(_with_value(rows, objective))
 
-        self._num_asked, self._asked_filter, self._asked_at = num_completed, chosen, self._clock()
+        self._asked_for, self._asked_filter, self._asked_at = asked_for, chosen, self._clock()
         if at_once:
             self._answer = None  # which is not waited for
             self._draw(*ask())

@@ -130,6 +130,24 @@ def test_trials_without_a_finite_value_are_still_missing(show, num_finite, said)
     assert bars(plot) == {}
 
 
+@pytest.mark.parametrize(
+    ("chosen", "change"),
+    [
+        ({"tags": ("good",)}, lambda search: search.command("set_tags", 20, ["good"])),
+        ({"inside": True}, lambda search: search.set_ranges({"a": (0.0, 0.5)})),
+    ],
+    ids=["a tag", "other ranges"],
+)
+def test_what_passes_the_filter_may_change_though_no_trial_ends(show, refresh, chosen, change):
+    search = ended(planted(lambda point: point["a"], 60))
+    for number in range(20):
+        search.command("set_tags", number, ["good"])
+    plot = show(ImportancePlot, search, filter=chosen)
+    change(search)
+    refresh(plot)
+    assert plot._said.value == show(ImportancePlot, search, filter=chosen)._said.value
+
+
 def test_while_a_search_runs_it_is_computed_on_a_thread_and_not_again_at_once(show, refresh):
     search = planted(lambda point: point["a"], 20)
     search.command("start")
