@@ -33,6 +33,8 @@ _MOST_SCALARS = 100
 _CURVE_POINTS = 60
 _MOST_REPORTS = 50_000
 """Curves of a trial with more reports are not read for a small drawing."""
+_FEW_REPORTS, _PAUSE_FACTOR = 2_000, 10
+"""All reports are read for each drawing: of a running trial with more, after a pause of so many times as long only."""
 _DIGITS = 8
 _SCALAR_DIGITS = 5
 """Three figures stand side by side in a narrow column."""
@@ -86,6 +88,8 @@ class TrialDetails(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_stale = True
         self._live_log = _LiveLog()
+        self._curves_not_before = -math.inf
+        """When curves of the trial that is shown may be read again, by `time.monotonic`."""
         self._asks_for_log = False
         self._asked_tags: tuple[int, list[tuple[str, ...]]] = -1, []
         """A trial, and what `_tags_asked_for` knows of it; under the lock of the refresher."""
@@ -98,14 +102,22 @@ class TrialDetails(ViewPart):
         search = update.search
         number = self._chosen
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
+        reads_curves = True
         with self.hold_sync():
             self.commands = {name: search.capabilities.get(name) for name in _COMMANDS}
             described: dict[str, Any] = {}
             if is_changed:
                 trial = _trial(search, number)
                 self._asks_for_log = trial is not None and trial.is_elsewhere and isinstance(search, TellsLogs)
-                described = _described(search, number, trial, with_log=not self._asks_for_log)
-            self._is_stale = False
+                reads_curves = trial is None or update.at_once or self._may_read_curves(trial)
+                began = time.monotonic()
+                described = _described(search, number, trial, with_log=not self._asks_for_log, with_curves=reads_curves)
+                if reads_curves:
+                    ended = time.monotonic()
+                    self._curves_not_before = ended + _PAUSE_FACTOR * (ended - began)
+                else:
+                    del described["curves"]
+            self._is_stale = not reads_curves
             is_running = described.get("state", self.state) == TrialState.RUNNING.label
             self._live_log.follow(search, number if is_running or self._asks_for_log else None, grows=is_running)
             printed = self._live_log.text
@@ -115,6 +127,13 @@ class TrialDetails(ViewPart):
                 described["log"] = text.tail((printed or "").rstrip(), _LOG_BYTES)
             for name, value in described.items():
                 self.set_trait(name, value)
+
+    def _may_read_curves(self, trial: Trial) -> bool:
+        """Whether curves are read now, or those that are shown stay: of a trial that runs on and has many reports."""
+        if trial.number != self.number or trial.state.has_ended:
+            return True
+        is_long = _FEW_REPORTS < _num_reports(trial) <= _MOST_REPORTS
+        return not is_long or time.monotonic() >= self._curves_not_before
 
     @property
     def _chosen(self) -> int | None:
@@ -210,7 +229,9 @@ def _trial(search: Search, number: int | None) -> Trial | None:
         return None
 
 
-def _described(search: Search, number: int | None, trial: Trial | None, *, with_log: bool) -> dict[str, Any]:
+def _described(
+    search: Search, number: int | None, trial: Trial | None, *, with_log: bool, with_curves: bool
+) -> dict[str, Any]:
     """Everything that is shown of a trial, by the name of its trait."""
     if trial is None:
         sentence = "" if number is None else f"There is no trial {number} in this search."
@@ -219,7 +240,7 @@ def _described(search: Search, number: int | None, trial: Trial | None, *, with_
             "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
         }  # fmt: skip
     stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
-    lines, curves = _scalars(trial)
+    lines, curves = _scalars(trial, with_curves=with_curves)
     return {
         "number": number,
         "state": trial.state.label,
@@ -253,7 +274,11 @@ def _parameter(search: Search, trial: Trial, name: str) -> str:
     return text.parameter(search.space, trial, name, digits=_DIGITS)
 
 
-def _scalars(trial: Trial) -> tuple[list[list[str]], list[str]]:
+def _num_reports(trial: Trial) -> float:
+    return sum(summary[-1] for summary in trial.summary.values())
+
+
+def _scalars(trial: Trial, *, with_curves: bool) -> tuple[list[list[str]], list[str]]:
     """Lines about scalars, objectives first, and the curve of each; an enqueued point may have no summary."""
     objectives = {one.key: one for one in trial.objectives}
     lines = [
@@ -263,7 +288,7 @@ def _scalars(trial: Trial) -> tuple[list[list[str]], list[str]]:
     ]
     curves = [""] * len(lines)
     # Those of a trial of a server would have to be waited for.
-    has_curves = not trial.is_elsewhere and sum(summary[-1] for summary in trial.summary.values()) <= _MOST_REPORTS
+    has_curves = with_curves and not trial.is_elsewhere and _num_reports(trial) <= _MOST_REPORTS
     reported = trial.get_reported_scalars() if trial.summary and has_curves else {}
     for key in sorted(trial.summary, key=lambda key: key not in objectives)[:_MOST_SCALARS]:
         last, _, low, _, high, _, count = trial.summary[key]

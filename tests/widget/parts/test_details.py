@@ -7,6 +7,7 @@ import json
 import math
 from concurrent.futures import Future
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import traitlets
@@ -416,6 +417,37 @@ def test_curves_of_very_many_reports_and_of_a_server_are_not_read(details, searc
     for number in (0, 1):
         select(details, refresh, number)
         assert details.curves == [""]
+
+
+def test_curves_of_a_running_trial_with_many_reports_are_read_again_after_a_pause_only(
+    details, search, refresh, monkeypatch
+):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+
+    class Slow(Curves):
+        """Reading it takes a second."""
+
+        def scalars(self, number):
+            clock.now += 1.0
+            return super().scalars(number)
+
+    monkeypatch.setattr("hpo_widgets.widget.parts.details.time", clock)
+    search.command("start")
+    search.add_trial(0.5, POINT, state=TrialState.RUNNING)
+    summary = {"validation/loss": [1.0, 999, 1.0, 999, 1000.0, 0, 3000]}
+    search._trials[0] = replace(search._trials[0], summary=summary, source=Slow())
+    select(details, refresh, 0)
+    search.command("set_note", 0, "changed")
+    refresh(details)
+    assert (clock.now, details.note) == (1.0, "changed")
+    assert details.curves[0]
+    clock.now = 20.0
+    refresh(details)  # though nothing has changed since
+    assert clock.now == 21.0
+    search._trials[0] = replace(search._trials[0], state=TrialState.COMPLETED)
+    search.command("set_note", 0, "ended")
+    refresh(details)
+    assert clock.now == 22.0
 
 
 def test_the_parameters_are_there_as_a_dict(details, search, refresh):
