@@ -18,6 +18,7 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets._messages import near_match, run_in_thread
+from hpo_widgets.objectives import MONITOR
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -322,11 +323,12 @@ class TrialTable(ViewPart):
         return " ".join(sentences)
 
     def _find_scalars(self, search: Search, trials: Sequence[Trial]) -> None:
-        """Give a column to scalars beside the objectives; one that is there stays."""
+        """Give a column to scalars beside the objectives, but to none of the machine; one that is there stays."""
         taken = {one.key for one in search.objectives}
         for trial in trials:
             for key in trial.summary:
-                if len(self._scalars) < _NUM_SCALARS and key not in taken and key not in self._scalars:
+                is_new = key not in taken and key not in self._scalars and not key.startswith(MONITOR)
+                if is_new and len(self._scalars) < _NUM_SCALARS:
                     self._scalars.append(key)
 
     def _assign(self, numbers: list[int]) -> None:

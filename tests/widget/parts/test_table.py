@@ -97,6 +97,14 @@ def test_other_scalars_get_columns_that_stay(table, search, refresh):
     assert rows(table)[0]["cells"][2] == "–"
 
 
+def test_what_clearml_reports_of_the_machine_takes_no_column_from_the_scalars_of_a_trial(table, search, refresh):
+    search.add_trial(0.5)
+    machine = {f":monitor:machine__{name}": 1.0 for name in ("cpu_usage", "disk_read", "disk_write", "network_rx")}
+    summarise(search, 0, **machine, validation__accuracy=0.985)
+    refresh(table)
+    assert headings(table)[:4] == ["trial", "validation / loss", "accuracy", "lr"]
+
+
 def test_top_k_says_how_many_rows_there_are(show, search, refresh):
     search.add_trials([number / 20 for number in range(20)])
     table = show(TrialTable, search, top_k=3)
