@@ -38,8 +38,8 @@ that of the model, and the data. The clock starts when the user starts the searc
 a panel that has been on a page for {wall_clock.LOOKED_AT:g} s, so that its workers are ready. In the row
 "started at once" code calls `start()` right after making the search, so the start of worker processes, which
 import what a trial needs, is included. Optuna's two processes share a journal and are forked after these imports.
-hyperopt runs one trial at a time. Until they are run again, the searches of hpo_widgets below have TPE alone, the
-default of `OptimizerOptuna` when they were run.
+hyperopt runs one trial at a time. Each library uses its default: `OptimizerOptuna` of hpo_widgets proposes by TPE and a
+Gaussian process in turn, Optuna and hyperopt by their TPE.
 
 The best value is the best found when the time was over; lower is better. The target of a task is the median of what
 random search has found at the end, and the time to the target is that of the first trial that reached it.

@@ -135,7 +135,7 @@ SEARCHES: dict[str, Callable[[Task, Callable[..., float], int, Path], Callable[[
     "hyperopt": _hyperopt,
     _RANDOM: functools.partial(_ours, RandomSearch),
 }
-"""Those with a model use their library's TPE with its defaults."""
+"""Those with a model use the sampler that is their library's default: ours TPE and a Gaussian process, others TPE."""
 
 
 # One search, in its own process --------------------------------------------------------------------------------------
