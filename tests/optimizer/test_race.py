@@ -43,6 +43,19 @@ def failing(x, y):
     raise RuntimeError("no such machine")
 
 
+def held_at(gate, number):
+    """Shut the gate, and return a function of which one trial waits until it is open."""
+    gate.shut()
+    path = str(gate.path)
+
+    def held(x, y, trial):
+        while trial.number == number and not os.path.exists(path):
+            time.sleep(0.002)
+        return branin(x, y)
+
+    return held
+
+
 @pytest.fixture
 def race():
     """``race(function, space, strategies, ...)`` gives a race that is closed after the test."""
@@ -228,13 +241,7 @@ def test_script_and_journals_stay_where_they_were_when_the_working_directory_cha
 
 
 def test_a_paused_race_launches_nothing_and_goes_on(race, gate):
-    gate.shut()
-    path = str(gate.path)
-
-    def held(x, y, trial):
-        while trial.number == 5 and not os.path.exists(path):
-            time.sleep(0.002)
-        return branin(x, y)
+    held = held_at(gate, 5)
 
     def have(condition):
         return one._running is not None and all(map(condition, one._running.searches.values()))
@@ -393,13 +400,7 @@ def test_a_race_for_which_no_thread_is_left_has_failed_and_may_be_started_again(
 
 
 def test_a_repeat_that_ends_while_its_trials_are_counted_is_counted_once(gate):
-    gate.shut()
-    path = str(gate.path)
-
-    def held(x, y, trial):
-        while trial.number == 1 and not os.path.exists(path):
-            time.sleep(0.002)
-        return branin(x, y)
+    held = held_at(gate, 1)
 
     class Ending(Race):
         """Ends its repeat as soon as somebody looks at those that have ended."""
