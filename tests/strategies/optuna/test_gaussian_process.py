@@ -166,11 +166,15 @@ def test_any_value_can_be_learnt_from(drive, value):
         assert len(drive(OptimizerOptuna(seed=1), PLANE).run(24, value)) == 24
 
 
-def test_where_trials_were_pruned_without_a_report_it_does_not_go(drive):
+@pytest.mark.filterwarnings("ignore:All-NaN slice")  # of the pruner
+@pytest.mark.parametrize("reports", [False, True], ids=["without a report", "as they reported NaN"])
+def test_where_trials_were_pruned_that_tell_nothing_it_does_not_go(drive, reports):
     search = drive(OptimizerOptuna(seed=1), PLANE)
     for _ in range(40):
         proposal = search.ask()
         number, point = search.launch(proposal), proposal.point
+        if reports:
+            search.strategy.report(number, 0, math.nan if point["x"] > 2.5 else branin(**point))
         if point["x"] > 2.5:
             search.end(number, point, state=TrialState.PRUNED)
         else:
@@ -190,20 +194,6 @@ def test_a_trial_that_was_pruned_counts_as_those_that_were_as_good_at_the_same_s
         else:
             search.end(number, point, 10 + early)
     assert sum(abs(observation.point["x"] - 0.3) < 0.05 for observation in search.history[20:]) >= 8
-
-
-@pytest.mark.filterwarnings("ignore:All-NaN slice")  # of the pruner
-def test_where_trials_were_pruned_as_their_reports_were_nan_it_does_not_go(drive):
-    search = drive(OptimizerOptuna(seed=1), PLANE)
-    for _ in range(40):
-        proposal = search.ask()
-        number, point = search.launch(proposal), proposal.point
-        search.strategy.report(number, 0, math.nan if point["x"] > 2.5 else branin(**point))
-        if point["x"] > 2.5:
-            search.end(number, point, state=TrialState.PRUNED)
-        else:
-            search.end(number, point, branin(**point) / 10)
-    assert sum(observation.point["x"] > 2.5 for observation in search.history[20:]) <= 5
 
 
 def test_a_trial_that_was_pruned_may_be_as_bad_as_infinite_ones(drive):
