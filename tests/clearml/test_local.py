@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
 from hpo_widgets.controller import trial_lifecycle
+from hpo_widgets.controller.run import Run
 from hpo_widgets.engines.clearml import engine, local_jobs
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
@@ -105,6 +107,23 @@ def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_no
     assert made.counts[TrialState.ABORTED] == 1
     assert made.stop_reason.sentence == "stopped by hand"
     way.up()
+
+
+def test_whatever_the_server_answers_at_the_close_no_process_and_no_thread_stays_and_people_are_told(
+    way, endless, monkeypatch, until
+):
+    def fail(self):
+        raise OSError("the search's thread has come to grief")
+
+    made, processes = endless
+    way.plan("tasks.stop_many", lambda data: {**data, "failed": [{}]})
+    threads = [one for one in threading.enumerate() if one.name in {"hpo_widgets launcher", "hpo_widgets poller"}]
+    monkeypatch.setattr(Run, "step", fail)
+    made.set_total_max_jobs(2)  # begins another step
+    until(made, lambda: not made.is_running())
+    assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []
+    assert [one.name for one in threads if one.is_alive()] == []
+    assert any("trials could not be stopped (1): KeyError: 'id'" in notice.sentence for notice in made.errors)
 
 
 @pytest.mark.parametrize("derived", [False, True])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import time
 import weakref
@@ -22,7 +21,7 @@ from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
 from hpo_widgets.engines.clearml.launching import TaskFactory
 from hpo_widgets.engines.clearml.poll_thread import ObjectiveIterations, PollThread, QueueWatch
-from hpo_widgets.engines.clearml.server import Availability, ClearmlError
+from hpo_widgets.engines.clearml.server import Availability, ClearmlError, sentence_of
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.clearml.template import TaskTemplate
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
-
-logger = logging.getLogger("hpo_widgets")
 
 
 class ClearmlEngine:
@@ -207,14 +204,15 @@ class ClearmlEngine:
             left = [job for job in active if job.task is not None and not self._aborts.has_sent(job)]
             self._jobs.changed.notify_all()
         _ENGINES.discard(self)
-        if left:
-            try:
+        try:
+            if left:
                 self._aborts.stop_tasks(left)
-            except ClearmlError as error:
-                logger.warning("clearml: %d Tasks could not be stopped: %s", len(left), error)
-        self.kill_processes()
-        for thread in self._threads:
-            thread.join(timeout=1.0)
+        except Exception as error:
+            raise ClearmlError(f"trials could not be stopped ({len(left)}): {sentence_of(error)}") from error
+        finally:
+            self.kill_processes()
+            for thread in self._threads:
+                thread.join(timeout=1.0)
 
     def leave(self) -> None:
         """End the processes of this machine with this one, and tell the server so; Tasks on a queue go on."""
@@ -228,7 +226,7 @@ class ClearmlEngine:
                 job.reason = job.reason or "its process ended with the one that ran the search"
             jobs.changed.notify_all()
         self.kill_processes()
-        with contextlib.suppress(ClearmlError):
+        with contextlib.suppress(Exception):  # whatever an answer says: other engines have processes, too
             self._aborts.stop_tasks(local)
 
     def kill_processes(self) -> None:

@@ -83,5 +83,6 @@ def _forget(job: Any) -> None:
     """Remove the script that the SDK wrote for a Task without a repository."""
     path = getattr(job, "_local_temp_file", None)
     if path:
-        Path(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # one that cannot be removed keeps nobody from ending other processes
+            Path(path).unlink(missing_ok=True)
         job._local_temp_file = None  # noqa: SLF001 -- the SDK does so after waiting, with requests that are not wanted here
