@@ -543,12 +543,12 @@ def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> d
 class PlotTab(ipywidgets.Box):
     """The tab of one plot, which is made when the tab is first shown, or when a page with the panel may be saved."""
 
-    def __init__(self, make: Callable[[], Plot], refresher: Refresher, layout: ipywidgets.Layout) -> None:
+    def __init__(self, title: str, make: Callable[[], Plot], refresher: Refresher, layout: ipywidgets.Layout) -> None:
         super().__init__(layout=layout)
         self._make = make
         self._refresher = refresher
         self.add_class("hpo-tab")
-        refresher.add(self, hidden=True)
+        refresher.add(self, name=title, hidden=True)
 
     @property
     def is_made(self) -> bool:
@@ -575,13 +575,13 @@ class PlotTabs(ipywidgets.Tab):
         self, plots: Mapping[str, Callable[[], Plot]], refresher: Refresher, layout: ipywidgets.Layout
     ) -> None:
         self._refresher = refresher
-        tabs = [PlotTab(make, refresher, layout) for make in plots.values()]
+        tabs = [PlotTab(title, make, refresher, layout) for title, make in plots.items()]
         super().__init__(children=tabs, titles=list(plots), selected_index=0, layout=layout)
         self.plots = PlotsByTitle(dict(zip(plots, tabs, strict=True)))
         self.add_class("hpo-part")
         self.add_class("hpo-tabs-host")
         act_while_cell_runs(self)
-        self.observe(lambda _change: self.show_selected(), "selected_index")
+        self.observe(self._on_selected, "selected_index")
 
     @property
     def shown(self) -> Plot:
@@ -598,6 +598,15 @@ class PlotTabs(ipywidgets.Tab):
     def show(self, title: str) -> None:
         """Bring a plot to the front."""
         self.selected_index = self.titles.index(title)
+
+    def _on_selected(self, change: Mapping[str, Any]) -> None:
+        """Show the plot that was chosen; where it cannot be made, the one before stays, and the panel says why."""
+        with self._refresher.lock:
+            try:
+                self.show_selected()
+            except Exception as error:  # noqa: BLE001 -- a plot of somebody's own
+                self._refresher.tell_failure(self.titles[self.selected_index or 0], error)
+                self.selected_index = change["old"]
 
     def show_selected(self) -> None:
         """Keep the plot that is looked at up to date, and no other."""

@@ -411,6 +411,66 @@ def test_a_plot_that_cannot_be_made_leaves_nothing_open_and_the_panel_whole(show
     assert panel.plots["History"].layout.comm.is_open
 
 
+class Moody(Plot):
+    """A plot of somebody's own that fails in one of its methods as long as it is told to."""
+
+    fails_in = ""
+
+    def _step(self, name):
+        if self.fails_in == name:
+            raise ZeroDivisionError("float division by zero")
+
+    def make(self, _search):
+        self._step("make")
+        self.seen = ipywidgets.Label()
+        self._numbers = set()
+
+    def contents(self):
+        return [self.seen]
+
+    def refresh(self, update):
+        self._step("refresh")
+        self._numbers |= set(update.rows.numbers.tolist())
+        self.seen.value = str(sorted(self._numbers))
+
+
+@pytest.mark.parametrize("step", ["make", "refresh"])
+@pytest.mark.parametrize("again", ["a trial ends", "a second look"])
+def test_a_plot_that_fails_when_it_is_first_seen_is_said_and_shows_all_trials_later(
+    show, search, refresh, wire, monkeypatch, step, again
+):
+    search.add_trials([0.5, 0.25])
+    panel = show(OptimizerWidget, search, plots=["History", Moody])
+    monkeypatch.setattr(Moody, "fails_in", step)
+    wire.browser_sets(panel._plots, selected_index=1)
+    refresh(panel)
+    sentence = "Moody could not be drawn: ZeroDivisionError: float division by zero"
+    assert [line["text"] for line in panel._status_panel.notices] == [sentence]
+    assert panel._plots.selected_index == (0 if step == "make" else 1)
+    monkeypatch.setattr(Moody, "fails_in", "")
+    if again == "a trial ends":
+        search.add_trial(0.125)
+        refresh(panel)
+    if again == "a second look" or step == "make":
+        wire.browser_sets(panel._plots, selected_index=0)
+        wire.browser_sets(panel._plots, selected_index=1)
+    assert panel.plots["Moody"].seen.value == str(search.snapshot().numbers.tolist())
+    assert panel._refresher.is_hidden(panel.plots["History"])
+
+
+def test_a_hidden_plot_that_cannot_be_made_for_a_saved_page_is_said_by_its_title(
+    show, search, refresh, monkeypatch, caplog
+):
+    panel = show(OptimizerWidget, search, plots=["History", Moody])
+    monkeypatch.setattr(Moody, "fails_in", "make")
+    panel._refresher.refresh(everything=True)
+    refresh(panel)
+    assert [line["text"] for line in panel._status_panel.notices] == [
+        "Moody could not be drawn: ZeroDivisionError: float division by zero"
+    ]
+    assert "Moody could not be drawn" in caplog.text
+
+
 @pytest.fixture
 def several(show):
     """Three searches of a cell that was run three times; all run."""

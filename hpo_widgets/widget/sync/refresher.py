@@ -111,6 +111,7 @@ class _Shown:
     """A part, and how it stands beside the others."""
 
     part: _Part
+    name: str
     is_drawn: bool
     """Whether it opens and closes widgets as trials come."""
     is_hidden: bool
@@ -284,13 +285,15 @@ class Refresher:
         if not one_way:
             target[0].observe(lambda _change: copy(target, source), target[1])
 
-    def add(self, part: _Part, *, hidden: bool = False, is_drawn: bool = False) -> None:
+    def add(self, part: _Part, *, name: str = "", hidden: bool = False, is_drawn: bool = False) -> None:
         """Show the whole search in ``part`` now, and every change from here on; a hidden one later.
 
         Parameters
         ----------
         part
             The part to show changes in.
+        name
+            What a notice calls it when it fails. Default: its class.
         hidden
             Whether it is not seen now, so that it is drawn later. Default False.
         is_drawn
@@ -301,9 +304,10 @@ class Refresher:
             snapshot = self.search.snapshot()
             if not self._parts:
                 self._version = snapshot.version
+            one = _Shown(part, name or type(part).__name__, is_drawn, hidden, 0 if hidden else None)
             if not hidden:
-                self._tell(part, snapshot)
-            self._parts.append(_Shown(part, is_drawn, hidden, 0 if hidden else None))
+                self._tell(one, snapshot)
+            self._parts.append(one)
 
     def _find(self, part: _Part) -> _Shown | None:
         return next((one for one in self._parts if one.part is part), None)
@@ -326,7 +330,7 @@ class Refresher:
             one = self._find(part)
             if one is not None and one.is_hidden:
                 one.is_hidden, version, one.version = False, one.version, None
-                self._tell(part, self.search.changes_since(version or 0))
+                self._refresh(one, self.search.changes_since(version or 0))
 
     def show_anew(self, part: _Part) -> None:
         """Have a part forget what it keeps of trials and show all of them, a hidden one once it is seen."""
@@ -335,7 +339,7 @@ class Refresher:
                 return
             one.version = 0 if one.is_hidden else None
             if not one.is_hidden:
-                self._tell(part, replace(self.search.snapshot(), is_anew=True))
+                self._refresh(one, replace(self.search.snapshot(), is_anew=True))
             elif isinstance(part, _KeepsTrials):
                 part.forget()
 
@@ -387,27 +391,36 @@ class Refresher:
             self._has_rest = has_ended and any(version < rows.version for version in hidden)
             self.flow.mark_sent(goes_on=self._status.is_alive)
 
-    def _refresh(self, one: _Shown, rows: Rows, *, is_kept: bool) -> None:
-        """Tell a part of changes, or of all trials where it failed to show the last ones."""
+    def _refresh(self, one: _Shown, rows: Rows, *, is_kept: bool = False) -> None:
+        """Tell a part of changes; one that fails leaves the others alone, and the panel says why."""
+        try:
+            self._tell(one, rows, is_kept=is_kept)
+        except Exception as error:  # noqa: BLE001 -- one part must not take the others with it
+            if one.num_failed == 1:
+                self.tell_failure(one.name, error)
+            else:
+                _log.exception("%s could not be drawn", one.name)
+            if one.num_failed < _MOST_TRIES:
+                self.poke()
+
+    def _tell(self, one: _Shown, rows: Rows, *, is_kept: bool = False) -> None:
+        """Have a part show what changed, or all trials where it failed to show the last ones.
+
+        What it sets meanwhile is said by the search.
+        """
+        part = one.part
+        before, self._writer = self._writer, threading.get_ident()
         try:
             if one.num_failed:
                 rows = replace(self.search.snapshot(), is_anew=True)
-            self._tell(one.part, rows, is_kept=is_kept)
-        except Exception:  # noqa: BLE001 -- one part must not take the others with it
-            _log.exception("%s could not be refreshed", type(one.part).__name__)
-            one.num_failed += 1
-            if one.num_failed < _MOST_TRIES:
-                self.poke()
-        else:
-            one.num_failed = 0
-
-    def _tell(self, part: _Part, rows: Rows, *, is_kept: bool = False) -> None:
-        """Have a part show what changed; what it sets meanwhile is said by the search."""
-        before, self._writer = self._writer, threading.get_ident()
-        try:
             if rows.is_anew and isinstance(part, _KeepsTrials):
                 part.forget()
             part.refresh(Update(self.search, rows, self._known, is_kept))
+        except Exception:
+            one.num_failed += 1
+            raise
+        else:
+            one.num_failed = 0
         finally:
             self._writer = before
 
@@ -429,7 +442,7 @@ class Refresher:
             rows = self.search.changes_since(one.version or 0)
             one.is_hidden = False
             try:
-                self._tell(part, rows, is_kept=True)
+                self._tell(one, rows, is_kept=True)
                 one.version = rows.version
             finally:
                 one.is_hidden = True
@@ -495,6 +508,22 @@ class Refresher:
             What people should know.
         """
         logging.getLogger("hpo_widgets").warning("%s: %s", source, sentence)
+        self._add_notice(source, sentence)
+
+    def tell_failure(self, name: str, error: Exception) -> None:
+        """Show a notice of something that could not be drawn, and log the error that is handled now.
+
+        Parameters
+        ----------
+        name
+            What could not be drawn.
+        error
+            Why.
+        """
+        _log.exception("%s could not be drawn", name)
+        self._add_notice("panel", f"{name} could not be drawn: {f'{type(error).__name__}: {error}':.300}")
+
+    def _add_notice(self, source: str, sentence: str) -> None:
         with self.lock:
             self.notices = [*self.notices, Notice(source, sentence)][-_MOST_NOTICES:]
         self.poke()

@@ -388,7 +388,7 @@ def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     search.add_trial(0.5)
     refresher.refresh()
     healthy.wait_for(lambda: 0 in healthy.numbers)
-    assert "Broken could not be refreshed" in caplog.text
+    assert "Broken could not be drawn" in caplog.text
 
 
 @pytest.mark.parametrize("has_ended", [False, True])
@@ -410,6 +410,51 @@ def test_a_part_that_failed_is_told_all_trials_again_by_itself(search, refresher
     part.wait_for(lambda: 1 in part.numbers)
     [anew] = [update.rows for update in part.updates if 1 in update.rows.numbers][:1]
     assert (anew.is_anew, anew.numbers.tolist()) == (True, [0, 1])
+
+
+@pytest.mark.parametrize("shows", ["show", "show_anew"])
+@pytest.mark.parametrize("again", ["a change", "a second look"])
+def test_a_part_that_failed_when_it_was_first_seen_shows_all_trials_later(search, refresher, clock, shows, again):
+    search.add_trials([0.5, 0.25])
+    part = Recording(refresher, hidden=True)
+    refresh, is_broken = part.refresh, True
+
+    def fail_first(update):
+        if is_broken:
+            raise RuntimeError("broken")
+        refresh(update)
+
+    part.refresh = fail_first
+    with refresher.lock:  # before the thread tries again
+        refresher.show(part)
+        if shows == "show_anew":
+            refresher.show_anew(part)
+        is_broken = False
+        if again == "a change":
+            search.add_trial(0.125)
+            refresher.refresh()
+        else:
+            refresher.hide(part)
+            refresher.show(part)
+        (rows,) = [update.rows for update in part.updates]
+    assert rows.is_anew
+    assert rows.numbers.tolist() == search.snapshot().numbers.tolist()
+
+
+def test_what_could_not_be_drawn_is_said_once_in_a_row(search, refresher, caplog):
+    search.add_trial(0.5)
+    part = Recording(refresher, hidden=True)
+
+    def fail(_update):
+        raise ZeroDivisionError("float division by zero")
+
+    part.refresh = fail
+    refresher.show(part)
+    for _ in range(5):
+        refresher.refresh()
+    sentence = "Recording could not be drawn: ZeroDivisionError: float division by zero"
+    assert [notice.sentence for notice in refresher.notices] == [sentence]
+    assert caplog.records[0].exc_info
 
 
 def test_a_part_that_fails_each_time_is_left_alone_until_the_search_changes(refresher, search, caplog):
