@@ -267,9 +267,22 @@ class Journal:
         rows = [replace(found[number].row, archived=archived) for number in numbers if number in found]
         return self._write(Given(rows))
 
-    def set_header(self, header: Mapping[str, Any]) -> int:
-        """Replace the header; returns the sequence number."""
-        return self._write(Given(header=[self.search_id, dict(header)]))
+    def set_header(self, header: Mapping[str, Any], events: Sequence[Mapping[str, Any]] = ()) -> int:
+        """Replace the header; returns the sequence number.
+
+        Parameters
+        ----------
+        header
+            The new one.
+        events
+            What has happened with it, stored in the same transaction.
+
+        Returns
+        -------
+        int
+            The journal's sequence number after it.
+        """
+        return self._write(Given(events=events, header=[self.search_id, dict(header)]))
 
     def abort_interrupted(self) -> list[int]:
         """Mark the trials that were running when the last owner died as aborted, and return their numbers, rising.

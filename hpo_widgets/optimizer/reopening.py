@@ -543,8 +543,7 @@ def _record_strategy(definition: Definition) -> None:
     }
     with closing(Journal.open(definition.path)) as journal:
         before = journal.sequence
-        journal.set_header(definition.header)
-        journal.write(events=[event])
+        journal.set_header(definition.header, [event])
         # What another process has written since it was read is still missing here.
         past.sequence += journal.sequence - before
     state.follow([event])

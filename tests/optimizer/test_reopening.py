@@ -463,6 +463,12 @@ def test_a_view_has_the_strategys_title_that_the_search_has(search, keywords, ti
         assert viewer.strategy_title == made.strategy_title == title
 
 
+def sequence(made):
+    """The number of the last write to its journal."""
+    with Journal.view(made.journal_path) as reader:
+        return reader.sequence
+
+
 def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_it(search):
     def train(n):
         return n
@@ -477,7 +483,9 @@ def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_i
     with pytest.raises(TypeError, match="Did you mean 'seed'"):
         reopened(optimizer_class=GridSearch, sed=1)
     assert reopened().strategy_name == "RandomSearch"
+    before = sequence(made)
     again = reopened(optimizer_class=GridSearch)
+    assert sequence(made) == before + 1  # a kill leaves both the strategy and its epoch there, or neither
     assert again.strategy_name == "GridSearch"
     again.set_total_max_jobs(6)
     finished(again)
