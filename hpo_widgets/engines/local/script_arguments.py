@@ -585,9 +585,11 @@ def _word(option: _ScriptOption, value: object, *, is_click: bool) -> str:
 
 
 def _no_flag(value: object) -> str:
-    """Write a negative number without an exponent, with which argparse takes it for a flag; empty: it is none."""
-    is_negative = type(value) is float and math.isfinite(value) and value < 0
-    return f"{Decimal(repr(value)):f}" if is_negative else ""
+    """Write a negative number as digits, as argparse takes anything else for a flag; empty: it is none."""
+    if type(value) is not float or not value < 0:
+        return ""
+    # An infinite one is a number that no float can hold; the point has a script refuse it that wants an int.
+    return f"{Decimal(repr(value)):f}" if math.isfinite(value) else f"-1{'0' * 309}.0"
 
 
 def _is_same(value: object, other: object) -> bool:

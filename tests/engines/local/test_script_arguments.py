@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import math
 from contextlib import nullcontext
 
 import click
@@ -109,9 +110,9 @@ def test_a_small_negative_number_is_bound_to_its_flag(flag):
 
 
 @pytest.mark.parametrize("declared", ["action='append'", "action='extend', nargs='+'", "nargs='+'"])
-def test_small_negative_numbers_of_a_list_are_no_flags(declared):
+def test_small_and_infinite_negative_numbers_of_a_list_are_no_flags(declared):
     script = argparse_script(f"parser.add_argument('--lr', type=float, {declared})")
-    point = {"lr": [-1e-05, 0.5, -2.5e-300, -1e20, -3.0]}
+    point = {"lr": [-1e-05, 0.5, -2.5e-300, -1e20, -3.0, -math.inf, math.inf]}
     assert read_back(script, point) == point
 
 
