@@ -65,3 +65,15 @@ test("a stroke that is given up leaves what the kernel has said meanwhile", () =
   assert.equal(area.getAttribute("aria-valuetext"), "later 0: 50 %");
   assert.equal(onPrior.mock.callCount(), 0);
 });
+
+test("a strip closes when its parameter has a single value left", () => {
+  const { strip } = drawnStrip();
+  const state = { weights: [1, 0, 0, 0], exponent: 1, histogram: "", range: [0, 1], reason: null };
+  strip.update({ ...BINS, layout: "steps" }, state);
+  strip.toggle.click();
+  strip.update({ ...BINS, layout: "steps", count: 1 }, { ...state, weights: [1] });
+  assert.ok(strip.root.hidden);
+  assert.equal(strip.toggle.getAttribute("aria-expanded"), "false");
+  const paths = strip.root.querySelectorAll("path").map((path) => path.getAttribute("d"));
+  assert.doesNotMatch(paths.join(), /NaN/);
+});

@@ -162,7 +162,9 @@ export class PriorStrip {
   private paint(): void {
     const { count, layout, name } = this.bins;
     const { reason, exponent, range } = this.state;
+    // Of a single value there is nothing to say: a strip that is open closes, as nothing could close it then.
     this.toggle.hidden = count < 2;
+    this.root.hidden ||= count < 2;
     this.toggle.classList.toggle("hpo-has-prior", this.shown !== null);
     const isClosed = this.root.hidden;
     setAttribute(this.toggle, "aria-expanded", String(!isClosed));
