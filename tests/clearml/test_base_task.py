@@ -192,3 +192,8 @@ def test_what_a_task_that_never_ran_leaves_open_is_shown_and_the_search_runs(tas
 def test_a_limit_of_memory_is_for_this_machine_and_a_queue_has_another(task_search):
     with pytest.raises(ValueError, match="max_memory_per_job limits processes of this machine.*--memory=8g"):
         task_search(max_memory_per_job=8)
+
+
+def test_an_environment_of_workers_does_not_reach_tasks_and_the_search_says_so(task_search):
+    [notice] = task_search(worker_env={0: {"CUDA_VISIBLE_DEVICES": "0"}}).errors
+    assert notice.sentence.startswith("worker_env has no effect on a ClearML Task")

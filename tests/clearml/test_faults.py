@@ -34,7 +34,9 @@ def sentences(made):
 
 def test_a_server_that_is_away_at_the_beginning_is_told_at_construction(way, task_search):
     way.down()
-    with pytest.raises(UnreachableError, match=r"does not answer .* check that it runs and that CLEARML_API_HOST"):
+    with pytest.raises(
+        UnreachableError, match=rf"at {way.url} does not answer .* check that it runs and that CLEARML_API_HOST"
+    ):
         task_search()
 
 

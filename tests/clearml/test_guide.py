@@ -38,7 +38,7 @@ def run(script, project, queue):
 
     def make(*cells):
         source = AS_CELLS.format(cells=cells)
-        for written, meant in {**SMALLER, '"my project"': f'"{project}"', '"default"': f'"{queue}"'}.items():
+        for written, meant in {**SMALLER, '"my project/': f'"{project}/', '"default"': f'"{queue}"'}.items():
             source = source.replace(written, meant)
         return script(source).stdout
 

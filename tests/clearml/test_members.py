@@ -140,6 +140,11 @@ def test_get_optimizer_top_experiments_are_tasks(optimizer, base_task):
     assert [task.id for task in top] == ids(made.top(2))
 
 
+def test_get_optimizer_top_experiments_says_when_there_is_no_such_task(clearml_api):
+    with pytest.raises(ValueError, match=f"there is no Task {'1' * 32} on the ClearML server"):
+        HyperParameterOptimizer.get_optimizer_top_experiments("validation", "loss", "min", "1" * 32, 2)
+
+
 def test_get_top_experiments_are_tasks_best_first(optimizer):
     made = finished(optimizer())
     top = made.get_top_experiments(top_k=2)

@@ -94,6 +94,11 @@ def test_a_search_without_a_seed_can_be_repeated_too():
     assert made.header["is_seeded"] is False
 
 
+def test_a_task_that_the_sdk_has_not_found_is_told_of():
+    with pytest.raises(TypeError, match=r"got None; Task.get_task returns None if its project has no such Task"):
+        defined(None)
+
+
 @pytest.mark.parametrize("given", [{"GPU": "0"}, {0: "GPU=0"}, ["GPU=0"], "GPU=0", 7], ids=str)
 def test_an_environment_that_belongs_to_no_worker_is_refused(given):
     with pytest.raises(TypeError, match="by its index, from 0"):

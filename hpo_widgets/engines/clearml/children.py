@@ -12,6 +12,7 @@ from clearml import Task
 from hpo_widgets._messages import PRUNED
 from hpo_widgets.engines.base import Recovered
 from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.launching import SECTION
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_summary, read_task
 from hpo_widgets.engines.clearml.server import PAGE, pages, server
@@ -92,12 +93,19 @@ def top_children(
     -------
     sequence
         ``clearml.Task`` objects.
+
+    Raises
+    ------
+    ValueError
+        When the server knows no such Task.
     """
+    asked = server()
     objectives = make_objectives(title, series, sign)
     fields = ["id", "status", "last_iteration", *(_metric_path(one.title, one.series) for one in objectives)]
     ranking = Ranking(objectives)
     ids: list[str] = []
-    for task in children(server(), optimizer_task_id, fields):
+    task = None
+    for task in children(asked, optimizer_task_id, fields):
         if task.get("status") == "failed":
             continue
         scalars = read_summary(task).scalars
@@ -110,6 +118,8 @@ def top_children(
         if len(values) == len(objectives):
             ranking.put(len(ids), tuple(values))
             ids.append(str(task["id"]))
+    if task is None:
+        BaseTask.read(asked, optimizer_task_id)  # no Task below it: there may be no such Task
     best = [ids[number] for number in ranking.top(top_k)]
     tasks: Sequence[Any] = Task.get_tasks(task_ids=best) if best else []
     return tasks

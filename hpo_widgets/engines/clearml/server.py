@@ -313,8 +313,8 @@ def _login_failed(error: LoginError) -> ClearmlError:
     cause = error.__context__
     if isinstance(cause, (requests.exceptions.RequestException, OSError)):
         return UnreachableError(
-            f"the ClearML server does not answer ({_short(cause)}); check that it runs and that CLEARML_API_HOST or "
-            "clearml.conf names it"
+            f"the ClearML server at {without_user(str(Session.get_api_server_host()))} does not answer "
+            f"({_short(cause)}); check that it runs and that CLEARML_API_HOST or clearml.conf names it"
         )
     return RefusedError(
         f"the ClearML server did not accept the credentials ({without_user(str(error))}); check the access key and "

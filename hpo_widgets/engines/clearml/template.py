@@ -99,6 +99,11 @@ class TaskTemplate(Template):
                 "max_memory_per_job limits processes of this machine; for jobs of a queue, give the template's "
                 "container a limit, such as Task.set_base_docker(docker_arguments='--memory=8g')"
             )
+        if arguments.get("worker_env") is not None:
+            self._notices.append(
+                "worker_env has no effect on a ClearML Task: a Task gets its environment from its agent (one GPU each: "
+                "`clearml-agent daemon --gpus 0`), or with start_locally() from this process"
+            )
         for name in ("execution_queue", "spawn_project"):
             value = arguments.get(name)
             if value is not None and not isinstance(value, str):
