@@ -93,8 +93,12 @@ def test_the_timeline_has_the_rows_of_trials_that_ran_at_once_and_claims_to_know
     plot.close()
 
 
+NOT_ALLOWED = (403, 30, "Forbidden (no permission)")
+
+
+@pytest.mark.parametrize("answer", [(400, 110, "Invalid status"), NOT_ALLOWED])
 def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_look(
-    way, task_search, api_client, base_task, monkeypatch
+    way, task_search, api_client, base_task, monkeypatch, answer
 ):
     hurried = []
     look_now = Pace.look_now
@@ -106,7 +110,7 @@ def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_l
     monkeypatch.setattr(Pace, "look_now", counting)
     script = {"diff": "raise SystemExit(3)", "entry_point": "train.py", "repository": "", "binary": "python"}
     api_client.tasks.edit(task=base_task, script=script, force=True)
-    way.plan("tasks.failed", (400, 110, "Invalid status"), times=2)
+    way.plan("tasks.failed", answer, times=2)
     made = task_search(total_max_jobs=1, max_number_of_concurrent_tasks=1)
     assert made.start_locally()
     assert made.wait(timeout=1.0)
@@ -114,6 +118,23 @@ def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_l
     assert (trial.state, trial.error) == (TrialState.FAILED, "its Task failed: the process ended with exit code 3")
     # Because the process has ended, and because the server has taken note of it; not because it has refused to.
     assert len(hurried) == 2
+    assert len(made.errors) == (answer is NOT_ALLOWED)
+
+
+def test_what_the_keys_are_not_allowed_to_ask_is_told_once_and_ends_no_look(way, task_search, worker):
+    class Pruning(RandomSearch):
+        def report(self, number, iteration, value):
+            return False
+
+    way.plan("events.scalar_metrics_iter_histogram", NOT_ALLOWED, times=1000)
+    made = finished(task_search(optimizer_class=Pruning, max_iteration_per_job=1))
+    assert made.counts[TrialState.COMPLETED] == 3
+    [notice] = made.errors
+    assert notice.sentence == (
+        "the iterations at which trials have last reported objectives cannot be read: the ClearML server refused "
+        "events.scalar_metrics_iter_histogram (403/30: Forbidden (no permission)); check the access key and the secret "
+        "key"
+    )
 
 
 @pytest.mark.parametrize("what", ["lost", "unreadable"])

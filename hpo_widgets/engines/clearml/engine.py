@@ -59,7 +59,7 @@ class ClearmlEngine:
         self._aborts = AbortThread(jobs, server, availability)
         queue = QueueWatch(server, template.queue, jobs.notice)
         limit = options.max_iteration_per_job
-        iterations = ObjectiveIterations(server, options.objectives, options.wants_reports, limit)
+        iterations = ObjectiveIterations(server, options.objectives, options.wants_reports, limit, jobs.notice)
         self._threads = (
             LaunchThread(jobs, factory, availability, self._aborts),
             PollThread(jobs, server, availability, self._aborts, queue, iterations, space),

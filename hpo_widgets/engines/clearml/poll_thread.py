@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,13 @@ from hpo_widgets.engines.clearml.reading import (
     read_iterations,
     read_task,
 )
-from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
+from hpo_widgets.engines.clearml.server import ClearmlError, RefusedError
 from hpo_widgets.engines.clearml.silence import SilenceWatch
 from hpo_widgets.engines.clearml.values import difference, fields_of
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
@@ -48,6 +49,8 @@ _PROCESS_SECONDS = 0.1
 
 ESCALATION_SECONDS = 10.0
 """Seconds after which a Task that was asked to stop and still runs is marked as stopped."""
+
+_NO_ITERATIONS = "the iterations at which trials have last reported objectives cannot be read"
 
 
 class _TaskNews:
@@ -166,6 +169,35 @@ def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
     return job.started is not None and view.started is not None and view.started > job.started
 
 
+class SideRequests:
+    """Keeps what fails beside the look at all Tasks from ending it; used by the poller's thread alone.
+
+    A server that is away ends a look, whatever was asked of it.
+
+    Parameters
+    ----------
+    tell
+        Called with a sentence about what the server does not allow (403), which it will not with the next look either.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    @contextmanager
+    def may_fail(self, consequence: str) -> Iterator[None]:
+        """Go on after this context where a request in it fails; people are told once of each consequence."""
+        try:
+            yield
+        except ClearmlError as error:
+            if error.is_away:
+                raise
+            logger.debug("clearml: %s", error)
+            if isinstance(error, RefusedError) and consequence not in self._told:
+                self._told.add(consequence)
+                self._tell(f"{consequence}: {error}")
+
+
 class ObjectiveIterations:
     """Finds the iterations at which Tasks have last reported their objectives; used by the poller's thread alone.
 
@@ -181,6 +213,8 @@ class ObjectiveIterations:
         Returns whether the strategy compares trials by them.
     limit
         ``max_iteration_per_job``, the last iteration that is allowed. Default: there is none.
+    tell
+        See `SideRequests`. Default: nobody is told.
     """
 
     def __init__(
@@ -189,8 +223,10 @@ class ObjectiveIterations:
         objectives: Sequence[Objective],
         are_wanted: Callable[[], bool],
         limit: int | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.limit = limit
+        self._side = SideRequests(tell)
         self._server = server
         self._are_wanted = are_wanted
         self._keys = [(objective.title, objective.series) for objective in objectives]
@@ -249,17 +285,18 @@ class ObjectiveIterations:
         reported = self.reported(view).values()
         if any(max(least_at, greatest_at) > limit for _, _, _, least_at, _, greatest_at, _ in reported):
             return True
-        return any(newest > limit for newest in self.newest(view))
+        newest: list[int] = []
+        with self._side.may_fail(_NO_ITERATIONS):
+            newest = self.newest(view)
+        return any(iteration > limit for iteration in newest)
 
     def written_into(self, view: TaskView) -> TaskView:
         """The same view with the iterations of its values instead of the Task's highest, where these are asked for."""
         if not self._are_wanted() and not (view.state is TrialState.COMPLETED and self._is_unsure(view)):
             return view
-        try:
+        iterations: dict[tuple[str, str], tuple[int, int]] = {}
+        with self._side.may_fail(_NO_ITERATIONS):
             iterations = self._of(view)
-        except (RequestFailedError, UnreadableTaskError) as error:
-            logger.debug("clearml: %s", error)
-            return view
         scalars = dict(view.summary.scalars)
         for key, (iteration, _) in iterations.items():
             scalars[key] = [scalars[key][0], iteration, *scalars[key][2:]]
@@ -325,6 +362,7 @@ class PollThread(threading.Thread):
         self._aborts = aborts
         self._queue = queue
         self._silence = SilenceWatch(jobs.notice)
+        self._side = SideRequests(jobs.notice)
         self._iterations = iterations
         self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
@@ -487,10 +525,8 @@ class PollThread(threading.Thread):
         """Write once more why a Task was stopped: an agent replaces the reason by words of its own."""
         if job.stop_state is None or not job.reason or job.is_reason_written or job.reason in view.reason:
             return
-        try:
+        with self._side.may_fail("why trials were stopped cannot be written into their Tasks"):
             self._aborts.mark_stopped(view.id, job.reason)
-        except RequestFailedError as error:
-            logger.debug("clearml: %s", error)
         job.is_reason_written = True  # not before: what got lost is written with the next look
 
     def _follow_up(self, task: str, job: ActiveJob) -> bool:
@@ -499,26 +535,20 @@ class PollThread(threading.Thread):
         Returns whether something was sent, so that the next look has to come at once.
         """
         is_gone = job.stop_tried and time.monotonic() - job.stop_wanted > ESCALATION_SECONDS
-        try:
-            if job.exit_code is not None and job.stop_state is None:
+        was_sent = False  # where it fails, the Task has changed since the look; the next one tells, in its own time
+        if job.exit_code is not None and job.stop_state is None:
+            with self._side.may_fail("how processes have ended cannot be written into their Tasks"):
                 self._tell_exit(task, job.exit_code)
-            elif is_gone and not job.is_escalated:
+                was_sent = True
+        elif is_gone and not job.is_escalated:
+            with self._side.may_fail("Tasks that go on after their stop cannot be marked as stopped"):
                 self._aborts.mark_stopped(task, job.reason)
-                job.is_escalated = True  # not before: what got lost is said again
-            else:
-                return False
-        except RequestFailedError as error:  # it has changed since the look; the next one tells, in its own time
-            logger.debug("clearml: %s", error)
-            return False
-        return True
+                was_sent = job.is_escalated = True  # not before: what got lost is said again
+        return was_sent
 
     def _stop_if_beyond_limit(self, job: ActiveJob, view: TaskView) -> bool:
         """Have a Task stopped that went beyond ``max_iteration_per_job``; returns whether it was."""
-        try:
-            if job.stop_state is not None or not self._iterations.is_limit_exceeded(view):
-                return False
-        except (RequestFailedError, UnreadableTaskError) as error:
-            logger.debug("clearml: %s", error)
+        if job.stop_state is not None or not self._iterations.is_limit_exceeded(view):
             return False
         with self._jobs.changed:
             if job.stop_state is None:
