@@ -169,6 +169,24 @@ def test_a_press_that_is_not_answered_yet_takes_none_away_from_another_button(no
 
 
 @pytest.mark.slow
+def test_a_press_reaches_the_search_that_was_under_the_pointer_though_another_one_comes(notebook, side):
+    notebook.open(cell("digits"), cell("newer"))
+    notebook.run_cell(0)
+    open_list(notebook)
+    shown, mouse = entry(side, "digits"), notebook.page.mouse
+    mouse.move(*middle(shown.get_by_role("button", name="digits", exact=True)))
+    mouse.down()
+    notebook.start_cell(1)
+    expect(notebook.page.locator(".hpo-search-status")).to_have_text("2 searches running")
+    expect(side.locator(".hpo-entry")).to_have_count(1)
+    mouse.up()
+    expect(side.locator(".hpo-entry-title")).to_have_text(["newer", "digits"])
+    expect(notebook.page.locator(".hpo-search-tab")).to_have_count(1)
+    expect(tab(notebook).locator(".hpo-title")).to_contain_text("digits")
+    close_tab(notebook)
+
+
+@pytest.mark.slow
 def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_line_beside_its_tab(notebook, side):
     notebook.show(cell("digits"))
     open_list(notebook)

@@ -4,6 +4,8 @@ import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, inOrder, makeButton, onPress, setReason, setText } from "../lib/dom";
 import { keepFocus } from "../lib/focus";
+import { Lifetime } from "../lib/lifetime";
+import { Stillness } from "../lib/stillness";
 import {
   type Entry,
   footWords,
@@ -45,7 +47,9 @@ export class SidePanel extends Widget {
   private readonly foot = element("div", "hpo-side-foot hpo-muted", { role: "status" });
   private readonly groups = new Map<string, GroupView>();
   private readonly views = new Map<string, EntryView>();
-  private readonly endListening: () => void;
+  private readonly lifetime = new Lifetime();
+  /** An entry that comes, goes or moves, and a button that becomes another one, do so under no press. */
+  private readonly stillness = new Stillness(this.lifetime, this.body, () => this.paintIfSeen());
   private live = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
   private pause = LEAST_PAUSE_MS;
@@ -83,13 +87,13 @@ export class SidePanel extends Widget {
     this.newSearch.addEventListener("click", () => all.newSearch());
     this.refresh.addEventListener("click", () => void findJournals());
     this.filter.addEventListener("input", () => this.paint());
-    this.endListening = searches.onChange(() => this.paintIfSeen());
+    this.lifetime.atEnd(searches.onChange(() => this.paintIfSeen()));
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       clearTimeout(this.timer);
-      this.endListening();
+      this.lifetime.end();
       for (const view of this.views.values()) {
         view.dispose();
       }
@@ -110,7 +114,7 @@ export class SidePanel extends Widget {
 
   /** An entry that goes, as with its kernel, leaves the focus to what is beside it. */
   private paintIfSeen(): void {
-    if (this.isVisible) {
+    if (this.isVisible && !this.stillness.isNeeded()) {
       keepFocus(() => this.paint());
     }
   }
