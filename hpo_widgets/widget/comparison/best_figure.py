@@ -52,10 +52,12 @@ class BestFigure:
         What the figure shows, for those who do not see it.
     is_log
         Whether the axis of values is logarithmic; None: where that shows more.
+    minimise
+        Whether low values are good. Default True.
     """
 
-    def __init__(self, count: int, name: str, title: str, *, is_log: bool | None = None) -> None:
-        self._is_log = is_log
+    def __init__(self, count: int, name: str, title: str, *, is_log: bool | None = None, minimise: bool = True) -> None:
+        self._is_log, self._minimise = is_log, minimise
         self._is_by_minutes = False
         self._unit = 1.0
         self._width = _WIDTH
@@ -129,7 +131,8 @@ class BestFigure:
         longest = max(longest * self._unit, end or 0.0)
         self.x.set_domain(Domain(0.0 if by_minutes else min(1.0, longest / 2), longest), self.figure)
         drawn = np.concatenate([np.concatenate([band.low, band.high]) for band in known]) if known else np.empty(0)
-        is_log = is_log_for(values, self._is_log, was_log=self.y.domain.is_log) and not np.any(drawn <= 0)
+        was_log = self.y.domain.is_log
+        is_log = is_log_for(values, self._is_log, was_log=was_log, minimise=self._minimise) and not np.any(drawn <= 0)
         self.y.set_domain(_values_domain(drawn, is_log=is_log), self.figure)
         for index, line in enumerate(lines):
             band = line.band

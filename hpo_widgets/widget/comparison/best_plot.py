@@ -43,7 +43,7 @@ class BestSoFarPlot(ipywidgets.VBox):
         The budget of each; None: none is known.
     is_whole
         Whether all of it was used, as far as it will be; until then each line ends where its trials do.
-    is_log
+    is_log, minimise
         As in `BestFigure`.
     knows_size
         Whether the size that the page tells of a plot is that of this one, as it is the only one. Default True.
@@ -62,6 +62,7 @@ class BestSoFarPlot(ipywidgets.VBox):
         num_trials: int | None = None,
         is_whole: Callable[[], bool] = lambda: True,
         is_log: bool | None = None,
+        minimise: bool = True,
         knows_size: bool = True,
     ) -> None:
         self._names, self._traces, self._num_trials = tuple(names), traces, num_trials
@@ -70,7 +71,7 @@ class BestSoFarPlot(ipywidgets.VBox):
         self._refresher, self._knows_size = refresher, knows_size
         self._drawn: list[Line] = []
         title = f"{value_name}: {', '.join(names)}, median and middle half"
-        self._figure = BestFigure(len(names), value_name, title, is_log=is_log)
+        self._figure = BestFigure(len(names), value_name, title, is_log=is_log, minimise=minimise)
         self._chooser = ipywidgets.Dropdown(
             options=[TRIALS, MINUTES], description="against", style={"description_width": "initial"},
             layout={"width": "auto"},

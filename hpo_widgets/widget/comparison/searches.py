@@ -84,9 +84,10 @@ class SearchComparison(ComparisonPanel):
         self._answers: dict[str, tuple[int, Future[Importances | None]]] = {}
         self._sentences = differences(self._searches)
         names, shown = tuple(self._searches), self._searches.values()
+        objective = next(iter(shown)).objectives[0]
         super().__init__(
             "a comparison", lambda: _status(shown), [one.subscribe for one in shown], names=names,
-            value_name=f"best so far, {text.axis(next(iter(shown)).objectives[0])}",
+            value_name=f"best so far, {text.axis(objective)}", minimise=objective.minimise,
             label="Searches", alone="comparison", file_name="-".join(names),
             table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()),
         )  # fmt: skip

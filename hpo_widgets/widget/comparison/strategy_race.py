@@ -155,7 +155,7 @@ class StrategyRace(ComparisonPanel):
             race.id, lambda: race.status, [race.subscribe], names=race.names, value_name=_value_name(race),
             label="Standings", file_name="-".join(race.names), table=("Trials as CSV", self._csv),
             num_trials=race.trials, is_whole=lambda: bool(race.finished),
-            is_log=True if race.compares_distances else None,
+            is_log=True if race.compares_distances else None, minimise=race.minimise,
         )  # fmt: skip
         self._refresher.add(self)
         self.observe(self._on_repeat, "repeat")

@@ -156,18 +156,22 @@ def _over_lane(floor: float, high: float, *, is_log: bool) -> Domain:
     return Domain(_backward(low, is_log=is_log), _backward(high, is_log=is_log), is_log)
 
 
-def wants_log(values: npt.NDArray[np.float64]) -> bool:
+def wants_log(values: npt.NDArray[np.float64], *, minimise: bool = True) -> bool:
     """Whether a logarithmic axis shows ``values`` better.
 
     The rule: there are at least ten values, all above 0, and the largest of the better 90 % is at
-    least twenty times the smallest.
+    least twenty times the smallest. Where high is good, that is of the better half: a logarithm draws high values
+    close together, such as accuracies near 1, and low ones apart.
     """
     if len(values) < _LEAST_VALUES or float(values.min()) <= 0:
         return False
-    return float(np.quantile(values, 0.9)) / float(max(values.min(), _LEAST_POSITIVE)) >= _WIDE
+    low, high = (values.min(), np.quantile(values, 0.9)) if minimise else (np.median(values), values.max())
+    return float(high) / float(max(low, _LEAST_POSITIVE)) >= _WIDE
 
 
-def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_log: bool) -> bool:
+def is_log_for(
+    values: npt.NDArray[np.float64], log_scale: bool | None, *, was_log: bool, minimise: bool = True
+) -> bool:
     """Tell whether an axis of values is logarithmic.
 
     Parameters
@@ -178,6 +182,8 @@ def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_l
         Whether it is to be, as far as the values allow it; None: where `wants_log` says so, and from then on.
     was_log
         Whether it is logarithmic now.
+    minimise
+        Whether low values are good. Default True.
 
     Returns
     -------
@@ -186,7 +192,7 @@ def is_log_for(values: npt.NDArray[np.float64], log_scale: bool | None, *, was_l
     """
     if log_scale or (log_scale is None and was_log):
         return not np.any(values <= 0)
-    return log_scale is None and wants_log(values)
+    return log_scale is None and wants_log(values, minimise=minimise)
 
 
 def clip(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -269,6 +275,8 @@ class FittedAxis:
     ----------
     log_scale
         Whether the axis is to be logarithmic, as far as the values allow it. Default: where it shows more.
+    minimise
+        Whether low values are good. Default True.
 
     Attributes
     ----------
@@ -276,9 +284,10 @@ class FittedAxis:
         The ends as they are now.
     """
 
-    def __init__(self, log_scale: bool | None = None) -> None:
+    def __init__(self, log_scale: bool | None = None, *, minimise: bool = True) -> None:
         self.domain = UNIT
         self.log_scale = log_scale
+        self._minimise = minimise
         self._num_values = self._num_fitted = 0
 
     def fit(self, values: Floats, *, anew: bool = True) -> None:
@@ -292,7 +301,7 @@ class FittedAxis:
             Whether the ends are chosen anew where the kind of axis stays. Default True.
         """
         self._num_values = self._num_fitted = len(values)
-        is_log = is_log_for(values, self.log_scale, was_log=self.domain.is_log)
+        is_log = is_log_for(values, self.log_scale, was_log=self.domain.is_log, minimise=self._minimise)
         if anew or is_log != self.domain.is_log:
             self.domain = first_domain(values, is_log=is_log)
         self.domain = self.domain.grown(values)

@@ -127,7 +127,6 @@ class CurvesPlot(Plot):
         self._num_trials = 0
         self._problem = ""
         self._has_reports = self._is_offering = False
-        self._axis = FittedAxis(keywords.get("log_scale"))
         self._density, self._density_place = LineDensity(), (UNIT, UNIT)
         self._counted: dict[int, Curve] = {}
         """The curves in the picture of the faint ones."""
@@ -139,6 +138,7 @@ class CurvesPlot(Plot):
         """Make the figure."""
         self._is_default = not self.scalar
         self.scalar = self.scalar or search.objectives[self.objective].key
+        self._axis = self._make_axis()
         self._titles = {one.key: (one.title, one.series) for one in search.objectives}
         self._x = FigureAxis(
             UNIT,
@@ -446,7 +446,7 @@ class CurvesPlot(Plot):
     def _on_scalar(self, _change: object) -> None:
         with self._refresher.lock:
             self._is_default = False
-            self._curves, self._axis = {}, FittedAxis(self.log_scale)
+            self._curves, self._axis = {}, self._make_axis()
             self._fit_anew()
             self._density_place = UNIT, UNIT
             self._offer()
@@ -467,6 +467,10 @@ class CurvesPlot(Plot):
         with self._refresher.lock:
             self._axis.log_scale, self._num_fitted = self.log_scale, 0
             self._draw()
+
+    def _make_axis(self) -> FittedAxis:
+        directions = {one.key: one.minimise for one in self.search.objectives}
+        return FittedAxis(self.log_scale, minimise=directions.get(self.scalar, True))
 
     def _on_toggle(self, change: Mapping[str, Any]) -> None:
         if change["new"] != self._axis.domain.is_log:

@@ -110,7 +110,7 @@ class DistributionPlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._not_before = -np.inf
-        self._axis, self._is_new, self._first_epoch = FittedAxis(), True, -1
+        self._is_new, self._first_epoch = True, -1
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:  # noqa: ARG002 -- who shows it knows it
@@ -119,6 +119,7 @@ class DistributionPlot(Plot):
         self._key = ipywidgets.HTML()
 
     def _make_figure(self) -> None:
+        self._axis = FittedAxis(minimise=self.search.objectives[self.objective].minimise)
         name = self.objective_name
         self._x = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), name, label_offset="32px")
         shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
@@ -135,7 +136,7 @@ class DistributionPlot(Plot):
         )
 
     def _take_objective(self) -> None:
-        old, self._axis = self.figure, FittedAxis()
+        old = self.figure
         self._make_figure()
         self._show_instead(old, self.figure)
         super()._take_objective()

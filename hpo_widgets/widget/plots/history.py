@@ -41,7 +41,8 @@ class HistoryPlot(TrialPlot):
         Index of the objective, from 0; with several it can be chosen. Default: the first one.
     log_scale
         Whether the axis of values is logarithmic. By default it is when there are at least ten
-        values, all above 0, and the largest of the better 90 % is twenty times the smallest.
+        values, all above 0, and the largest of the better 90 % (of the better half, if the objective is maximised) is
+        twenty times the smallest.
     selected
         Numbers of the trials that are ringed; a click on a trial selects it.
 

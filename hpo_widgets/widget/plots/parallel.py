@@ -133,7 +133,7 @@ class ParallelPlot(ParameterChoice, Plot):
     def forget(self) -> None:
         """Drop all values; the axes stay as long as they hold what follows."""
         self._trials = ParallelTrials(self.parameters, len(self.search.objectives))
-        self._fitted = [FittedAxis() for _ in self.search.objectives]
+        self._fitted = [FittedAxis(minimise=minimise) for minimise in self._minimise]
         self._fresh, self._settled_at = _NOBODY, -np.inf
         self._clear_pictures()
 

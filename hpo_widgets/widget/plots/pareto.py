@@ -123,12 +123,18 @@ class ParetoFigure(TrialFigure):
         Names of the objectives across and up.
     on_click
         Called with what a click on a point says and this figure.
+    axis_x
+        Chooses the ends of the axis across.
     """
 
     series: PairSeries
 
     def __init__(
-        self, series: PairSeries, names: tuple[str, str], on_click: Callable[[object, TrialFigure], None]
+        self,
+        series: PairSeries,
+        names: tuple[str, str],
+        on_click: Callable[[object, TrialFigure], None],
+        axis_x: FittedAxis,
     ) -> None:
         tip = tooltip({"name": ("trial", ""), "x": (names[0], ".4~g"), "y": (names[1], ".4~g")})
         super().__init__(
@@ -142,7 +148,7 @@ class ParetoFigure(TrialFigure):
             title=f"{names[1]} of each trial against {names[0]}, with the trials that no other dominates",
             on_click=on_click,
         )
-        self.axis_x = FittedAxis()
+        self.axis_x = axis_x
         self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
         self._front_of_all: Scatter | None = None
@@ -236,6 +242,7 @@ class ParetoPlot(TrialPlot):
 
     def make(self, search: Search) -> None:
         """Make the figure."""
+        self._axis = self._make_axis(self.pair[1])
         self._series = self._make_series(search)
         self._names = [text.axis(one) for one in search.objectives]
         self._key = ipywidgets.HTML()
@@ -259,8 +266,9 @@ class ParetoPlot(TrialPlot):
         return series
 
     def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
-        drawing = ParetoFigure(self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click)
-        drawing.axis_x.log_scale = self.log_scale
+        drawing = ParetoFigure(
+            self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click, self._make_axis(pair[0])
+        )
         self._host.children = [drawing.figure]
         return drawing
 
@@ -346,7 +354,7 @@ class ParetoPlot(TrialPlot):
         with self._refresher.lock:
             old = self._drawing
             self._series.show(self.pair)
-            self._axis = FittedAxis(self.log_scale)
+            self._axis = self._make_axis(self.pair[1])
             self._drawing = self._make_figure(self.pair)
             close_tree(old.figure)
             for chooser, index in zip(self._choosers, self.pair, strict=bool(self._choosers)):

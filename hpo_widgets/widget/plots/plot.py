@@ -223,7 +223,6 @@ class TrialPlot(Plot):
         self._brushed: TrialFigure | None = None
         """The figure whose brush was moved since the last refresh."""
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
-        self._axis = FittedAxis(keywords.get("log_scale"))
         self._told_size: tuple[tuple[int, int], list[TrialFigure]] | None = None
         """The last size that was told, and the figures that were told it."""
         self._num_epochs = len(search.epochs)
@@ -237,7 +236,8 @@ class TrialPlot(Plot):
             self._on_selected(None)
 
     def make(self, search: Search) -> None:
-        """Make the series of values; a subclass makes the figures."""
+        """Make the series of values and their axis; a subclass makes the figures."""
+        self._axis = self._make_axis(self.objective)
         self._series = self._make_series(search)
 
     def _make_series(self, search: Search) -> TrialSeries:
@@ -246,8 +246,11 @@ class TrialPlot(Plot):
 
     def _take_objective(self) -> None:
         """Begin with an axis for the values of another objective."""
-        self._axis = FittedAxis(self.log_scale)
+        self._axis = self._make_axis(self.objective)
         super()._take_objective()
+
+    def _make_axis(self, objective: int) -> FittedAxis:
+        return FittedAxis(self.log_scale, minimise=self.search.objectives[objective].minimise)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:

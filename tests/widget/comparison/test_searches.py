@@ -49,6 +49,9 @@ def test_the_axis_of_values_is_logarithmic_where_that_of_the_history_is(show):
     wide, narrow = searched("wide", values), searched("narrow", values[:20])
     assert show(HistoryPlot, wide).figure.axes[1].scale.__class__ is LogScale
     assert show(compare, [wide, narrow])._plot._figure.y.domain.is_log
+    accuracies = [0.03, *[0.1] * 9, *[0.9] * 10, 0.97]
+    searches = [searched(name, accuracies, signs="max") for name in ("a", "bb")]
+    assert not show(compare, searches)._plot._figure.y.domain.is_log
     even = np.linspace(5, 9, 30)
     assert not show(compare, [searched("a", even), searched("bb", even)])._plot._figure.y.domain.is_log
 

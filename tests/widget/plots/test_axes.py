@@ -104,6 +104,19 @@ def test_when_a_logarithmic_axis_shows_more(values, expected):
     assert wants_log(np.array(values)) is expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # Accuracies, and what a logarithm would draw close together of them.
+        ([0.03, *[0.1] * 9, *[0.9] * 10, 0.97], False),
+        ([0.001] + [1.0] * 10, False),
+        ([10.0 ** (number % 5) for number in range(12)], True),
+    ],
+)
+def test_where_high_is_good_the_better_half_decides_whether_it_shows_more(values, expected):
+    assert wants_log(np.array(values), minimise=False) is expected
+
+
 def test_values_that_no_axis_holds_are_drawn_at_its_end():
     assert np.all(np.isfinite(clip(np.array([-1.7e308, 1.7e308, math.inf, -math.inf]))))
 

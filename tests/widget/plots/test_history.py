@@ -13,7 +13,7 @@ from traitlets import TraitError
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import DistributionPlot, HistoryPlot
+from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, ParallelPlot, SlicesPlot
 from tests.widget.plots.test_png import size_of
 
 OVER_DECADES = [10.0**-number for number in range(12)]
@@ -115,6 +115,19 @@ def test_the_axis_of_values_is_logarithmic_where_it_shows_more_or_is_asked_to_be
     (scale,) = scales_of_values(plot)
     assert type(scale) is (LogScale if is_log else LinearScale)
     assert plot.figures[0].y.axis.label == ("validation / loss (log)" if is_log else "validation / loss")
+
+
+@pytest.mark.parametrize("kind", [HistoryPlot, SlicesPlot, CurvesPlot, DistributionPlot, ParallelPlot])
+@pytest.mark.parametrize(("sign", "is_log"), [("min", True), ("max", False)])
+def test_good_values_near_the_upper_end_are_not_drawn_close_together_on_a_logarithmic_axis(show, kind, sign, is_log):
+    search = ScriptedSearch(signs=sign)
+    values = [0.03, *[0.1] * 9, *[0.9] * 10, 0.97]
+    search.add_trials(values)
+    for number, value in enumerate(values):
+        search.report(number, [value])
+    plot = show(kind, search)
+    axis = plot._fitted[0] if kind is ParallelPlot else plot._axis
+    assert axis.domain.is_log is is_log
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,16 @@ def test_an_axis_is_logarithmic_where_that_shows_more(show, two, refresh):
     assert front(plot)[0] == 12
 
 
+def test_whether_an_axis_shows_more_is_asked_of_the_objective_that_is_on_it(show, refresh):
+    search = search_for("error", "accuracy")
+    values = [0.03, *[0.1] * 9, *[0.9] * 10, 0.97]
+    search.add_trials(list(zip(values, values, strict=True)))
+    plot = show(ParetoPlot, search)
+    assert (plot.figures[0].domain_x.is_log, plot.figures[0].domain.is_log) == (True, False)
+    plot.pair = (1, 0)
+    assert (plot.figures[0].domain_x.is_log, plot.figures[0].domain.is_log) == (False, True)
+
+
 def test_both_axes_are_logarithmic_from_the_beginning_where_that_was_asked_for(show, two):
     two.add_trials([(0.5, 10.0), (0.1, 90.0)])
     figure = show(ParetoPlot, two, log_scale=True).figures[0]
