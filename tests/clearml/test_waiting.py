@@ -8,6 +8,9 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer
+from hpo_widgets.engines.clearml import launch_thread
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
+from hpo_widgets.engines.clearml.server import Availability, RequestFailedError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
@@ -126,6 +129,67 @@ def test_a_pause_takes_waiting_tasks_out_of_the_queue_and_they_are_put_back_in_t
     assert made.counts[TrialState.COMPLETED] == 3
     assert worker.taken == tasks_of(made, 3) == tasks
     assert own_ids() == set(tasks)
+
+
+def test_a_pause_does_not_wait_for_the_next_try_of_a_launch_that_the_server_fails(
+    way, waiting, in_queue, until, monkeypatch
+):
+    for name in ("RETRY_SECONDS", "LONGEST_WAIT"):
+        monkeypatch.setattr(launch_thread, name, 600.0)
+    monkeypatch.setattr(launch_thread, "TOLD_TRIES", 1)
+    made, tasks = waiting(2, total_max_jobs=3)
+    way.plan("tasks.clone", (500, 0, "General data error"))
+    made.set_max_number_of_concurrent_tasks(3)
+    until(made, lambda: made.errors)  # it waits for its second try now
+    made.pause()
+    in_queue.wait_for(tasks, "created")
+    monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.001)
+    made.stop()
+    assert made.wait(timeout=1.0)
+
+
+def test_what_the_server_has_failed_to_enqueue_is_not_sent_again_during_a_pause_that_came_meanwhile():
+    class Factory:
+        """Fails to send a Task, during which the search is paused."""
+
+        is_local = False
+        num_sent = 0
+        is_sent = threading.Event()
+
+        def prepare(self):
+            """Nothing to look up."""
+
+        def make(self, job):
+            job.task = "task"
+
+        def is_draft(self, _task):
+            return True
+
+        def send(self, _job):
+            self.num_sent += 1
+            if self.num_sent == 1:
+                with jobs.changed:
+                    jobs.is_paused = True
+                raise RequestFailedError("tasks.enqueue", 500, 0, "General data error")
+            self.is_sent.set()
+
+    jobs, factory = ActiveJobs(Pace(0.1)), Factory()
+    launcher = launch_thread.LaunchThread(jobs, factory, Availability(jobs.notice), None)
+    launcher.start()
+    job = ActiveJob(0, {})
+    with jobs.changed:
+        jobs.add(job)
+        jobs.have_launched(job)
+        assert jobs.changed.wait_for(lambda: job.is_held, DEADLINE)
+        assert factory.num_sent == 1
+        jobs.is_paused = False
+        jobs.changed.notify_all()
+    assert factory.is_sent.wait(DEADLINE)
+    with jobs.changed:
+        jobs.is_closed = True
+        jobs.changed.notify_all()
+    launcher.join(DEADLINE)
+    assert not launcher.is_alive()
 
 
 def test_trials_that_run_go_on_during_a_pause(waiting, in_queue, worker, until):

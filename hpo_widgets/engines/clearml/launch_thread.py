@@ -90,7 +90,7 @@ class LaunchThread(threading.Thread):
                 to_look_for, jobs.to_look_for = jobs.to_look_for, []
                 to_take_out, job = [], None
                 if not to_look_for:
-                    to_take_out, jobs.to_take_out = list(dict.fromkeys(jobs.to_take_out)), deque()
+                    to_take_out = self._chosen_to_take_out()
                     job = None if to_take_out else jobs.next_to_launch()
             if to_look_for:
                 self._look_for(to_look_for)
@@ -171,16 +171,29 @@ class LaunchThread(threading.Thread):
         is looked for when the server is back. A server that answers with errors is asked for it soon.
         """
         jobs = self._jobs
+        self._wait(seconds, lambda: jobs.is_closed or job.stop_state is not None)
         with jobs.changed:
-            jobs.changed.wait_for(lambda: jobs.is_closed or job.stop_state is not None, seconds)
             if jobs.is_closed or job.stop_state is None:
                 return jobs.is_closed
             if job.task is None and not job.may_exist:
                 return True
             job.stop_tried = True
         jobs.wake()
-        with jobs.changed:
-            return jobs.changed.wait_for(lambda: jobs.is_closed, seconds if is_away else RETRY_SECONDS)
+        return self._wait(seconds if is_away else RETRY_SECONDS, lambda: jobs.is_closed)
+
+    def _wait(self, seconds: float, is_over: Callable[[], bool]) -> bool:
+        """Wait between two tries of a launch; a pause or new ranges, which take others out of the queue, do not wait.
+
+        Returns whether ``is_over`` is true, which ends the wait.
+        """
+        jobs, until = self._jobs, time.monotonic() + seconds
+        while True:
+            with jobs.changed:
+                jobs.changed.wait_for(lambda: is_over() or jobs.to_take_out, max(0.0, until - time.monotonic()))
+                if is_over() or not jobs.to_take_out:
+                    return is_over()
+                chosen = self._chosen_to_take_out()
+            self._take_out(chosen)
 
     def _try(self, job: ActiveJob) -> Outcome | None:
         """Do what is left of a launch; the outcome if the trial was stopped before there was a Task."""
@@ -201,11 +214,21 @@ class LaunchThread(threading.Thread):
             with self._jobs.changed:
                 self._jobs.emit(JobEvent("job", job.number, job.task))
         if not self._is_unwanted(job):
+            if self._is_to_be_held(job):
+                with self._jobs.changed:
+                    self._jobs.hold([job])
+                return None
             self._send(job)
         with self._jobs.changed:
             job.launched = time.monotonic()
             job.stop_tried = False
         return None
+
+    def _is_to_be_held(self, job: ActiveJob) -> bool:
+        """Whether a pause has come while a Task was made or sent in vain, so that it stays a draft."""
+        with self._jobs.changed:
+            is_paused = self._jobs.is_paused and not job.taken_back and not self._factory.is_local
+        return is_paused and (not job.may_be_sent or self._factory.is_draft(str(job.task)))
 
     def _look_for(self, adopted: list[ActiveJob]) -> None:
         """Have those Tasks of an earlier process taken out, and put back, that wait by their status and in no queue.
@@ -244,6 +267,11 @@ class LaunchThread(threading.Thread):
             with self._jobs.changed:
                 if self._jobs.changed.wait_for(lambda: self._jobs.is_closed, seconds):
                     return None
+
+    def _chosen_to_take_out(self) -> list[ActiveJob]:
+        """Under the lock: the jobs that have to be taken out of the queue, of which none is due any more then."""
+        chosen, self._jobs.to_take_out = list(dict.fromkeys(self._jobs.to_take_out)), deque()
+        return chosen
 
     def _take_out(self, chosen: list[ActiveJob]) -> None:
         """Take Tasks out of the queue, whatever time it takes; those that an agent has taken go on."""
