@@ -289,6 +289,12 @@ class Controller:
             self._present_run.trials.stop(StopReason("stopped", sentence))
         return self._aborts_sent
 
+    def stop_trial(self, number: int) -> None:
+        """End one trial, which counts as aborted; nothing happens when it has ended, or is being ended."""
+        trial = self.state.active.get(number)
+        if self._present_run is not None and trial is not None and not trial.is_aborted:
+            self._present_run.trials.abort(number, "stopped by hand")
+
     def leave(self, sentence: str) -> None:
         """End the search here and leave its jobs to another process, which has taken it over; people are told."""
         if self._present_run is not None:

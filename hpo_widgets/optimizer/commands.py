@@ -156,6 +156,7 @@ class SearchCommands:
         if not is_running:
             possible["pause"] = "the search is not running"
             possible["stop"] = None if is_starting else "the search is not running"
+            possible["stop_trial"] = "the search is not running"
         if state.is_paused:
             possible["pause"] = "the search is paused already"
         else:
@@ -352,6 +353,11 @@ class SearchCommands:
         number = self._number_of(trial)
         point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
         self._enqueue("retry", dict(point))
+
+    def stop_trial(self, trial: Trial | int) -> None:
+        """End a trial that runs or waits."""
+        number = self._number_of(trial)
+        self._do("stop_trial", lambda: self._controller.stop_trial(number))
 
     def _number_of(self, trial: Trial | int) -> int:
         """Return the number of a trial of this search; raise for one that it does not have."""

@@ -629,6 +629,25 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.retry(trial)
 
+    def stop_trial(self, trial: Trial | int) -> None:
+        """End one trial that runs or waits, as `stop` ends all; the search goes on.
+
+        It counts as aborted, and against the budget if it has run. A trial that has ended stays as it is.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+
+        Raises
+        ------
+        IndexError
+            If there is no such trial.
+        ValueError
+            For a trial of another search.
+        """
+        self._commands.stop_trial(trial)
+
     def set_note(self, trial: Trial | int, note: str) -> None:
         """Keep a text about a trial, in the journal and, where it is a Task on ClearML, below the Task's comment.
 

@@ -79,6 +79,7 @@ COMMANDS = (
     "redo",
     "enqueue_trial",
     "retry",
+    "stop_trial",
     "set_note",
     "set_tags",
     "set_max_number_of_concurrent_tasks",

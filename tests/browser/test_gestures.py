@@ -223,8 +223,13 @@ def test_a_variation_of_a_trial_and_a_point_of_ones_own(opened, panel):
     opened.page.keyboard.press("Escape")
     expect(form).to_be_hidden()
     expect(button(panel, "try a point")).to_be_focused()
+    expect(button(details, "Stop trial")).to_be_hidden()
     button(details, "Retry").click()
     assert wait_for_commands(opened, 2)[1] == ["retry", 4]
+    number = opened.kernel("search.add_trial(state=TrialState.RUNNING)")
+    opened.kernel(f"setattr(widget, 'selected', [{number}])")
+    button(panel.get_by_role("region", name=f"Details of trial {number}"), "Stop trial").click()
+    assert wait_for_commands(opened, 3)[2] == ["stop_trial", number]
 
 
 @pytest.mark.slow

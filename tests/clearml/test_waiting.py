@@ -539,6 +539,17 @@ def test_a_trial_that_never_ran_does_not_use_up_the_budget_here_and_in_every_oth
     assert again.stop_reason.code == "total_max_jobs"
 
 
+def test_a_waiting_trial_that_a_person_stops_leaves_the_queue_and_another_one_takes_its_place(
+    waiting, in_queue, worker, until
+):
+    made, tasks = waiting()
+    made.stop_trial(1)
+    until(made, lambda: made.counts[TrialState.ABORTED] == 1 and len(made.snapshot()) == 3)
+    assert tasks[1] not in in_queue.entries()
+    ends_well(made, worker)
+    assert made.counts[TrialState.COMPLETED] == made.budget.jobs.used == 2
+
+
 def test_a_trial_that_was_stopped_while_it_ran_uses_up_the_budget(running, worker):
     made = running(total_max_jobs=2)
     for task in worker.taken:

@@ -118,6 +118,18 @@ class RowsBeyondTheReference(Table):
         assert made.trial(2).parameters == made.trial(1).parameters
         assert made.trial(2).id != made.trial(1).id
 
+    def test_stop_trial_aborts_one_and_the_search_goes_on(self, running, gate, until):
+        made = running()
+        made.stop_trial(1)
+        until(made, lambda: made.trial(1).state is TrialState.ABORTED)
+        assert made.trial(1).error == "stopped by hand"
+        assert made.trial(0).state is TrialState.RUNNING
+        gate.open()
+        assert made.wait()
+        made.stop_trial(made.trial(0))  # it has ended, and stays as it is
+        assert made.counts[TrialState.COMPLETED] == 3
+        assert made.budget.jobs.used == 4
+
     def test_set_max_number_of_concurrent_tasks_while_running(self, running, gate, until):
         made = running()
         made.set_max_number_of_concurrent_tasks(3)

@@ -163,6 +163,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const title = element("b");
   const state = element("span");
   const retry = makeButton("Retry");
+  const stop = makeButton("Stop trial");
   const vary = makeButton("Try a variation");
   const copy = makeButton("Copy as dict");
   const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" }, "Task ↗");
@@ -192,8 +193,8 @@ export default view<Model>(({ model, el, lifetime }) => {
     "div",
     "hpo-part hpo-details",
     { role: "region" },
-    // Retry is the last button, as it comes and goes and would move the others.
-    element("div", "hpo-details-head", {}, title, state, vary, copy, retry, page),
+    // Stop and Retry are the last buttons, as they come and go and would move the others.
+    element("div", "hpo-details-head", {}, title, state, vary, copy, stop, retry, page),
     sentence,
     element("div", "hpo-details-sections", {}, ...sections.map((section) => section.root)),
   );
@@ -276,6 +277,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     lifetime.after(2000, () => setText(copy, "Copy as dict"));
   });
 
+  onPress(stop, () => model.send({ kind: "stop", number: painted }));
   onPress(retry, () => model.send({ kind: "retry", number: painted }));
   onPress(vary, () => model.send({ kind: "vary", number: painted }));
 
@@ -287,6 +289,12 @@ export default view<Model>(({ model, el, lifetime }) => {
     setAttribute(root, "aria-label", `Details of trial ${number}`);
     setText(state, word && `${SHAPES[word] ?? ""} ${word}`);
     state.className = word === "failed" ? "hpo-bad" : "";
+    stop.hidden = word === "" || ENDED.has(word);
+    setReason(
+      stop,
+      model.get("commands").stop_trial ?? null,
+      "End this trial now; it counts as aborted, and the search goes on",
+    );
     retry.hidden = !ENDED.has(word);
     setReason(retry, model.get("commands").retry ?? null);
     vary.hidden = word === "";

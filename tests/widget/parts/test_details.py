@@ -129,10 +129,25 @@ def test_what_is_pressed_is_done_with_the_trial_of_the_page_though_another_one_i
     assert details.point == search.trial(0).parameters
 
 
+def test_stop_is_for_the_trial_of_the_page(details, wire, search, refresh):
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(state=TrialState.RUNNING)
+    select(details, refresh, 1)
+    wire.browser_says(details, kind="stop", number=0)
+    wire.browser_says(details, kind="stop", number=9)
+    assert search.commands == [("stop_trial", 0)]
+
+
 def test_retry_says_why_not(details, search, refresh):
     search.refuse("retry", "this is a view")
     refresh(details)
-    assert details.commands == {"retry": "this is a view", "enqueue_trial": None, "set_note": None, "set_tags": None}
+    assert details.commands == {
+        "retry": "this is a view",
+        "stop_trial": None,
+        "enqueue_trial": None,
+        "set_note": None,
+        "set_tags": None,
+    }
 
 
 @pytest.mark.parametrize("number", [0, 99, 10**30])
