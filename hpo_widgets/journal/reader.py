@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -69,7 +70,8 @@ class JournalReader:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
-        self._connection: sqlite3.Connection | None = connection
+        self._connection: sqlite3.Connection | None = None
+        self._read_from(connection)
         self._file = identity(path)
         self._search_id = Content(connection).search_id
         self._lock = threading.Lock()
@@ -323,6 +325,11 @@ class JournalReader:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def _read_from(self, connection: sqlite3.Connection) -> None:
+        """Read from a connection, and close it when the reader is dropped, as Python warns of one that is left open."""
+        self._connection = connection
+        weakref.finalize(self, connection.close).atexit = False
+
     @contextmanager
     def _reading(self) -> Iterator[Content]:
         """Lock the connection for one thread, and turn what goes wrong into `JournalError`."""
@@ -332,7 +339,7 @@ class JournalReader:
             try:  # and not `explained`, which would take a tenth of the time of a poll
                 found = identity(self.path)
                 if found != self._file and found is not None:
-                    self._connection = self._follow_to_new_file(self._connection)
+                    self._read_from(self._follow_to_new_file(self._connection))
                     self._file = found
                 limit_time(self._connection, time.monotonic() + QUERY_SECONDS)
                 yield Content(self._connection)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sqlite3
 import threading
 
 import pytest
 
 from hpo_widgets.journal import Journal, JournalDamaged, JournalError
+from hpo_widgets.journal.connection import connect_reader
+from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.trials import TrialState
 from tests.journal.conftest import rewrite
 
@@ -145,6 +149,17 @@ def test_closing_a_reader_ends_a_wait_in_another_thread(journal):
     assert not waiter.is_alive()
     with pytest.raises(JournalError, match="is closed"):
         reader.trials()
+
+
+def test_a_reader_that_is_dropped_closes_its_file(journal):
+    connection = connect_reader(journal.path)
+    reader = JournalReader(journal.path, connection)
+    reader.itself = reader  # found by the garbage collector only, which may come to the connection first
+    assert reader.sequence == journal.reader.sequence
+    del reader
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_a_reader_that_is_closed_between_two_looks_of_a_wait_ends_it(journal, make_row, monkeypatch):
