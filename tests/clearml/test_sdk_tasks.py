@@ -49,6 +49,31 @@ def trials(notices, limits):
 
 
 @pytest.fixture
+def answers(monkeypatch):
+    """A server whose ``task`` is that of the trial; ``num_full`` requests have asked for scalars."""
+
+    class Answers(FakeServer):
+        def __init__(self):
+            super().__init__(self.tasks_as_asked)
+            self.task = task("in_progress", started=at(0), last_update=at(1))
+            self.num_full = 0
+
+        def tasks_as_asked(self, action, **body):
+            assert action == "tasks.get_all"
+            self.num_full += "last_metrics" in body["only_fields"]
+            return {"tasks": [{name: self.task[name] for name in self.task if name in body["only_fields"]}]}
+
+        def report(self, value, **fields):
+            entry = {"metric": "validation", "variant": "loss", "value": value}
+            self.task |= {"last_metrics": {"m": {"v": entry}}, **fields}
+
+    made = Answers()
+    monkeypatch.setattr(tasks, "server", lambda: made)
+    monkeypatch.setattr(tasks, "_POLL_ALL_SECONDS", 0.0)
+    return made
+
+
+@pytest.fixture
 def trial(trials):
     return trials.add("t0", {"x": 0.5}, 0)
 
@@ -66,6 +91,33 @@ def test_a_task_that_stays_a_draft_was_reset(trials, trial):
     trials.update(trial, task("created"))
     trials.update(trial, task("created"))
     assert (trial.state, trial.row.error) == (TrialState.ABORTED, "its Task was reset, or taken out of its queue")
+
+
+def test_the_scalars_of_a_trial_that_has_ended_are_read_only_where_its_task_has_changed(trials, trial, answers):
+    answers.report(0.5, status="completed", completed=at(5), last_update=at(5))
+    assert trials.ask() == [trial]
+    num_full = answers.num_full
+    assert trials.ask() == trials.ask() == []
+    assert answers.num_full == num_full
+    answers.report(0.25, last_update=at(6))  # what was on its way at the end
+    assert trials.ask() == [trial]
+    assert trial.row.values == [0.25]
+    answers.task |= {"system_tags": ["archived"]}
+    assert trials.ask() == [trial]
+    assert trial.row.archived
+    answers.task |= {"status": "created", "last_update": at(7)}
+    trials.ask()
+    assert trials.ask() == [trial]
+    assert trial.state is TrialState.ABORTED
+
+
+def test_why_a_trial_was_aborted_may_be_known_after_its_end(trials, trial, answers, monkeypatch):
+    answers.report(0.5, status="stopped", completed=at(5))
+    trials.ask()
+    assert trial.state is TrialState.ABORTED
+    monkeypatch.setattr(trials, "_was_pruned", lambda _trial: True)
+    assert trials.ask() == [trial]
+    assert trial.state is TrialState.PRUNED
 
 
 def test_a_stop_without_a_reason_gets_a_sentence(trials, trial):
