@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 _MOST_TRIALS = 96  # that the process learns from
 _MOST_FITTED = 60  # of these, those that its hyperparameters are fitted to
 _MOST_RUNNING = 90  # whose points it knows, the newest
-# Matrices of 100 rows and more are computed in several threads: see _GaussianProcess.
+# Larger matrices are computed in several threads: see _GaussianProcess.
+_BLOCK = 250_000  # multiplications, OpenBLAS divides products from 262,145 on
 _LEAST_NOISE = math.log(1e-6)  # of the variance of the objective
 _NOISE = math.log(1e-4)  # the middle of its prior
 _JITTER = 1e-8  # keeps matrices positive definite where points repeat
@@ -343,9 +344,9 @@ class _Scale:
 class _GaussianProcess:
     """A model of the scores of rows, and of how certain it is.
 
-    Products of matrices are sums by ``einsum``, and matrices that are inverted have fewer than 100 rows: linear algebra
-    libraries compute larger ones in a thread for each core, and these wait for one another for as long as trials occupy
-    all cores. With 100 trials and 90 running ones an ask took up to 280 ms of CPU time that way, and takes 14 ms so.
+    Linear algebra libraries compute large products and matrices of 100 rows and more in a thread for each core, and
+    these wait for one another for as long as trials occupy all cores: an ask of 100 trials with 90 running ones took up
+    to 280 ms of CPU time that way. So matrices that are inverted have fewer rows, and products are made in blocks.
 
     Parameters
     ----------
@@ -380,14 +381,14 @@ class _GaussianProcess:
         self._known, self._running = self._filled(rows), self._filled(running)
         some = self._draws.permutation(len(rows))[:_MOST_FITTED]
         self._fit(self._known[some], scores[some])
-        matrix = self._covariance(self._known, self._hyperparameters)
+        matrix = self._covariance(self._known)
         self._inverse = np.linalg.inv(matrix)
         self._weights = np.linalg.solve(matrix, scores)
         self._variance = max(float(scores @ self._weights) / len(rows), 1e-12)
         # What running trials add to what the others tell, as a matrix of all trials would be too large.
-        kernel = self._kernel(self._known, self._running, self._hyperparameters)
-        self._projection = np.einsum("ij,jk->ik", self._inverse, kernel)
-        rest = self._covariance(self._running, self._hyperparameters) - np.einsum("ji,jk->ik", kernel, self._projection)
+        kernel = self._kernel(self._known, self._running)
+        self._projection = _product(self._inverse, kernel)
+        rest = self._covariance(self._running) - _product(kernel.T, self._projection)
         self._inverse_of_rest = np.linalg.inv(rest)
         self._least = float(self._predict(rows)[0].min())
 
@@ -409,8 +410,9 @@ class _GaussianProcess:
 
     def _fit(self, rows: Floats, scores: Floats) -> None:
         """Look for hyperparameters of a greater posterior density around the present ones."""
+        posterior = _Posterior(self._parts(rows), scores, self._middle, self._width)
         best = self._hyperparameters
-        greatest = self._log_posterior(rows, scores, best[None])[0]
+        greatest = posterior.log_densities(best[None])[0]
         width = 0.5
         for attempt in range(3):
             shape = (12, len(best))
@@ -419,7 +421,7 @@ class _GaussianProcess:
             if attempt == 0:
                 tried[0] = self._middle
             tried[:, -1] = np.maximum(tried[:, -1], _LEAST_NOISE)
-            densities = self._log_posterior(rows, scores, tried)
+            densities = posterior.log_densities(tried)
             index = int(densities.argmax())
             if densities[index] > greatest:
                 best, greatest = tried[index], densities[index]
@@ -427,14 +429,75 @@ class _GaussianProcess:
                 width *= 0.6
         self._hyperparameters = best
 
-    def _log_posterior(self, rows: Floats, scores: Floats, hyperparameters: Floats) -> Floats:
-        """Return the log posterior density of hyperparameters, shape (m, columns + 1), up to a constant."""
-        num = len(scores)
+    def _parts(self, rows: Floats) -> Floats:
+        """Return what each column adds to the squared distance of each pair of rows, shape (columns, pairs)."""
+        one, other = (rows[index].T for index in np.tril_indices(len(rows), -1))
+        parts: Floats = (one - other) ** 2
+        chosen = self._choice_columns
+        parts[chosen] = _choice_parts(one[chosen], other[chosen])
+        return parts
+
+    def _filled(self, rows: Floats) -> Floats:
+        """Return rows without NaN."""
+        return np.where(np.isnan(rows), self._inactive, rows)
+
+    def _kernel(self, first: Floats, second: Floats) -> Floats:
+        """Return the kernel of filled rows, shape (n, m)."""
+        scales = np.exp(-self._hyperparameters[:-1])
+        ours, theirs = ((rows * scales)[:, self._number_columns] for rows in (first, second))
+        squares = (ours**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1)
+        squares -= 2 * _product(ours, theirs.T)
+        for column in self._choice_columns:
+            squares += scales[column] ** 2 * _choice_parts(first[:, column, None], second[:, column])
+        return _matern(np.maximum(squares, 0, out=squares))
+
+    def _covariance(self, rows: Floats) -> Floats:
+        """Return the kernel of filled rows with themselves, and with the noise."""
+        noise = np.exp(self._hyperparameters[-1]) + _JITTER
+        covariance: Floats = self._kernel(rows, rows) + noise * np.eye(len(rows))
+        return covariance
+
+    def _predict(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Return the means and the standard deviations of the scores of rows."""
+        rows = self._filled(rows)
+        kernel = self._kernel(rows, self._known)
+        rest = self._kernel(rows, self._running) - _product(kernel, self._projection)
+        shares = 1 - _forms(kernel, self._inverse) - _forms(rest, self._inverse_of_rest)
+        means = _product(kernel, self._weights[:, None])[:, 0]
+        return means, np.sqrt(np.maximum(shares, 1e-10) * self._variance)
+
+
+class _Posterior:
+    """The posterior density of hyperparameters.
+
+    Parameters
+    ----------
+    parts
+        What each column adds to the squared distance of each pair of trials, shape (columns, pairs).
+    scores
+        Of the trials, shape (n,).
+    middle, width
+        Of the normal prior of each hyperparameter.
+    """
+
+    def __init__(self, parts: Floats, scores: Floats, middle: Floats, width: Floats) -> None:
+        self._parts, self._scores = parts, scores
+        self._middle, self._width = middle, width
+        one, other = np.tril_indices(len(scores), -1)
+        self._places = one * (len(scores) + 1) + other  # of the pairs in a matrix with a border, row after row
+
+    def log_densities(self, hyperparameters: Floats) -> Floats:
+        """Return the logarithm of the density of each row of hyperparameters, up to a constant."""
+        num = len(self._scores)
         # The last row of the Cholesky factor of a matrix with the scores as its border solves for them: numpy has no
-        # solver for triangular matrices.
-        bordered = np.empty((len(hyperparameters), num + 1, num + 1))
-        bordered[:, :num, :num] = self._covariance(rows, hyperparameters)
-        bordered[:, num, :num] = bordered[:, :num, num] = scores
+        # solver for triangular matrices. It reads the lower triangle only.
+        bordered = np.zeros((len(hyperparameters), num + 1, num + 1))
+        bordered.reshape(len(bordered), -1)[:, self._places] = _matern(
+            _product(np.exp(-2 * hyperparameters[:, :-1]), self._parts)
+        )
+        diagonal = np.arange(num)
+        bordered[:, diagonal, diagonal] = 1 + np.exp(hyperparameters[:, -1:]) + _JITTER
+        bordered[:, num, :num] = self._scores
         bordered[:, num, num] = _BORDER
         try:
             factors = np.linalg.cholesky(bordered)
@@ -447,41 +510,28 @@ class _GaussianProcess:
         densities: Floats = -num / 2 * np.log(variances) - determinants - prior
         return densities
 
-    def _filled(self, rows: Floats) -> Floats:
-        """Return rows without NaN."""
-        return np.where(np.isnan(rows), self._inactive, rows)
 
-    def _kernel(self, first: Floats, second: Floats, hyperparameters: Floats) -> Floats:
-        """Return the kernel of filled rows, shape (..., n, m) for hyperparameters of shape (..., columns + 1)."""
-        scales = np.exp(-hyperparameters[..., None, :-1])
-        ours, theirs = ((rows * scales)[..., self._number_columns] for rows in (first, second))
-        squares = (ours**2).sum(axis=-1)[..., :, None] + (theirs**2).sum(axis=-1)[..., None, :]
-        squares = np.maximum(squares - 2 * np.einsum("...if,...jf->...ij", ours, theirs), 0)
-        for column in self._choice_columns:
-            one, other = first[:, column, None], second[:, column]
-            # Of two choices that differ each has a half of the distance, and one that is not active has none.
-            half = scales[..., column, None] ** 2 / 2
-            squares += (one != other) * (half * (one >= 0) + half * (other >= 0))
-        distances = np.sqrt(5 * squares)
-        return (1 + distances + 5 / 3 * squares) * np.exp(-distances)  # type: ignore[no-any-return]
+def _choice_parts(one: Floats, other: Floats) -> Floats:
+    """Return the squared distance of choices: 1 of two that differ, a half of one and none, which is -1."""
+    return (one != other) * ((one >= 0) * 0.5 + (other >= 0) * 0.5)  # type: ignore[no-any-return]
 
-    def _covariance(self, rows: Floats, hyperparameters: Floats) -> Floats:
-        """Return the kernel of filled rows with themselves, and with the noise."""
-        noise = np.exp(hyperparameters[..., -1]) + _JITTER
-        kernel = self._kernel(rows, rows, hyperparameters)
-        return kernel + noise[..., None, None] * np.eye(len(rows))
 
-    def _predict(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Return the means and the standard deviations of the scores of rows."""
-        rows = self._filled(rows)
-        kernel = self._kernel(rows, self._known, self._hyperparameters)
-        rest = self._kernel(rows, self._running, self._hyperparameters)
-        rest -= np.einsum("ij,jk->ik", kernel, self._projection)
-        means = np.einsum("ij,j->i", kernel, self._weights)
-        shares = 1 - _forms(kernel, self._inverse) - _forms(rest, self._inverse_of_rest)
-        return means, np.sqrt(np.maximum(shares, 1e-10) * self._variance)
+def _matern(squares: Floats) -> Floats:
+    """Return the Matérn 5/2 kernel of squared distances."""
+    distances = np.sqrt(5 * squares)
+    return (1 + distances + 5 / 3 * squares) * np.exp(-distances)
 
 
 def _forms(rows: Floats, matrix: npt.NDArray[np.floating]) -> Floats:
     """Return the quadratic form of a matrix for each row."""
-    return np.einsum("ij,ij->i", np.einsum("ij,jk->ik", rows, matrix), rows)  # type: ignore[no-any-return]
+    forms: Floats = np.einsum("ij,ij->i", _product(rows, matrix), rows)
+    return forms
+
+
+def _product(rows: npt.NDArray[np.floating], matrix: npt.NDArray[np.floating]) -> Floats:
+    """Return the product of two matrices, made in blocks that are too small for several threads."""
+    size = max(_BLOCK // max(matrix.size, 1), 1)
+    product = np.empty((len(rows), matrix.shape[1]))
+    for start in range(0, len(rows), size):
+        np.matmul(rows[start : start + size], matrix, out=product[start : start + size])
+    return product

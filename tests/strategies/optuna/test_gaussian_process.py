@@ -332,9 +332,18 @@ def test_no_matrix_is_so_large_that_it_is_computed_in_several_threads(drive, mon
             return function(matrix, *others)
 
         monkeypatch.setattr(np.linalg, name, noted)
+    products = []
+    multiply = np.matmul
+
+    def noted_product(one, other, **keywords):
+        products.append(one.shape[0] * one.shape[1] * other.shape[1])
+        return multiply(one, other, **keywords)
+
+    monkeypatch.setattr(np, "matmul", noted_product)
     for _ in range(2):
         search.ask()
     assert 50 < max(sizes) < 100  # OpenBLAS begins another thread for 10,000 numbers
+    assert 200_000 < max(products) <= 4 * 65_536  # and for more multiplications
 
 
 def test_choices_of_many_values_are_compared_as_cheaply_as_those_of_few(drive):
