@@ -8,7 +8,9 @@ The process has a Matérn 5/2 kernel with a length scale for each parameter (Sno
 hyperparameters are those of the greatest posterior density, with a log-normal prior on the length scales that grows
 with the number of parameters (Hvarfner et al., ICML 2024). The point proposed is the one with the greatest expected
 improvement (Jones et al., 1998). Points of running trials lower the uncertainty around them, so that parallel trials
-spread out. With several objectives each turn models another weighting of them, drawn at random (ParEGO, Knowles, IEEE
+spread out. Where trials have failed, a second process learns of which points that is likely, and the improvement is
+weighted by the probability of success (Gelbart et al., UAI 2014); for TPE failed trials are worse than any other.
+With several objectives each turn models another weighting of them, drawn at random (ParEGO, Knowles, IEEE
 Transactions on Evolutionary Computation 2006).
 
 Everything is numpy: Optuna's own process needs PyTorch, and leaves parameters that depend on a choice to random
@@ -18,6 +20,7 @@ sampling.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
+from hpo_widgets.strategies.optuna.history import FAILED
 from hpo_widgets.strategies.optuna.window import FINISHED, losses_of, thinned
 
 if TYPE_CHECKING:
@@ -41,11 +45,15 @@ if TYPE_CHECKING:
 
 _MOST_TRIALS = 96  # that the process learns from
 _MOST_FITTED = 60  # of these, those that its hyperparameters are fitted to
+_MOST_FAILED = 48  # from which the other process learns where trials fail, the newest
+_LEAST_COMPLETED = 3  # before its first turn, where the other trials of the random start have failed
 _MOST_RUNNING = 90  # whose points it knows, the newest
 # Larger matrices are computed in several threads: see _GaussianProcess.
 _BLOCK = 250_000  # multiplications, OpenBLAS divides products from 262,145 on
 _LEAST_NOISE = math.log(1e-6)  # of the variance of the objective
 _NOISE = math.log(1e-4)  # the middle of its prior
+_CAUTION = 2  # the power of the probability of success: near failures it is less than the model says
+_LABEL_NOISE = math.log(0.1)  # least and middle; with less a step from 0 to 1 leads to far too short length scales
 _JITTER = 1e-8  # keeps matrices positive definite where points repeat
 _BORDER = 1e12  # more than the sum of squared scores, divided by the noise
 
@@ -84,6 +92,7 @@ class AlternatingSampler(TPESampler):
         self._encoding = _Encoding(mapping)
         self._draws = np.random.default_rng(seed)
         self._process = _GaussianProcess(self._encoding.choices, self._draws)
+        self._failures = _GaussianProcess(self._encoding.choices, self._draws, least_noise=_LABEL_NOISE)
         self._hidden: set[bytes] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -101,7 +110,8 @@ class AlternatingSampler(TPESampler):
         if search_space is not self._encoding.distributions:
             return super().sample_relative(study, trial, search_space)
         trials = study.get_trials(deepcopy=False)
-        finished = [one for one in trials if one.state in FINISHED]
+        ended = [one for one in trials if one.state in FINISHED]
+        finished = [one for one in ended if FAILED not in one.user_attrs]
         is_close = len(finished) > _MOST_TRIALS
         losses = losses_of(finished, study.directions)
         kept = thinned(losses, _MOST_TRIALS, self._draws)
@@ -113,13 +123,31 @@ class AlternatingSampler(TPESampler):
         others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
         running = self._encoding.of(others[-_MOST_RUNNING:])
         self._process.learn(rows, self._scores(losses), running)
-        tried = self._encoding.keys(np.concatenate([rows, running])) | self._hidden
-        return self._encoding.params(self._best(tried, is_close=is_close))
+        failed = self._encoding.of([one.params for one in ended if FAILED in one.user_attrs])
+        tried = self._encoding.keys(np.concatenate([rows, running, failed])) | self._hidden
+        return self._encoding.params(self._best(tried, self._gains(failed[-_MOST_FAILED:]), is_close=is_close))
+
+    def _gains(self, failed: Floats) -> Callable[[Floats], Floats]:
+        """Return what tells the logarithm of the improvement that is expected of rows, failures considered.
+
+        Parameters
+        ----------
+        failed
+            The rows of trials that have failed.
+        """
+        if not len(failed):
+            return self._process.log_gains
+        others = self._process.best(_MOST_TRIALS - len(failed))
+        labels = np.repeat([0.0, 1.0], [len(others), len(failed)])
+        middle, width = labels.mean(), labels.std()
+        self._failures.learn(np.concatenate([others, failed]), (labels - middle) / width, failed[:0])
+        limit = (0.5 - middle) / width
+        return lambda rows: self._process.log_gains(rows) + _CAUTION * self._failures.log_chances(rows, limit)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Note a point that is not to be proposed again and that the study does not show.
 
-        Its trial has failed, or it was refused as one that was tried: the process has forgotten it, or TPE proposed it.
+        Its trial was aborted, or it was refused as tried: the process has forgotten it, or TPE proposed it.
         """
         super().after_trial(study, trial, state, values)
         if state is TrialState.FAIL and "dropped" not in trial.user_attrs:
@@ -128,8 +156,11 @@ class AlternatingSampler(TPESampler):
     def _is_turn_of_process(self, study: Study, trial: FrozenTrial) -> bool:
         if not trial.number % 2 or not self._encoding.distributions:
             return False
-        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return len(finished) >= self._n_startup_trials and self._draws.random() >= self.share_of_priors()
+        trials = study.get_trials(deepcopy=False, states=FINISHED)
+        num_completed = sum(one.state is TrialState.COMPLETE for one in trials)
+        num_failed = sum(FAILED in one.user_attrs for one in trials)
+        is_begun = num_completed + num_failed >= self._n_startup_trials and num_completed >= _LEAST_COMPLETED
+        return is_begun and self._draws.random() >= self.share_of_priors()
 
     def _scores(self, losses: Floats) -> Floats:
         """Return one score for each row of losses, shape (n, objectives); lower is better."""
@@ -140,27 +171,29 @@ class AlternatingSampler(TPESampler):
             scores[:, 0] = _scores(weighted.max(axis=1) + _SUM_SHARE * weighted.sum(axis=1))
         return scores[:, 0]
 
-    def _best(self, tried: set[bytes], *, is_close: bool) -> Floats:
+    def _best(self, tried: set[bytes], gains_of: Callable[[Floats], Floats], *, is_close: bool) -> Floats:
         """Return the row of the greatest expected improvement that was found, of those that were not tried.
 
         Parameters
         ----------
         tried
             The keys of the others.
+        gains_of
+            What is to be great.
         is_close
             Whether to look only around the best trials.
         """
-        process, draws = self._process, self._draws
-        best = np.repeat(process.best(_NUM_BEST), _NUM_BEST, axis=0)
+        draws = self._draws
+        best = np.repeat(self._process.best(_NUM_BEST), _NUM_BEST, axis=0)
         widths = _CLOSE_WIDTHS if is_close else _WIDTHS
         rows = np.concatenate([self._encoding.near(best, width, draws) for width in widths])
         if not is_close:
             rows = np.concatenate([rows, self._encoding.random(_NUM_RANDOM, draws)])
-        gains = process.log_gains(rows)
+        gains = gains_of(rows)
         for width in _FINER_WIDTHS:
             best = rows[np.argsort(-gains)[:_NUM_KEPT]]
             nearby = self._encoding.near(np.repeat(best, 15, axis=0), width, draws)
-            rows, gains = np.concatenate([rows, nearby]), np.concatenate([gains, process.log_gains(nearby)])
+            rows, gains = np.concatenate([rows, nearby]), np.concatenate([gains, gains_of(nearby)])
         untried = (rows[index] for index in np.argsort(-gains) if rows[index].tobytes() not in tried)
         return next(untried, self._encoding.random(1, draws)[0])
 
@@ -356,14 +389,17 @@ class _GaussianProcess:
         Random numbers.
     """
 
-    def __init__(self, choices: npt.NDArray[np.int_], draws: np.random.Generator) -> None:
+    def __init__(
+        self, choices: npt.NDArray[np.int_], draws: np.random.Generator, least_noise: float = _LEAST_NOISE
+    ) -> None:
         self._draws = draws
+        self._least_noise = least_noise
         self._number_columns, self._choice_columns = np.flatnonzero(choices == 0), np.flatnonzero(choices)
         # A number that is not active is in the middle: not far from any that is.
         self._inactive = np.where(choices > 0, -1, 0.5)
         length = math.log(0.5) + math.log(len(choices) or 1) / 2
         # Logarithms: a length scale for each column, and the variance of the noise.
-        self._middle = np.append(np.full(len(choices), length), _NOISE)
+        self._middle = np.append(np.full(len(choices), length), max(_NOISE, least_noise))
         self._width = np.append(np.ones(len(choices)), 2.0)
         self._hyperparameters = self._middle
 
@@ -401,12 +437,18 @@ class _GaussianProcess:
         means, deviations = self._predict(rows)
         z = (self._least - means) / deviations
         density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-        below = np.array([math.erfc(value) for value in (-z / math.sqrt(2)).tolist()]) / 2
+        below = _normal(z)
         with np.errstate(divide="ignore", invalid="ignore"):
             # Rounding takes all of a very small sum: there the first term of its series is close enough.
             tail = -z * z / 2 - math.log(2 * math.pi) / 2 - 2 * np.log(-z)
             gains: Floats = np.log(deviations) + np.where(z > -20, np.log(density + z * below), tail)
         return gains
+
+    def log_chances(self, rows: Floats, limit: float) -> Floats:
+        """Return the logarithms of the probabilities that the scores of rows are below a limit."""
+        means, deviations = self._predict(rows)
+        chances: Floats = np.maximum(_normal((limit - means) / deviations), sys.float_info.min)
+        return np.log(chances)
 
     def _fit(self, rows: Floats, scores: Floats) -> None:
         """Look for hyperparameters of a greater posterior density around the present ones."""
@@ -420,7 +462,7 @@ class _GaussianProcess:
             tried = best + np.where(self._draws.random(shape) < 0.5, moves, 0)
             if attempt == 0:
                 tried[0] = self._middle
-            tried[:, -1] = np.maximum(tried[:, -1], _LEAST_NOISE)
+            tried[:, -1] = np.maximum(tried[:, -1], self._least_noise)
             densities = posterior.log_densities(tried)
             index = int(densities.argmax())
             if densities[index] > greatest:
@@ -514,6 +556,11 @@ class _Posterior:
 def _choice_parts(one: Floats, other: Floats) -> Floats:
     """Return the squared distance of choices: 1 of two that differ, a half of one and none, which is -1."""
     return (one != other) * ((one >= 0) * 0.5 + (other >= 0) * 0.5)  # type: ignore[no-any-return]
+
+
+def _normal(z: Floats) -> Floats:
+    """Return the distribution function of the normal distribution, shape (n,)."""
+    return np.array([math.erfc(value) for value in (-z / math.sqrt(2)).tolist()]) / 2
 
 
 def _matern(squares: Floats) -> Floats:

@@ -33,6 +33,11 @@ class _Past(NamedTuple):
     values: Sequence[float] | None
     curve: Curve
     number: int | None
+    has_failed: bool = False
+
+
+FAILED = "failed"
+"""The attribute of a pruned trial of Optuna's that stands for one that has failed."""
 
 
 def outcome(observation: Observation, num_objectives: int, full_length: int | None = None) -> OptunaState:
@@ -70,6 +75,24 @@ def outcome(observation: Observation, num_objectives: int, full_length: int | No
     return OptunaState.FAIL
 
 
+def has_failed(observation: Observation, state: OptunaState) -> bool:
+    """Whether a trial tells that its point fails; an aborted one does not.
+
+    Parameters
+    ----------
+    observation
+        The ended trial.
+    state
+        What `outcome` says of it.
+
+    Returns
+    -------
+    bool
+        Whether.
+    """
+    return state is OptunaState.FAIL and observation.state is not TrialState.ABORTED
+
+
 class PastTrials:
     """Makes the trials that a new study begins with.
 
@@ -81,11 +104,16 @@ class PastTrials:
         One per objective.
     full_length
         The iteration at which a trial is ended as complete; None when there is none.
+    with_failed
+        Whether failed trials are made, too, as pruned ones with the attribute `FAILED`.
     """
 
-    def __init__(self, mapping: SpaceMap, directions: Sequence[StudyDirection], full_length: int | None) -> None:
+    def __init__(
+        self, mapping: SpaceMap, directions: Sequence[StudyDirection], full_length: int | None, *, with_failed: bool
+    ) -> None:
         self._map = mapping
         self._full_length = full_length
+        self._with_failed = with_failed
         self._directions = directions
 
     def trials(
@@ -145,11 +173,14 @@ class PastTrials:
 
     def _of_observation(self, observation: Observation, curve: Curve) -> _Past | None:
         state = outcome(observation, len(self._directions), self._full_length)
-        if state is OptunaState.FAIL:
+        is_failed = self._with_failed and has_failed(observation, state)
+        if state is OptunaState.FAIL and not is_failed:
             return None
         params = self._map.params(observation.point)
         if params is None:
             return None
+        if is_failed:
+            return _Past(params, OptunaState.PRUNED, None, {}, observation.number, has_failed=True)
         values: Sequence[float] | None = observation.values
         if state is OptunaState.PRUNED:
             curve = curve or last_report(observation)
@@ -169,13 +200,14 @@ class PastTrials:
                 yield _Past(params, trial.state, trial.values, trial.intermediate_values, None)
 
     def _frozen(self, one: _Past) -> FrozenTrial:
+        attributes = {} if one.number is None else {"number": one.number}
         return create_trial(
             state=one.state,
             values=one.values,
             params=one.params,
             distributions={name: self._map.distributions[name] for name in one.params},
             intermediate_values=dict(one.curve),
-            user_attrs={} if one.number is None else {"number": one.number},
+            user_attrs=attributes | ({FAILED: True} if one.has_failed else {}),
         )
 
 

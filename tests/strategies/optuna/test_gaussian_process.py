@@ -210,6 +210,81 @@ def test_a_trial_that_was_pruned_may_be_as_bad_as_infinite_ones(drive):
     assert len(search.history) == 24
 
 
+def run_where_some_fail(search, trials, fails, objective, state=TrialState.FAILED):
+    """Run trials, of which some fail; return the points of those."""
+    failed = []
+    for _ in range(trials):
+        proposal = search.ask()
+        number, point = search.launch(proposal), proposal.point
+        if fails(point):
+            failed.append(point)
+            search.end(number, point, state=state)
+        else:
+            search.end(number, point, *[objective(point)] * search.num_objectives)
+    return failed
+
+
+def is_too_large(point):
+    return point["x"] + point["y"] > 10
+
+
+def towards_failures(point):
+    return -point["x"] - point["y"]
+
+
+@pytest.mark.parametrize("num_objectives", [1, 2])
+def test_fewer_trials_fail_than_with_tpe_alone(drive, num_objectives):
+    def num_failed(strategy):
+        search = drive(strategy, PLANE, num_objectives=num_objectives)
+        return len(run_where_some_fail(search, 60, is_too_large, lambda point: branin(**point)))
+
+    plain, default = (sum(num_failed(strategy(seed=seed)) for seed in range(3)) for strategy in (tpe, OptimizerOptuna))
+    assert default < 0.6 * plain
+
+
+def test_it_comes_close_to_the_border_beyond_which_trials_fail(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    run_where_some_fail(search, 60, is_too_large, towards_failures)
+    assert min(one.values[0] for one in search.history if one.values) < -9.7
+
+
+def test_a_choice_that_fails_is_given_up(drive):
+    def num_late(strategy):
+        space = Space([DiscreteParameterRange("kind", list("abcd")), UniformParameterRange("x", 0, 1)])
+        search = drive(strategy, space)
+        run_where_some_fail(search, 40, lambda point: point["kind"] in "ab", lambda point: (point["x"] - 0.3) ** 2)
+        return sum(one.point["kind"] in "ab" for one in search.history[20:])
+
+    plain, default = (sum(num_late(strategy(seed=seed)) for seed in range(3)) for strategy in (tpe, OptimizerOptuna))
+    assert default < 0.6 * plain
+
+
+def test_failures_that_nothing_explains_do_not_keep_it_from_the_optimum(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    chance = np.random.default_rng(1)
+    run_where_some_fail(search, 60, lambda _: chance.random() < 0.2, lambda point: branin(**point))
+    assert min(one.values[0] for one in search.history if one.values) < LEAST + 0.01
+
+
+def test_it_knows_the_failures_of_a_search_that_is_opened_again(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    run_where_some_fail(search, 40, is_too_large, lambda point: branin(**point))
+    again = drive(OptimizerOptuna(seed=1), PLANE)
+    again.history, again.number = search.history, search.number
+    again.begin(PLANE, draws=search.last_draw + 1)
+    assert len(run_where_some_fail(again, 20, is_too_large, lambda point: branin(**point))) <= 8
+
+
+def test_trials_that_a_person_aborts_are_no_failures(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    aborted = run_where_some_fail(search, 60, is_too_large, towards_failures, TrialState.ABORTED)
+    assert len(aborted) > 30  # it goes where the objective is best
+
+
+def test_a_search_of_which_all_trials_fail_goes_on_at_random(drive):
+    assert len(run_where_some_fail(drive(OptimizerOptuna(seed=1), PLANE), 30, lambda _: True, branin)) == 30
+
+
 def test_a_finite_space_is_searched_to_its_end_without_a_point_twice(drive):
     space = Space([UniformIntegerParameterRange("n", 1, 6), DiscreteParameterRange("kind", ["a", "b", "c"])])
     points = drive(OptimizerOptuna(seed=1), space).run(30, lambda point: point["n"])

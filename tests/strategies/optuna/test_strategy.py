@@ -141,13 +141,34 @@ def test_conditional_parameters_are_asked_for_only_where_they_apply(drive):
     ],
 )
 def test_how_a_trial_ended_is_told(drive, state, values, known):
-    search = drive(OptimizerOptuna(seed=1), SPACE)
+    search = drive(OptimizerOptuna(optuna_sampler=optuna.samplers.TPESampler(), seed=1), SPACE)
     proposal = search.ask()
     search.end(search.launch(proposal), proposal.point, *values, state=state)
     [trial] = search.strategy.study.trials
     assert trial.state.name == known
     if known == "COMPLETE" or (values == (1.0,) and known == "PRUNED"):
         assert trial.value == values[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "is_learnt"),
+    [
+        (TrialState.FAILED, (), True),
+        (TrialState.COMPLETED, (math.nan,), True),
+        (TrialState.ABORTED, (1.0,), False),
+        (TrialState.PRUNED, (), False),
+    ],
+)
+def test_the_default_sampler_learns_of_failures_also_of_those_of_other_ranges(drive, state, values, is_learnt):
+    search = drive(OptimizerOptuna(seed=1), SPACE)
+    proposal = search.ask()
+    search.end(search.launch(proposal), proposal.point, *values, state=state)
+    search.begin(SPACE.with_ranges({"x": (-6, 6)}))
+    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.user_attrs]
+    assert len(failed) == is_learnt
+    search.end(900, {**proposal.point, "x": 1.0}, *values, state=state)  # one that a person has enqueued
+    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.user_attrs]
+    assert len(failed) == 2 * is_learnt
 
 
 @pytest.mark.parametrize(("limit", "known"), [(10, "COMPLETE"), (11, "FAIL"), (None, "FAIL")])
@@ -175,7 +196,7 @@ def test_infinite_and_missing_values_end_no_search(drive, sampler):
 
 
 def test_enqueued_inform_the_sampler_when_they_are_inside(drive):
-    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search = drive(OptimizerOptuna(optuna_sampler=optuna.samplers.TPESampler(), seed=1), PLANE)
     search.end(900, {"x": 1.0, "y": 2.0}, 0.1)
     search.end(901, {"x": 9.0, "y": 2.0}, 0.1)
     search.end(902, {"x": 1.5, "y": 2.0}, 0.3, state=TrialState.PRUNED)
