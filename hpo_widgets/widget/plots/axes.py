@@ -162,6 +162,18 @@ def wants_log(values: npt.NDArray[np.float64], *, minimise: bool = True) -> bool
     The rule: there are at least ten values, all above 0, and the largest of the better 90 % is at
     least twenty times the smallest. Where high is good, that is of the better half: a logarithm draws high values
     close together, such as accuracies near 1, and low ones apart.
+
+    Parameters
+    ----------
+    values
+        The values, shape (n,).
+    minimise
+        Whether low ones are good.
+
+    Returns
+    -------
+    bool
+        Whether.
     """
     if len(values) < _LEAST_VALUES or float(values.min()) <= 0:
         return False
