@@ -790,6 +790,11 @@ class HyperParameterOptimizer(ReadableSearch):
         return None if due is None else max(0.0, due - time.monotonic())
 
     @property
+    def num_waiting_points(self) -> int:
+        """How many points of `enqueue_trial` and `retry` wait for a free worker."""
+        return len(self._controller.state.enqueued)
+
+    @property
     def epochs(self) -> Sequence[EpochMark]:
         """The space epochs so far, the first included."""
         return self._controller.state.epochs.marks

@@ -279,6 +279,16 @@ class PollsServer(Protocol):
 
 
 @runtime_checkable
+class QueuesPoints(Protocol):
+    """A search that keeps the points of people until a worker is free."""
+
+    @property
+    def num_waiting_points(self) -> int:
+        """How many enqueued points no worker has taken yet."""
+        ...
+
+
+@runtime_checkable
 class KeptByTask(Protocol):
     """A search that may have a Task of its own at a ClearML server."""
 

@@ -152,6 +152,11 @@ class SearchViewer(JournalFollower, JournalSearch):
         return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
 
     @property
+    def num_waiting_points(self) -> int:
+        """How many enqueued points no worker has taken yet."""
+        return len(self._state.enqueued) - int(self.snapshot().enqueued.sum())
+
+    @property
     def errors(self) -> Sequence[Notice]:
         """Notices of what went wrong, apart from failed trials."""
         taken_over = self._taken_over

@@ -110,6 +110,19 @@ class RowsBeyondTheReference(Table):
         assert not made.trial(3).enqueued
         assert made.budget.jobs.used == 4
 
+    def test_num_waiting_points_are_enqueued_and_not_taken_by_a_worker_yet(self, running, gate, until):
+        made = running()
+        assert made.num_waiting_points == 0
+        made.enqueue_trial({"x": 0.125})
+        made.retry(0)
+        with SearchViewer(made.journal_path) as viewer:
+            assert made.num_waiting_points == 2
+            until(viewer, lambda: viewer.num_waiting_points == 2)
+            gate.open()
+            assert made.wait()
+            viewer.refresh()
+            assert (made.num_waiting_points, viewer.num_waiting_points) == (0, 0)
+
     def test_retry_runs_the_same_point_again(self, running, gate):
         made = running()
         made.retry(made.trial(1))

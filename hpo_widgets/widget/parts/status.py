@@ -81,7 +81,9 @@ class StatusPanel(ShownStatus, NumberFieldPart):
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
     has_front = t.Bool(False, help="Several objectives: there is a front, and no best trial.").tag(sync=True)
-    forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
+    forecast = t.Unicode(help="How many points of people wait; when the search will end, where that can be known.").tag(
+        sync=True
+    )
     next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)

@@ -6,8 +6,8 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
-from hpo_widgets._messages import printable
-from hpo_widgets.search import KeptByTask, PollsServer, SearchStatus, TitlesStrategy
+from hpo_widgets._messages import counted, printable
+from hpo_widgets.search import KeptByTask, PollsServer, QueuesPoints, SearchStatus, TitlesStrategy
 from hpo_widgets.search.in_words import num_done
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -142,11 +142,18 @@ def next_poll(search: Search) -> str:
 
 
 def forecast(search: Search) -> str:
-    """When the search will end, where that can be known: ``ends in about 1:20``; what a pause does not stop."""
-    if search.status is SearchStatus.PAUSED:
-        return "the time limit runs on" if search.budget.wall_minutes.limit is not None else ""
+    """When the search will end, where that can be known: ``ends in about 1:20``; what a pause does not stop.
+
+    Before it how many points of people wait: ``2 points wait · ends in about 1:20``.
+    """
+    num_points = search.num_waiting_points if isinstance(search, QueuesPoints) else 0
     left = time_left(search)
-    return f"ends in about {left}" if left else ""
+    if search.status is SearchStatus.PAUSED and search.budget.wall_minutes.limit is not None:
+        end = "the time limit runs on"
+    else:
+        end = f"ends in about {left}" if left else ""
+    points = f"{counted(num_points, 'point')} wait{'s' if num_points == 1 else ''}" if num_points else ""
+    return " · ".join(filter(None, (points, end)))
 
 
 def time_left(search: Search) -> str:

@@ -116,6 +116,16 @@ def test_nothing_is_foretold_where_nothing_is_limited():
     assert summary.forecast(search) == ""
 
 
+def test_points_that_wait_for_a_worker_are_counted_before_what_is_foretold(search):
+    search.num_waiting_points = 1
+    assert summary.forecast(search) == "1 point waits"
+    search.command("start")
+    search.num_waiting_points = 2
+    assert summary.forecast(search) == "2 points wait · ends in about 5:00"
+    search.command("pause")
+    assert summary.forecast(search) == "2 points wait · the time limit runs on"
+
+
 def test_the_newest_notices_come_first_and_the_others_are_counted(search):
     for number in range(8):
         search.notify("callback", f"problem {number}")
