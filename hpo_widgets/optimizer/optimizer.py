@@ -104,8 +104,9 @@ class HyperParameterOptimizer(ReadableSearch):
         ``allow_duplicates`` (default False), ``stop_grace`` (seconds from the exception or signal by which a trial is
         stopped to SIGKILL; default 0.1), ``name``,
         ``journal`` (directory, or the ``.sqlite`` file itself; default ``.hpo_widgets``),
-        ``limits`` (name to hard bounds), ``worker_env`` (a function, mapping or sequence from a worker's index, from 0,
-        to environment variables; a value of None removes one; default: those of this process),
+        ``limits`` (name to hard bounds), ``worker_env`` (of callables and scripts: a function, mapping or sequence from
+        a worker's index, from 0, to environment variables; a value of None removes one; default: those of this
+        process),
         ``arguments`` (how a script gets its parameters: ``argparse``, ``click``, ``fire``, ``hydra``, or a list of
         strings with ``{name}`` and ``{value}``), ``pool_period_min`` (minutes: a ClearML server is polled after an
         eighth of it where there is news, and after up to twice as much of it while nothing happens; default 0.1),
@@ -892,6 +893,11 @@ class HyperParameterOptimizer(ReadableSearch):
         -------
         sequence
             Best first.
+
+        Raises
+        ------
+        JournalError, ValueError
+            If there is no such search, and no such Task.
         """
         positive_int("top_k", top_k)
         if names_a_task(optimizer_task_id):

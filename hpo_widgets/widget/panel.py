@@ -287,7 +287,7 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
         return self._plots.shown
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block this cell until the search has ended; the panel is shown, and steers, meanwhile.
+        """Block this cell until the search has ended; a panel that an earlier cell shows steers meanwhile.
 
         The panel's Wait (``waiting``) blocks nothing.
 

@@ -45,7 +45,7 @@ class SearchControls(NumberFieldPart):
     _css = asset("controls.css")
 
     opening_code = t.Unicode(
-        help="Shows the search in another kernel, once its own has gone; empty: no journal keeps it."
+        help="Code that shows the search in another kernel, once its own has gone; empty: no journal keeps it."
     ).tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     owner_died = t.Bool(False, help="Whether the process that ran it has gone, so that Start takes it over.").tag(

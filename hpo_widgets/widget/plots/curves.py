@@ -108,7 +108,7 @@ class CurvesPlot(Plot):
     """
 
     scalar = t.Unicode(help="Two-way. Title and series of the scalar that is shown, with a slash between them.")
-    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
+    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values: yes, no, or None: where it shows more.")
     top_k = PositiveInt(5, help="How many of the best trials are strong.")
 
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:

@@ -215,7 +215,7 @@ class TrialPlot(Plot):
     _size_name = "plot"
     """As which the page tells the size of a figure."""
 
-    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
+    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values: yes, no, or None: where it shows more.")
     brushing = t.Bool(False, help="Two-way. Whether a drag in a figure selects the trials in its rectangle.")
     brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last such drag has selected.")
 
