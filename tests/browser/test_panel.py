@@ -165,6 +165,10 @@ def test_every_control_has_a_name_is_reached_by_tab_and_keeps_its_keys_from_the_
     expect(unsaved).to_have_count(1)
     button(panel, "Start").press("Control+s")
     expect(unsaved).to_have_count(0)
+    opened.page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }")
+    expect(unsaved).to_have_count(1)
+    panel.get_by_role("spinbutton", name="top").press("Control+s")
+    expect(unsaved).to_have_count(0)
 
 
 @pytest.mark.slow

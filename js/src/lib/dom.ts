@@ -134,7 +134,8 @@ export function isRepeatedClick(event: MouseEvent): boolean {
 
 /**
  * A notebook has a use of its own for single keys, such as x to cut a cell, and for Ctrl+Z: what is pressed in `root`
- * stays there, but for Shift+Enter and, outside of fields, combinations with Ctrl, Alt or the command key.
+ * stays there, but for Shift+Enter and, outside of fields, combinations with Ctrl, Alt or the command key. In a field
+ * Ctrl+S saves the notebook, too: the browser would offer to save the page.
  *
  * @param signal ends it, where `root` lives longer than the view
  */
@@ -145,7 +146,8 @@ export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
       (event.target instanceof HTMLInputElement && event.target.type !== "checkbox");
     const isCombined = event.ctrlKey || event.metaKey || event.altKey;
     const isRun = event.key === "Enter" && event.shiftKey;
-    if (isTyped || !(isCombined || isRun)) {
+    const isSave = (event.ctrlKey || event.metaKey) && letterOf(event) === "s";
+    if (!isSave && (isTyped || !(isCombined || isRun))) {
       event.stopPropagation();
     }
   };
