@@ -29,6 +29,22 @@ test("what is pressed is meant for the trial that is painted", async () => {
   );
 });
 
+test("a double click stops a trial, and does not run it again by the button that has come in the place of Stop", async () => {
+  const body = fakePage();
+  const model = fakeModel({ ...SHOWN, number: 0, state: "running", commands: {} });
+  details.render({ model, el: body });
+  const button = (text) =>
+    body.querySelectorAll("button").find((one) => one.textContent.startsWith(text));
+  button("Stop").click();
+  button("Stop").click(2);
+  await model.change({ state: "aborted" });
+  button("Retry").click(2);
+  assert.deepEqual(
+    model.sent.map(({ kind }) => kind),
+    ["stop"],
+  );
+});
+
 test("what is copied is the trial that is painted", async (context) => {
   const copied = [];
   const clipboard = { writeText: async (text) => copied.push(text) };

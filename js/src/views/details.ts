@@ -5,6 +5,7 @@ import { makeDataTable, paintDataTable } from "../controls/data_table";
 import {
   element,
   isCopied,
+  isRepeatedClick,
   makeButton,
   onPress,
   setAttribute,
@@ -277,8 +278,17 @@ export default view<Model>(({ model, el, lifetime }) => {
     lifetime.after(2000, () => setText(copy, "Copy as dict"));
   });
 
-  onPress(stop, () => model.send({ kind: "stop", number: painted }));
-  onPress(retry, () => model.send({ kind: "retry", number: painted }));
+  for (const [button, kind] of [
+    [stop, "stop"],
+    [retry, "retry"],
+  ] as const) {
+    onPress(button, (event) => {
+      // By the second click of a double click on Stop, Retry is in its place.
+      if (!isRepeatedClick(event)) {
+        model.send({ kind, number: painted });
+      }
+    });
+  }
   onPress(vary, () => model.send({ kind: "vary", number: painted }));
 
   return () => {
