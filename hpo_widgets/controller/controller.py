@@ -8,12 +8,13 @@ durable and then visible. `HyperParameterOptimizer` is the public face of this m
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_widgets._messages import complete
 from hpo_widgets.controller.callbacks import CallbackQueue
@@ -41,8 +42,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
+_Result = TypeVar("_Result")
+
 LOCK_PATIENCE = 300.0
 """Seconds that the end of a search waits for another program's lock on the journal."""
+
+
+SUBSCRIBER_PATIENCE = 60.0
+"""Seconds that a command waits for the search's thread while that is in a subscriber, which may wait for it in turn."""
 
 
 class Controller:
@@ -159,6 +166,57 @@ class Controller:
             if self._thread is None:
                 self.recorder.flush()
         return future
+
+    def wait_until(self, happens: Callable[[float], object], seconds: float | None = None) -> bool:
+        """Wait for something that the search's thread does; not where that waits for this one.
+
+        Parameters
+        ----------
+        happens
+            Waits for it, for so many seconds at most; returns whether it has happened.
+        seconds
+            How long to wait at most. Default: as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether it has happened.
+
+        Raises
+        ------
+        RuntimeError
+            When a subscriber does not return, which may wait for the caller.
+        """
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while not happens(max(0.0, min(SUBSCRIBER_PATIENCE / 4, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                return False
+            if self.recorder.shown.seconds_told(self._thread) > SUBSCRIBER_PATIENCE:
+                raise RuntimeError(
+                    f"a callback of subscribe() has not returned for {SUBSCRIBER_PATIENCE:g} s, and the search waits "
+                    "for it; what was asked is done when it returns. A callback must only set a flag, and not wait for "
+                    "another thread that commands the search"
+                )
+        return True
+
+    def result_of(self, future: Future[_Result], seconds: float | None = None) -> _Result:
+        """Wait, as `wait_until`, for what was submitted; raises what that raises, and TimeoutError after the time.
+
+        Parameters
+        ----------
+        future
+            What `submit` has returned.
+        seconds
+            How long to wait at most. Default: as long as it takes.
+
+        Returns
+        -------
+        object
+            What was returned.
+        """
+        if not self.wait_until(lambda most: wait([future], most).done, seconds):
+            raise TimeoutError
+        return future.result()
 
     def notice(self, source: str, sentence: str) -> None:
         """Tell people of an error: in the panel's strip, the journal and on the ``hpo_widgets`` logger.

@@ -189,7 +189,7 @@ class SearchCommands:
         """Run a function on the thread that owns the state."""
         future = self._controller.submit(function)
         if self._wait:
-            future.result()
+            self._controller.result_of(future)
             return
 
         def tell(done: Future[Any]) -> None:

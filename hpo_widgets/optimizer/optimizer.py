@@ -297,6 +297,12 @@ class HyperParameterOptimizer(ReadableSearch):
             Minutes to wait at most for the end. Default: until it has ended (under a second).
         wait_for_reporter
             Wait also for callbacks that have not returned, and for the last report to ClearML. Default True.
+
+        Raises
+        ------
+        RuntimeError
+            When a callback of `subscribe` has kept the search from stopping for a minute, as one does that waits for
+            the thread that calls this. The search stops when the callback returns.
         """
         seconds = seconds_to_wait(timeout)
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -306,10 +312,10 @@ class HyperParameterOptimizer(ReadableSearch):
         if stopping is not None:
             try:
                 # Of the run that it stops: the next one may have begun by now.
-                has_sent_all = stopping.result(_left(deadline)).wait(_left(deadline))
+                aborts_sent = self._controller.result_of(stopping, _left(deadline))
             except TimeoutError:
                 return
-            if not has_sent_all:
+            if not self._controller.wait_until(aborts_sent.wait, _left(deadline)):
                 return
         if wait_for_reporter:
             self._wait_for_rest(deadline)

@@ -106,7 +106,7 @@ class ReadableSearch(ABC):
         return self._store.columns.changes_since(version)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called after every change; it must only set a flag.
+        """Have ``callback`` called after every change; it must only set a flag, as the search waits until it returns.
 
         Returns the function that ends the subscription.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 import threading
+import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
@@ -424,6 +425,8 @@ class TrialStore:
         self._ranking = Ranking(objectives)
         self._lock = threading.Lock()
         self._subscribers: list[tuple[Callable[[], None]]] = []
+        self._telling_since: dict[int, float] = {}
+        """Thread that calls subscribers to ``time.monotonic()`` at which it has begun to."""
 
     def put(self, rows: Sequence[TrialRow]) -> None:
         """Write rows into the columns; the caller ranks them with `rank` or `rank_all`."""
@@ -538,7 +541,19 @@ class TrialStore:
 
     def notify(self) -> None:
         """Tell all subscribers; they only set a flag. One that raises does not hurt the search."""
-        tell(callback for (callback,) in self._subscribers)
+        thread = threading.get_ident()
+        is_nested = thread in self._telling_since
+        self._telling_since.setdefault(thread, time.monotonic())
+        try:
+            tell(callback for (callback,) in self._subscribers)
+        finally:
+            if not is_nested:
+                del self._telling_since[thread]
+
+    def seconds_told(self, thread: threading.Thread | None) -> float:
+        """For how many seconds a thread has been calling subscribers, of which one does not return; else 0."""
+        since = None if thread is None or thread.ident is None else self._telling_since.get(thread.ident)
+        return 0.0 if since is None else time.monotonic() - since
 
 
 def tell(subscribers: Iterable[Callable[[], None]]) -> None:

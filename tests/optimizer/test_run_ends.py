@@ -12,13 +12,14 @@ from contextlib import closing
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.controller import controller
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
-from tests.runs import identity
+from tests.runs import identity, wait_for
 
 MINUTES = DEADLINE / 60
 
@@ -304,6 +305,38 @@ def test_a_subscriber_may_stop_a_search_that_a_start_finds_used_up(search):
     starting.start()
     starting.join(DEADLINE)
     assert started == [False]
+
+
+@pytest.mark.parametrize("call", ["stop", "pause"])
+def test_a_command_tells_that_a_subscriber_waits_for_it_and_is_done_once_that_returns(
+    search, held, gate, monkeypatch, call
+):
+    monkeypatch.setattr(controller, "SUBSCRIBER_PATIENCE", 0.05)
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    told = []
+
+    def command():
+        try:
+            getattr(made, call)()
+        except RuntimeError as error:
+            told.append(str(error))
+
+    def wait_for_command():
+        unsubscribe()
+        commanding = threading.Thread(target=command, daemon=True)
+        commanding.start()
+        commanding.join()
+
+    made.start()
+    unsubscribe = made.subscribe(wait_for_command)
+    made.command("set_total_max_jobs", 3)  # which subscribers are told
+    wait_for(lambda: told, "it waits for ever")
+    assert "a callback of subscribe() has not returned for 0.05 s, and the search waits for it" in told[0]
+    expected = {"stop": SearchStatus.STOPPED, "pause": SearchStatus.PAUSED}[call]
+    wait_for(lambda: made.status is expected, "it is not done")
+    gate.open()
+    made.stop()
 
 
 @pytest.mark.parametrize("call", ["stop", "wait"])
