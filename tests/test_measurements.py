@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -157,6 +159,7 @@ def test_the_page_is_written_before_a_missed_bar_is_a_failure(ends, best, misses
     assert "### Branin: 3 s" in report.PAGE.read_text()
 
 
+NUM_POINTS = 400
 BOTH = "64 candidates, gamma 0.15 n"
 
 
@@ -255,6 +258,34 @@ def test_a_known_function_is_least_where_it_is_known_to_be(name, at):
     assert all(part.min_value + part.max_value != 2 * at for part in task.parameters)
 
 
+@pytest.mark.parametrize(("name", "share"), [("Levy 4, large points fail", 0.43), ("switches, two kinds fail", 0.5)])
+def test_of_a_task_that_can_fail_as_many_points_do_as_it_says(name, share):
+    task = candidates.TASKS[name]
+    function, space = task.make(), Space(task.parameters)
+    points = space.points(np.random.default_rng(0).random((NUM_POINTS, space.num_dimensions)))
+    num_failed = 0
+    for point in points:
+        try:
+            function(**point)
+        except (MemoryError, RuntimeError):
+            num_failed += 1
+    assert num_failed / NUM_POINTS == pytest.approx(share, abs=0.1)
+
+
+def test_failed_trials_of_a_candidate_are_counted_and_shown(results, monkeypatch):
+    name = "switches, two kinds fail"
+    task = dataclasses.replace(candidates.TASKS[name], budgets=(1, 12))
+    monkeypatch.setattr(candidates, "TASKS", {name: task, "sphere 8": candidates.TASKS["sphere 8"]})
+    found = [candidates.search((name, candidates.PLAIN, seed)) for seed in range(2)]
+    assert all(0 < one["failed"] < 12 and one["best"]["12"] < math.inf for one in found)
+    candidates.RESULTS.write_text("".join(json.dumps(one) + "\n" for one in found))
+    shown = candidates.report()
+    assert [line for line in shown if "failed of 60 | 1 trials" in line]
+    [row] = [line for line in shown if line.startswith(f"| {candidates.PLAIN} | 2 |")]
+    assert f" s | {np.mean([one['failed'] for one in found]):g} | " in row
+    assert "| sampler | seeds | CPU time | 20 trials | 60 trials | 200 trials | 500 trials |" in shown
+
+
 @pytest.mark.parametrize("by", candidates.MEASURED)
 def test_a_candidate_searches_with_its_own_startup_and_repeats_itself(by):
     """Points of Sobol lie one in each half of a parameter, two by two; later points are TPE's."""
@@ -271,9 +302,6 @@ def test_a_candidate_searches_with_its_own_startup_and_repeats_itself(by):
     in_upper_half = [point["rate"] > 1e-3 for point in first[:8]]
     balanced = all(sum(in_upper_half[start : start + 2]) == 1 for start in range(0, 8, 2))
     assert balanced == ("Sobol" in by)
-
-
-NUM_POINTS = 400
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -7,7 +7,9 @@ is one search; those that have left one are not run again: a run that was ended 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import itertools
 import json
 import math
 import multiprocessing
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 RESULTS = ROOT / "build" / "candidates.jsonl"
 BUDGETS = (20, 60, 200, 500)
 _BUDGETS_OF_MODELS = BUDGETS[:3]  # fitting takes CPU time
+_FAILURES_OF = 60
+"""Among how many first trials failures are counted."""
 
 
 # What is searched -----------------------------------------------------------------------------------------------------
@@ -61,12 +65,15 @@ class Task:
         After how many trials the best value is looked at.
     has_chosen
         Whether candidates were chosen by what they found on this one.
+    can_fail
+        Whether some trials fail.
     """
 
     make: Callable[[], Callable[..., float]]
     parameters: list[Any]
     budgets: tuple[int, ...] = BUDGETS
     has_chosen: bool = False
+    can_fail: bool = False
 
 
 def _numbers(point: dict[str, float]) -> np.ndarray:
@@ -108,9 +115,64 @@ def _switches(
     return loss + (0.3 * (momentum - 0.85) ** 2 if kind == "sgd" else 0.02 + 0.001 * (warmup - 4) ** 2)
 
 
+def _levy_with_limit(**point: float) -> float:
+    """Levy's function, which fails at 4 of 10 points, its minimum among them."""
+    if sum(point.values()) > 2:
+        raise MemoryError("too large")
+    return _levy(**point)
+
+
+def _switches_with_fault(kind: str, **point: Any) -> float:
+    """`_switches`, with two kinds more, of which every trial fails."""
+    if kind not in ("sgd", "adam"):
+        raise RuntimeError(f"{kind} is not implemented for sparse input")
+    return _switches(kind, **point)
+
+
+def _network(data: Any, rate: float, momentum: float, units: int, alpha: float) -> float:
+    """The root of the mean squared error of a neural network on the diabetes data; a quarter of them diverge."""
+    from sklearn.neural_network import MLPRegressor
+
+    x, x_test, y, y_test = data
+    model = MLPRegressor(
+        hidden_layer_sizes=(units,), solver="sgd", learning_rate_init=rate, momentum=momentum, alpha=alpha,
+        batch_size=20, max_iter=15, random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that 15 epochs are few, and that numbers overflow
+        error = float(np.sqrt(np.mean((model.fit(x, y).predict(x_test) - y_test) ** 2)))
+    if not error < 1e6:
+        raise FloatingPointError("diverged")
+    return error
+
+
+def _diverging() -> Callable[..., float]:
+    from sklearn import datasets, model_selection
+
+    x, y = datasets.load_diabetes(return_X_y=True)
+    split = model_selection.train_test_split(x / x.std(axis=0), y / y.std(), train_size=0.5, random_state=0)
+    return functools.partial(_network, split)
+
+
 def _cube(function: Callable[..., float], dimensions: int, low: float, high: float) -> Task:
     """A known function; its minimum is never in the middle, where TPE looks anyhow."""
     return Task(lambda: function, [UniformParameterRange(f"x{number}", low, high) for number in range(dimensions)])
+
+
+def _switch_parameters(*kinds: str) -> list[Any]:
+    """The parameters of `_switches`; kinds after the second have none of their own."""
+    own: list[dict[str, Any]] = [
+        {"momentum": UniformParameterRange("momentum", 0, 1)},
+        {"warmup": UniformIntegerParameterRange("warmup", 0, 20)},
+    ]
+    combinations = itertools.zip_longest(kinds, own, fillvalue={})
+    return [
+        ParameterSet([{"kind": kind, **part} for kind, part in combinations]),
+        LogUniformParameterRange("rate", -6, 0),
+        UniformIntegerParameterRange("units", 1, 32),
+        DiscreteParameterRange("idle", list("abcde")),
+        DiscreteParameterRange("useless", list("abc")),
+    ]
 
 
 def _known(name: str) -> Task:
@@ -124,24 +186,35 @@ TASKS = {
     "Levy 4": _cube(_levy, 4, -10, 10),
     "Rastrigin 4": _cube(_rastrigin, 4, -3, 7),
     "sphere 8": _cube(_sphere, 8, -2, 5),
-    "switches": Task(
-        lambda: _switches,
-        [
-            ParameterSet([
-                {"kind": "sgd", "momentum": UniformParameterRange("momentum", 0, 1)},
-                {"kind": "adam", "warmup": UniformIntegerParameterRange("warmup", 0, 20)},
-            ]),
-            LogUniformParameterRange("rate", -6, 0),
-            UniformIntegerParameterRange("units", 1, 32),
-            DiscreteParameterRange("idle", list("abcde")),
-            DiscreteParameterRange("useless", list("abc")),
-        ],
-    ),
+    "switches": Task(lambda: _switches, _switch_parameters("sgd", "adam")),
     **{
         task.name: Task(task.make, task.parameters, _BUDGETS_OF_MODELS)
         for name, task in learning.TASKS.items()
         if name not in quality.FUNCTIONS
     },
+    "Levy 4, large points fail": Task(
+        lambda: _levy_with_limit,
+        [UniformParameterRange(f"x{number}", -10, 10) for number in range(4)],
+        _BUDGETS_OF_MODELS,
+        can_fail=True,
+    ),
+    "switches, two kinds fail": Task(
+        lambda: _switches_with_fault,
+        _switch_parameters("sgd", "adam", "lbfgs", "newton"),
+        _BUDGETS_OF_MODELS,
+        can_fail=True,
+    ),
+    "diabetes, a neural network that may diverge": Task(
+        _diverging,
+        [
+            LogUniformParameterRange("rate", -4, 0.5),
+            UniformParameterRange("momentum", 0, 0.99),
+            UniformIntegerParameterRange("units", 4, 64),
+            LogUniformParameterRange("alpha", -6, 0),
+        ],
+        BUDGETS[:2],
+        can_fail=True,
+    ),
 }  # fmt: skip
 
 
@@ -226,8 +299,12 @@ def search(job: tuple[str, str, int]) -> dict[str, Any]:
         function, task.parameters, 2, seed, num_trials=max(budgets), optuna_sampler=sampler(by, task.parameters)
     )
     best = {str(budget): min(value for _, value in found[:budget]) for budget in budgets}
+    failed = sum(value == math.inf for _, value in found[:_FAILURES_OF])
     seconds = round(time.process_time() - began, 2)
-    return {"task": name, "by": by, "seed": seed, "best": best, "cpu": seconds, "commit": environment()["commit"]}
+    return {
+        "task": name, "by": by, "seed": seed, "best": best, "failed": failed, "cpu": seconds,
+        "commit": environment()["commit"],
+    }  # fmt: skip
 
 
 def run(seeds: int) -> None:
@@ -297,14 +374,16 @@ def report() -> list[str]:
     for name, task in TASKS.items():
         mark = "candidates were chosen by it in part" if task.has_chosen else "chose no candidate"
         lines += ["", f"### {name} ({mark})", ""]
-        lines += [f"| sampler | seeds | CPU time | {' | '.join(f'{budget} trials' for budget in task.budgets)} |"]
-        lines += ["| --- " * (3 + len(task.budgets)) + "|"]
+        failures = [f"failed of {_FAILURES_OF}"] if task.can_fail else []
+        header = ["sampler", "seeds", "CPU time", *failures, *(f"{budget} trials" for budget in task.budgets)]
+        lines += [f"| {' | '.join(header)} |", "| --- " * len(header) + "|"]
         for by in CANDIDATES:
             if theirs := [one for one in found if (one["task"], one["by"]) == (name, by)]:
                 own = {cell.budget: str(cell) for cell in cells if (cell.task, cell.by) == (name, by)}
                 shown = [own.get(budget, "–") for budget in task.budgets]
                 cpu = f"{np.median([one['cpu'] for one in theirs]):.1f} s"
-                lines.append(f"| {' | '.join([by, str(len(theirs)), cpu, *shown])} |")
+                failed = [f"{np.median([one['failed'] for one in theirs]):g}"] if task.can_fail else []
+                lines.append(f"| {' | '.join([by, str(len(theirs)), cpu, *failed, *shown])} |")
     return lines
 
 

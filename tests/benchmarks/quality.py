@@ -253,7 +253,11 @@ class SimulatedEngine(NoWorkers):
         if not self._running:
             return []
         self._now, number, point = heapq.heappop(self._running)
-        return [JobEvent("ended", number, Outcome(TrialState.COMPLETED, self._function(**point)))]
+        try:
+            outcome = Outcome(TrialState.COMPLETED, self._function(**point))
+        except Exception as error:
+            outcome = Outcome(TrialState.FAILED, error=str(error))
+        return [JobEvent("ended", number, outcome)]
 
 
 def simulated(name: str, num_workers: int, seed: int, **keywords: Any) -> list[tuple[dict[str, Any], float]]:
@@ -270,12 +274,13 @@ def simulated_search(
     num_trials: int = NUM_TRIALS,
     **keywords: Any,
 ) -> list[tuple[dict[str, Any], float]]:
-    """The same of any function."""
+    """The same of any function; a trial that failed is infinitely bad."""
     engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed, "num_trials": num_trials})
     with tempfile.TemporaryDirectory() as folder:
         search = HyperParameterOptimizer(
             function, parameters, optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
-            max_number_of_concurrent_tasks=num_workers, total_max_jobs=num_trials, allow_duplicates=True, **keywords,
+            max_number_of_concurrent_tasks=num_workers, total_max_jobs=num_trials, allow_duplicates=True,
+            max_failures=None, **keywords,
         )  # fmt: skip
         search.set_default_job_class(engine_class)
         # Simulated trials take no real time, beside which any model is slow and would be asked a point ahead.
@@ -283,7 +288,7 @@ def simulated_search(
             search.start()
             search.wait()
         trials = [search.trial(number) for number in range(num_trials)]
-    return [(dict(trial.parameters), trial.value) for trial in trials]
+    return [(dict(trial.parameters), math.inf if trial.value is None else trial.value) for trial in trials]
 
 
 def optuna_simulated(name: str, num_workers: int, seed: int) -> list[tuple[dict[str, Any], float]]:
