@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import click_dot
+from tests.browser.looks import scrolls_by_few_pixels
 from tests.browser.notebook import rest
 from tests.browser.scripted import panel_of
 
@@ -32,6 +33,10 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     notebook.kernel("search.add_trial([-1.0, -1.0])")
     notebook.wait_kernel("widget.plots['Pareto'].figures[0]._front.names.tolist() == [60]")
     rest(panel)
+    assert scrolls_by_few_pixels(panel) == []
+    places = [tab.bounding_box()["y"] for tab in panel.get_by_role("tab").all()]
+    assert len(places) == 9
+    assert max(places) - min(places) < 2  # in one line, in a window of the usual width
     alone = panel.locator(".bqplot:visible .dot").last
     click_dot(alone)
     notebook.wait_kernel("widget.selected == [60]")

@@ -229,6 +229,15 @@ def test_the_focused_row_has_an_outline_all_round(busy):
         assert side in row.locator(cell).evaluate("cell => getComputedStyle(cell).boxShadow")
 
 
+def test_the_panel_below_the_status_stays_where_it_is_when_trials_begin_and_end(opened, busy):
+    status = busy.locator(".hpo-status-body")
+    before = status.bounding_box()["height"]
+    opened.kernel("[search.add_trial(state=TrialState.RUNNING) for _ in range(2)] and None")
+    expect(busy.locator(".hpo-budgets")).to_contain_text("2 running")
+    rest(busy)
+    assert status.bounding_box()["height"] == pytest.approx(before, abs=1)
+
+
 def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy):
     opened.kernel("[search.add_trial(0.4, state=TrialState.RUNNING) for _ in range(2)] and None")
     words = busy.locator(".hpo-budgets .hpo-row > *")
