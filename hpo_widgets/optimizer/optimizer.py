@@ -35,6 +35,7 @@ from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.readable import ReadableSearch, wait_for_end, wait_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.sampling import RandomSearch
+from hpo_widgets.viewer.journal_state import write_copy
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -743,7 +744,7 @@ class HyperParameterOptimizer(ReadableSearch):
             When there is such a file, it cannot be written, or the search was never started.
         """
         with Journal.view(self.journal_path) as reader:
-            return reader.backup(path)
+            return write_copy(reader, path)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ import datetime as dt
 import keyword
 import logging
 import math
+import time
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets._messages import printable
-from hpo_widgets.journal import reported_as_damage
+from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, local_time, positive_int
@@ -24,6 +26,7 @@ from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from hpo_widgets.journal import BulkColumns, JournalReader
     from hpo_widgets.trials import TrialRow
@@ -225,6 +228,39 @@ class JournalState:
     def _notice(self, event: Mapping[str, Any]) -> None:
         _check_types(event, source=str, sentence=str)
         self.notices = [*self.notices, Notice(event["source"], event["sentence"], event["at"])][-MOST_NOTICES:]
+
+
+def write_copy(reader: JournalReader, path: str | Path) -> Path:
+    """Copy a journal; the copy of one whose search runs says so, and for how long it had run.
+
+    Whoever opens it sees a search that has not ended and that nobody runs, as after the death of its process.
+
+    Parameters
+    ----------
+    reader
+        The journal.
+    path
+        As of `JournalReader.backup`.
+
+    Returns
+    -------
+    pathlib.Path
+        The new file.
+    """
+    owner = reader.owner()
+    copy = reader.backup(path)
+    if owner is None:
+        return copy
+    at = time.time() if owner.is_alive else owner.heartbeat
+    with suppress(JournalError), closing(Journal.open(copy, whole=False)) as journal:
+        state = JournalState.of(journal.reader)
+        state.follow(journal.reader.events())
+        if state.run_began is not None:
+            state.end_interrupted(at)
+            sentence = "this is a copy that was made while the search was running, which may have gone on elsewhere"
+            clock = {"kind": "clock_set", "at": at, "wall_minutes": state.wall_before}
+            journal.write(events=[clock, {"kind": "notice", **asdict(Notice("journal", sentence))}])
+    return copy
 
 
 def _check_header(header: Mapping[str, Any]) -> None:

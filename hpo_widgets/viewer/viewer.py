@@ -17,6 +17,7 @@ from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer.follower import JournalFollower
 from hpo_widgets.viewer.journal_search import JournalSearch
+from hpo_widgets.viewer.journal_state import write_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,7 +122,7 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     def backup(self, path: str | Path) -> Path:
         """Write a copy of the journal; see `HyperParameterOptimizer.backup`."""
-        return self._reader.backup(path)
+        return write_copy(self._reader, path)
 
     @property
     def status(self) -> SearchStatus:

@@ -245,6 +245,25 @@ def test_an_unknown_argument_is_refused_also_while_the_owner_lives(two_running):
         assert viewer.is_view
 
 
+@pytest.mark.parametrize("by_a_view", [False, True])
+def test_a_copy_of_a_search_that_runs_says_so_and_keeps_how_long_it_had_run(two_running, tmp_path, by_a_view):
+    made = two_running()
+    before = made.elapsed()
+    if by_a_view:
+        with SearchViewer(made.journal_path) as viewer:
+            copy = viewer.backup(tmp_path / "copy.sqlite")
+    else:
+        copy = made.backup(tmp_path / "copy.sqlite")
+    with SearchViewer(copy) as viewer:
+        assert (viewer.status, viewer.owner_died) == (SearchStatus.STOPPED, True)
+        [notice] = viewer.errors
+        assert notice.sentence.startswith("this is a copy that was made while the search was running")
+        assert viewer.elapsed_minutes >= before > 0
+    again = HyperParameterOptimizer.open(copy, base_task_id=identity)
+    assert again.elapsed() >= before
+    assert again.counts[TrialState.ABORTED] == 2
+
+
 def test_a_view_follows_a_search_of_this_process(two_running, gate, until):
     made = two_running(total_max_jobs=6)
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
