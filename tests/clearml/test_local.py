@@ -224,3 +224,24 @@ def test_another_process_that_has_got_the_number_of_one_that_ended_is_spared():
         assert other.returncode == 0
     finally:
         other.kill()
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("train.py", "there is no train.py in {folder}: start_locally"),
+        ("", "the Task has no script that could run here"),
+    ],
+)
+def test_a_script_that_is_not_on_this_machine_is_told_with_what_to_do(
+    task_search, api_client, base_task, tmp_path, monkeypatch, script, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    entry = {"diff": "", "entry_point": script, "working_dir": "", "repository": "", "binary": "python"}
+    api_client.tasks.edit(task=base_task, script=entry, force=True)
+    made = task_search(total_max_jobs=9)
+    made.start_locally()
+    assert made.wait(timeout=1.0)
+    assert made.stop_reason.code == "launch_failed"
+    assert "Error" not in made.stop_reason.sentence
+    assert sentence.format(folder=tmp_path) in made.stop_reason.sentence

@@ -7,7 +7,6 @@ Of the SDK's private names, the code of ``LocalClearmlJob.launch`` is run with a
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import subprocess
 from pathlib import Path
@@ -19,13 +18,31 @@ from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets.journal import Owner
 
-_OWN_SESSIONS = SimpleNamespace(Popen=functools.partial(subprocess.Popen, start_new_session=True))
+
+def _start_in_own_session(args: list[str], cwd: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    _, script = args
+    if not script:
+        raise ValueError("the Task has no script that could run here: run one that calls Task.init, and give its Task")
+    if not script.startswith("-") and not Path(cwd, script).is_file():
+        raise ValueError(
+            f"there is no {script} in {os.path.normpath(cwd)}: start_locally() runs the Task's script from the working "
+            "directory, so go to the root of its repository (os.chdir) first"
+        )
+    return subprocess.Popen(args, cwd=cwd, env=env, start_new_session=True)
+
+
+_OWN_SESSIONS = SimpleNamespace(Popen=_start_in_own_session)
 
 
 def launch(job: LocalClearmlJob) -> None:
     """Start the process of the SDK's job in a session of its own, which an interrupt of a kernel or a terminal spares.
 
     The SDK's own code does it, with another module ``subprocess``, as it has no argument for that.
+
+    Raises
+    ------
+    ValueError
+        When the Task's script is not where it would be run.
     """
     its: Any = LocalClearmlJob.launch
     known = {**its.__globals__, "subprocess": _OWN_SESSIONS}
