@@ -266,7 +266,9 @@ class TrialTable(ViewPart):
         objectives = [objective(place, text.axis(one)) for place, one in enumerate(search.objectives)]
         parameters = [parameter(*named) for named in text.labels(space.names).items()]
         # Named last, as they come while a search runs: no column that is there gets another name.
-        scalars = [scalar(*named) for named in text.labels(scalar_keys).items()]
+        # With their titles where an objective or a parameter ends in the same word.
+        labels = text.labels([*scalar_keys, *(one.key for one in search.objectives), *space.names])
+        scalars = [scalar(key, key.replace("/", " / ") if labels[key] == key else labels[key]) for key in scalar_keys]
         return [
             _TableColumn("trial", "trial", "trial", lambda trial: f"#{trial.number}", lambda rows: rows.numbers),
             *objectives,

@@ -97,6 +97,13 @@ def test_other_scalars_get_columns_that_stay(table, search, refresh):
     assert rows(table)[0]["cells"][2] == "–"
 
 
+def test_a_scalar_that_ends_as_an_objective_or_a_parameter_does_is_named_with_its_title(table, search, refresh):
+    number = search.add_trial(0.5)
+    summarise(search, number, train__loss=0.4, schedule__lr=0.1, train__error=0.3)
+    refresh(table)
+    assert headings(table)[1:5] == ["validation / loss", "train / loss", "schedule / lr", "error"]
+
+
 def test_what_clearml_reports_of_the_machine_takes_no_column_from_the_scalars_of_a_trial(table, search, refresh):
     search.add_trial(0.5)
     machine = {f":monitor:machine__{name}": 1.0 for name in ("cpu_usage", "disk_read", "disk_write", "network_rx")}
