@@ -133,3 +133,18 @@ def test_it_warns_of_nothing(drive):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run_with_curves(drive(bohb(), SPACE), 15)
+
+
+def test_it_keeps_away_from_points_that_fail_however_far_they_came(drive):
+    def num_late(state):
+        search = drive(bohb(random_fraction=0), SPACE)
+        for _ in range(60):
+            proposal = search.ask()
+            number, x = search.launch(proposal), proposal.point["x"]
+            far = x > 3
+            search.strategy.report(number, 9 if far else 1, abs(x + 3))
+            search.end(number, proposal.point, abs(x + 3), state=state if far else TrialState.PRUNED)
+        return sum(observation.point["x"] > 3 for observation in search.history[30:])
+
+    assert num_late(TrialState.PRUNED) > 10
+    assert num_late(TrialState.FAILED) < 5

@@ -28,7 +28,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from hpo_widgets.strategies.optuna.history import FAILED
+from hpo_widgets.strategies.optuna.history import is_failed
 from hpo_widgets.strategies.optuna.window import FINISHED, losses_of, thinned
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class AlternatingSampler(TPESampler):
             return super().sample_relative(study, trial, search_space)
         trials = study.get_trials(deepcopy=False)
         ended = [one for one in trials if one.state in FINISHED]
-        finished = [one for one in ended if FAILED not in one.user_attrs]
+        finished = [one for one in ended if not is_failed(one)]
         is_close = len(finished) > _MOST_TRIALS
         losses = losses_of(finished, study.directions)
         kept = thinned(losses, _MOST_TRIALS, self._draws)
@@ -123,7 +123,7 @@ class AlternatingSampler(TPESampler):
         others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
         running = self._encoding.of(others[-_MOST_RUNNING:])
         self._process.learn(rows, self._scores(losses), running)
-        failed = self._encoding.of([one.params for one in ended if FAILED in one.user_attrs])
+        failed = self._encoding.of([one.params for one in ended if is_failed(one)])
         tried = self._encoding.keys(np.concatenate([rows, running, failed])) | self._hidden
         return self._encoding.params(self._best(tried, self._gains(failed[-_MOST_FAILED:]), is_close=is_close))
 
@@ -158,7 +158,7 @@ class AlternatingSampler(TPESampler):
             return False
         trials = study.get_trials(deepcopy=False, states=FINISHED)
         num_completed = sum(one.state is TrialState.COMPLETE for one in trials)
-        num_failed = sum(FAILED in one.user_attrs for one in trials)
+        num_failed = sum(map(is_failed, trials))
         is_begun = num_completed + num_failed >= self._n_startup_trials and num_completed >= _LEAST_COMPLETED
         return is_begun and self._draws.random() >= self.share_of_priors()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from optuna import Study
     from optuna.study import StudyDirection
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
     from hpo_widgets.strategies.base import Observation
     from hpo_widgets.strategies.optuna.mapping import SpaceMap
@@ -36,8 +36,7 @@ class _Past(NamedTuple):
     has_failed: bool = False
 
 
-FAILED = "failed"
-"""The attribute of a pruned trial of Optuna's that stands for one that has failed."""
+_FAILED = "failed"  # the constraint that a failed trial violates
 
 
 def outcome(observation: Observation, num_objectives: int, full_length: int | None = None) -> OptunaState:
@@ -93,6 +92,38 @@ def has_failed(observation: Observation, state: OptunaState) -> bool:
     return state is OptunaState.FAIL and observation.state is not TrialState.ABORTED
 
 
+def tell_failed(study: Study, trial: Trial) -> None:
+    """Tell a study that a trial has failed, in a way that its sampler learns from.
+
+    A pruned trial that violates a constraint is the worst for TPE; one in Optuna's state *failed* is ignored.
+
+    Parameters
+    ----------
+    study
+        The study.
+    trial
+        Its trial.
+    """
+    trial.set_constraint(_FAILED, 1.0)
+    study.tell(trial, state=OptunaState.PRUNED)
+
+
+def is_failed(trial: FrozenTrial) -> bool:
+    """Whether a trial of such a study has failed.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+
+    Returns
+    -------
+    bool
+        Whether.
+    """
+    return trial.state is OptunaState.PRUNED and _FAILED in trial.constraints
+
+
 class PastTrials:
     """Makes the trials that a new study begins with.
 
@@ -105,7 +136,7 @@ class PastTrials:
     full_length
         The iteration at which a trial is ended as complete; None when there is none.
     with_failed
-        Whether failed trials are made, too, as pruned ones with the attribute `FAILED`.
+        Whether failed trials are made, too, as by `tell_failed`.
     """
 
     def __init__(
@@ -200,14 +231,14 @@ class PastTrials:
                 yield _Past(params, trial.state, trial.values, trial.intermediate_values, None)
 
     def _frozen(self, one: _Past) -> FrozenTrial:
-        attributes = {} if one.number is None else {"number": one.number}
         return create_trial(
             state=one.state,
             values=one.values,
             params=one.params,
             distributions={name: self._map.distributions[name] for name in one.params},
             intermediate_values=dict(one.curve),
-            user_attrs=attributes | ({FAILED: True} if one.has_failed else {}),
+            user_attrs={} if one.number is None else {"number": one.number},
+            constraints={_FAILED: 1.0} if one.has_failed else None,
         )
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState as OptunaState
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.optuna import priors, samplers
 from hpo_widgets.strategies.optuna.gaussian_process import AlternatingSampler
-from hpo_widgets.strategies.optuna.history import FAILED, PastTrials, has_failed, last_report, outcome
+from hpo_widgets.strategies.optuna.history import PastTrials, has_failed, last_report, outcome, tell_failed
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
@@ -49,8 +49,8 @@ class OptimizerOptuna(SearchStrategy):
     twice as long where trials have failed; a change of range at 10,000 trials takes 0.14 s. Grid,
     brute-force and NSGA samplers keep records of their own over all trials and are shown all of them.
 
-    **Failed trials**: the default sampler learns which points fail and proposes fewer of them. Any
-    sampler of Optuna's ignores failed trials.
+    **Failed trials**: the default sampler learns which points fail and proposes fewer of them. Those
+    given as ``optuna_sampler`` are told of failed trials as by Optuna itself, and ignore them.
 
     **Priors** of the space count in TPE's comparison of candidates, less and less the more trials end
     (`hpo_widgets.strategies.optuna.priors`); other samplers follow none.
@@ -111,6 +111,8 @@ class OptimizerOptuna(SearchStrategy):
         self.min_iteration_per_job = min_iteration_per_job
         self.max_iteration_per_job = max_iteration_per_job
         self.max_observations = max_observations
+        # An own sampler of the user's is told of failed trials as by Optuna itself.
+        self._learns_failures = optuna_sampler is None
         self._study: AskTellStudy | None = None
         self._sequence: samplers.SpaceWideSampler | None = None
         self._proposed: dict[int, _Proposed] = {}  # by draw
@@ -194,7 +196,6 @@ class OptimizerOptuna(SearchStrategy):
         self._drawn = draws
         self._proposed.clear()
         sampler = self._make_sampler(space, epoch, draws)
-        self._learns_failures = isinstance(sampler, AlternatingSampler)
         self._history = PastTrials(self._map, directions, self.max_iteration_per_job, with_failed=self._learns_failures)
         self._priors = priors.FadingPriors(self._map, np.random.default_rng([self.seed, epoch, draws, 1]))
         self._priors.follow_with(sampler)
@@ -416,9 +417,9 @@ class OptimizerOptuna(SearchStrategy):
                 study.tell(job.trial, observation.values)
                 return
             if self._learns_failures and has_failed(observation, state):
-                job.trial.set_user_attr(FAILED, True)
-                state = OptunaState.PRUNED
-            elif state is OptunaState.PRUNED and not job.curve and self.supports_pruning:
+                tell_failed(study, job.trial)
+                return
+            if state is OptunaState.PRUNED and not job.curve and self.supports_pruning:
                 for iteration, value in last_report(observation).items():
                     job.trial.report(value, iteration)
             study.tell(job.trial, state=state)

@@ -17,7 +17,7 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.space import Space
-from hpo_widgets.strategies import Observation, OptimizerOptuna
+from hpo_widgets.strategies import Observation, OptimizerBOHB, OptimizerOptuna
 from hpo_widgets.trials import TrialState
 
 SPACE = Space(
@@ -159,15 +159,20 @@ def test_how_a_trial_ended_is_told(drive, state, values, known):
         (TrialState.PRUNED, (), False),
     ],
 )
-def test_the_default_sampler_learns_of_failures_also_of_those_of_other_ranges(drive, state, values, is_learnt):
-    search = drive(OptimizerOptuna(seed=1), SPACE)
+@pytest.mark.parametrize(
+    "strategy",
+    [OptimizerOptuna(seed=1), OptimizerBOHB(min_iteration_per_job=1, max_iteration_per_job=9, seed=1)],
+    ids=["Optuna", "BOHB"],
+)
+def test_the_own_samplers_learn_of_failures_also_of_those_of_other_ranges(drive, strategy, state, values, is_learnt):
+    search = drive(strategy, SPACE)
     proposal = search.ask()
     search.end(search.launch(proposal), proposal.point, *values, state=state)
     search.begin(SPACE.with_ranges({"x": (-6, 6)}))
-    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.user_attrs]
+    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.constraints]
     assert len(failed) == is_learnt
     search.end(900, {**proposal.point, "x": 1.0}, *values, state=state)  # one that a person has enqueued
-    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.user_attrs]
+    failed = [trial for trial in search.strategy.study.trials if "failed" in trial.constraints]
     assert len(failed) == 2 * is_learnt
 
 
