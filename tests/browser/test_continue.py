@@ -168,6 +168,8 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     button(panel, "Start").click()
     notebook.wait_kernel("optimizer.counts[1] == 2")
     expect(panel.get_by_role("button", name="Stop the earlier run")).to_be_visible()
+    panel.get_by_role("button", name="2 running", exact=True).click()
+    expect(button(panel, "Stop trial")).to_be_visible()
     code = f'OptimizerWidget.open("{notebook.kernel("optimizer.id")}", base_task_id=train)'
     expect(panel.locator(".hpo-gone")).to_be_hidden()
     if end == "shut down":
@@ -187,7 +189,9 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     of_panel = reached_by_tab(panel, gone)
     of_race = reached_by_tab(race, race.get_by_role("alert").filter(has_text="the kernel of this race has ended"))
     assert all(may_be_pressed for _, may_be_pressed in [*of_panel, *of_race])
-    assert {"Copy the code", "</> Code", "History"} <= {name for name, _ in of_panel}
+    names = {name for name, _ in of_panel}
+    assert {"Copy the code", "</> Code", "History", "Copy as dict"} <= names
+    assert not {"Stop trial", "Try a variation", "Note", "Add a tag"} & names
     assert [name for name, _ in of_race] == ["Standings", "Pairs"]
     copy = gone.get_by_role("button", name="Copy the code")
     copy.focus()

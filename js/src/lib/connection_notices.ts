@@ -28,6 +28,8 @@ const ASKING = [
   ".hpo-point",
   ".hpo-export",
   ".hpo-table-foot",
+  ".hpo-table td button",
+  ".hpo-details-asking",
   ".hpo-looks-head .widget-dropdown",
   ".hpo-plot-host .jupyter-button",
   ".hpo-plot-host .widget-dropdown",
@@ -45,6 +47,7 @@ const TELLING = [
   ".hpo-earlier",
   ".hpo-replay-line",
   ".hpo-table thead",
+  ".hpo-remarks",
 ].join(", ");
 
 /** Once a panel has lost its kernel, the keyboard reaches nothing in it that would ask the kernel for something. */

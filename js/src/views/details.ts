@@ -163,9 +163,9 @@ export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-details-host");
   const title = element("b");
   const state = element("span");
-  const retry = makeButton("Retry");
-  const stop = makeButton("Stop trial");
-  const vary = makeButton("Try a variation");
+  const retry = makeButton("Retry", "hpo-details-asking");
+  const stop = makeButton("Stop trial", "hpo-details-asking");
+  const vary = makeButton("Try a variation", "hpo-details-asking");
   const copy = makeButton("Copy as dict");
   const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" }, "Task ↗");
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
