@@ -160,6 +160,7 @@ def test_launches_that_the_server_refuses_end_the_search_with_its_words(way, tas
     finished(made)
     assert made.stop_reason.code == "launch_failed"
     assert "Invalid queue id: id=gone" in made.stop_reason.sentence
+    assert made.stop_reason.sentence.endswith("its queue was deleted: create it again, then start the search again")
     assert made.status is SearchStatus.FAILED
     # Nobody is left with drafts that nobody sends on their way.
     number = len(made.snapshot())

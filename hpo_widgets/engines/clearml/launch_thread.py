@@ -18,6 +18,8 @@ from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.server import (
     INVALID_STATUS,
     LONGEST_WAIT,
+    NO_SUCH_QUEUE,
+    UNKNOWN_TASK,
     ClearmlError,
     RefusedError,
     RequestFailedError,
@@ -374,9 +376,15 @@ def _stopped(job: ActiveJob) -> Outcome:
     return Outcome(job.ended_as, error=job.reason or None)
 
 
+_REMEDIES = {
+    NO_SUCH_QUEUE: "; its queue was deleted: create it again, then start the search again",
+    UNKNOWN_TASK: "; its Task, or the template, was deleted",
+}
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, RequestFailedError):
-        return f"the server refused to launch it: {error}"
+        return f"the server refused to launch it: {error}{_REMEDIES.get(error.subcode, '')}"
     if isinstance(error, (RefusedError, ValueError)):
         return str(error)
     return f"it could not be launched: {type(error).__name__}: {error}"
