@@ -334,9 +334,19 @@ class FittedAxis:
             self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
         self.domain = self.domain.grown(fresh)
 
-    def fit_before_the_first(self, values: Floats) -> None:
-        """Choose the ends for values so far of running trials, as long as no trial has ended."""
-        if self._num_values == 0 and len(values):
+    def make_room_for_running(self, values: Floats) -> None:
+        """Choose the ends for values so far of running trials; once a trial has ended, make room for the best of them.
+
+        At the bad end a first report may be far from all that follow.
+        """
+        if len(values) == 0:
+            return
+        if self._num_values:
+            best = float(values.min() if self._minimise else values.max())
+            place = float(self.domain.place(np.array([best]))[0])
+            if (place < LANE if self._minimise else place > 1) and not (self.domain.is_log and best <= 0):
+                self.domain = self.domain.grown(np.array([best]))
+        else:
             is_first = self.domain in {UNIT, first_domain(np.empty(0), is_log=False)}
             self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
 

@@ -94,7 +94,7 @@ class HistoryPlot(TrialPlot):
         drawing.set_end(num_trials_shown(sum(search.counts.values()), search.total_max_jobs))
         super().refresh(update)
         running, values = self._series.running()
-        self._axis.fit_before_the_first(values)
+        self._axis.make_room_for_running(values)
         drawing.set_domain(self._axis.domain)
         drawing.draw_running()
         drawing.draw_lane()

@@ -115,7 +115,7 @@ class HistoryFigure(TrialFigure):
         )
 
     def draw_running(self) -> None:
-        """Draw the values so far of running trials; those beyond the axis at its ends."""
+        """Draw the values so far of running trials; those beyond the axis at its bad end."""
         x, y = self.series.running()
         y = np.clip(y, self.domain.at(LANE), self.domain.high)
         style.put_changed(self._running, x, y, x.astype(np.int32))

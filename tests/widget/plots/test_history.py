@@ -233,6 +233,22 @@ def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show,
     assert len(figure._running.x) == 0
 
 
+@pytest.mark.parametrize(("sign", "ended", "best", "bad"), [("max", 0.4, 0.95, -50.0), ("min", 0.95, 0.05, 1e6)])
+def test_there_is_room_for_a_running_trial_that_is_better_than_all_that_have_ended(
+    show, refresh, sign, ended, best, bad
+):
+    search = ScriptedSearch(signs=sign)
+    search.add_trials([ended, ended + 0.01, ended - 0.01])
+    plot = show(HistoryPlot, search)
+    search.add_trial(best, state=TrialState.RUNNING)
+    search.add_trial(bad, state=TrialState.RUNNING)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert figure._running.y.tolist()[0] == best
+    assert figure.domain.low < best < figure.domain.high
+    assert figure.domain.high - figure.domain.low < 2
+
+
 def test_the_legend_has_only_what_is_drawn(show, search, refresh):
     plot = show(HistoryPlot, search)
     refresh(plot)
