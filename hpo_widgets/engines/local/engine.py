@@ -485,7 +485,7 @@ class ProcessEngine(ABC):
 
     def _check(self, now: float) -> None:
         """Kill what is overdue, cut long output, reap what has ended, and set the time of the next check."""
-        following = FOREVER
+        following = self._check_at = FOREVER
         for worker in list(self._workers):
             process = worker.process
             if process is None:
@@ -512,7 +512,7 @@ class ProcessEngine(ABC):
                 self._dying.remove(process)
         if self._dying:
             following = min(following, now + _SOON)
-        self._check_at = following
+        self._check_at = min(self._check_at, following)  # a process that was started meanwhile may have set it
 
 
 def _changed_at(file: str) -> float:

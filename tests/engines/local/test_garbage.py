@@ -18,7 +18,7 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformIntegerPar
 from hpo_widgets.engines.local import engine
 from hpo_widgets.engines.local.messages import BadMessageError, ended_line, read
 from hpo_widgets.trials import TrialState
-from tests.engines.local.conftest import Driver
+from tests.engines.local.conftest import Driver, wait_for
 from tests.engines.local.garbage import GARBAGE, misbehave, send, send_from_a_callable
 
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
@@ -156,6 +156,29 @@ def test_a_trial_that_says_it_has_ended_and_goes_on_holds_no_other_back(drive, m
         driver.until(lambda: driver.num_started == 1, "the start of another worker")
     assert driver.ended(1).result == 2.0
     assert driver.num_started == 1
+
+
+def test_what_a_trial_prints_stays_bounded_where_a_busy_worker_was_replaced_for_it(drive, monkeypatch):
+    def train(x):
+        if x:
+            send(b"[1,0,0.5,1.0,null]\n")
+        else:
+            for _ in range(64):
+                os.write(1, bytes(65536))
+        time.sleep(1000)
+
+    driver = drive(train)
+    driver.run(0, x=1)
+    worker = driver.engine._workers[0]
+    busy = worker.process
+    driver.launch(1, x=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("hpo_widgets.engines.local.functions._STARTING", -1.0)
+        driver.engine._check(time.monotonic())  # ends the busy worker
+    # The engine's thread has other things to do until the next check is due, and finds the worker gone with that.
+    wait_for(lambda: busy.has_ended() and time.monotonic() >= driver.engine._check_at, lambda: "it lives on")
+    driver.until(lambda: worker.process not in {busy, None}, "the start of another worker")
+    driver.until(lambda: worker.process.stdout.is_cut, "the first cut")
 
 
 def test_garbage_while_no_trial_runs_costs_none(drive, gone):
