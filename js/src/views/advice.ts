@@ -1,7 +1,15 @@
 // One line of advice: the rule, its evidence, the trials that it speaks of, and a button that does it.
 
 import { Announcer } from "../lib/announcer";
-import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isRepeatedClick,
+  makeButton,
+  onPress,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { keepFocus } from "../lib/focus";
 import { Stillness } from "../lib/stillness";
 import { view } from "../lib/view";
@@ -30,8 +38,9 @@ export default view<Model>(({ model, el, lifetime }) => {
   const act = makeButton("", "hpo-main");
   const putOff = makeButton("Not now");
   for (const [kind, button] of Object.entries({ show, act, put_off: putOff })) {
-    onPress(button, () => {
-      if (painted !== undefined) {
+    onPress(button, (event) => {
+      // By the second click of a double click the next advice is there.
+      if (painted !== undefined && !isRepeatedClick(event)) {
         answered = button === show ? null : painted;
         model.send({ kind, key: painted });
       }
