@@ -42,6 +42,8 @@ export function kernelOf({ kernel }: Manager): KernelConnection | null {
     : null;
 }
 
+/** Milliseconds without an answer, as of a dead kernel, after which a control shows the last known value again. */
+export const PATIENCE_MS = 10_000;
 const ENDED = ["restarting", "autorestarting", "terminating", "dead"];
 /**
  * Milliseconds that messages which were kept for the page get to arrive when it is connected again: longer than the widget

@@ -38,3 +38,14 @@ test("the scrubber waits for a hand that holds it, and for no menu of the page",
   scrubber.tell("pointerup");
   assert.equal(scrubber.value, "30");
 });
+
+test("the scrubber follows the replay again when what it has sent was lost", async (context) => {
+  const { model, scrubber } = rendered(context);
+  scrubber.value = "40";
+  scrubber.tell("input");
+  await model.change({ position: 11 });
+  assert.equal(scrubber.value, "40");
+  context.mock.timers.tick(10_000);
+  await model.change({ position: 12 });
+  assert.equal(scrubber.value, "12");
+});

@@ -1,6 +1,7 @@
 // The bar of a replay: play and pause, speed, and a scrubber that works by mouse and by keyboard.
 
 import { ActionButton } from "../controls/action_button";
+import { PATIENCE_MS } from "../lib/connection";
 import { connectionNotices, runAgainWords } from "../lib/connection_notices";
 import { element, onPress, setAttribute, setReason, setText } from "../lib/dom";
 import { positionAfter } from "../lib/scrubber";
@@ -48,6 +49,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   let asked = 0;
   let untold: number | null = null;
   let isResting = false;
+  let cancelRevert = (): void => {};
 
   const tell = (position: number): void => {
     untold = position;
@@ -57,6 +59,11 @@ export default view<Model>(({ model, el, lifetime }) => {
       return;
     }
     model.send({ kind: "seek", position, id: asked });
+    cancelRevert();
+    cancelRevert = lifetime.after(PATIENCE_MS, () => {
+      asked = 0;
+      paint();
+    });
     untold = null;
     isResting = true;
     lifetime.after(TELL_MS, () => {

@@ -4,6 +4,7 @@ import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
+import { PATIENCE_MS } from "../lib/connection";
 import { element, isDisabled, letterOf, makeButton, setReason, setText } from "../lib/dom";
 import { own } from "../lib/own";
 import { whenInPanel } from "../lib/panel";
@@ -50,8 +51,6 @@ type Control = { spec: Spec; shown: RangeControl | ChoiceControl; strip: PriorSt
 
 /** Keys and clicks that follow each other this fast are one gesture. */
 const GESTURE_MS = 1000;
-/** Milliseconds without an answer, as of a dead kernel, after which the controls show the last known values. */
-const PATIENCE_MS = 10_000;
 
 /** With more parameters than this a field finds those whose name holds what is typed. */
 const MOST_AT_A_GLANCE = 12;
