@@ -332,20 +332,41 @@ def test_the_times_to_a_target_are_those_of_the_last_measurement():
             assert row[5].split(" (")[0] == times[place - 1], (task, name)
 
 
+MEASURED = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+
+
+def table_after(words):
+    """The tasks of the README's table after some words, and its rows: a sampler and a cell for each task."""
+    lines = README[README.index(words) :].split("\n\n")[1].splitlines()
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    return header[1:], rows
+
+
+def cells_of(task, sampler):
+    """The cells of a sampler at a task in the last measurement, by the heading of the column."""
+    of_task = MEASURED[MEASURED.index("## The default sampler") :]
+    of_task = of_task[re.search(f"### .*{re.escape(task)} \\(", of_task).start() :]
+    header = of_task[of_task.index("| sampler |") :].splitlines()[0]
+    row = of_task[of_task.index(f"| {sampler} |") :].splitlines()[0]
+    return dict(zip(*(line.strip("| ").split(" | ") for line in (header, row)), strict=True))
+
+
 def test_the_best_values_are_those_of_the_last_measurement():
-    measured = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
     section = README[README.index("The best value after 60 trials") : README.index("Seconds until a search has found")]
-    _, names, _, *lines = section.split("\n| ")
-    default = measured[measured.index("- TPE and a Gaussian process in turn: ") :].splitlines()[0]
+    default = MEASURED[MEASURED.index("- TPE and a Gaussian process in turn: ") :].splitlines()[0]
     better, places, worse = re.search(r"at (\d+) of (\d+) cells.* worse at (\d+) ", default).groups()
     assert f"In {better} of {places} comparisons" in " ".join(section.split())
     assert worse == "0"
-    for place, task in enumerate(names.split(" | ")[1:], 1):
-        of_task = measured[measured.index(f"### {task.strip(' |')} (") :]
-        for line in lines:
-            sampler, *values = line.strip(" |\n").split(" | ")
-            row = of_task[of_task.index(f"| {sampler} |") :].splitlines()[0].split(" | ")
-            assert row[4].split()[0] == values[place - 1], (task, sampler)
+    tasks, rows = table_after("five functions whose minimum is 0")
+    for sampler, *values in rows:
+        assert values == [cells_of(task, sampler)["60 trials"].split()[0] for task in tasks]
+
+
+def test_the_failures_are_those_of_the_last_measurement():
+    tasks, rows = table_after("Failed trials of the first 60")
+    for sampler, *values in rows:
+        cells = [cells_of(task, sampler) for task in tasks]
+        assert values == [f"{cell['failed of 60']}, {cell['60 trials'].split()[0]}" for cell in cells]
 
 
 def test_the_operating_systems_are_told():
