@@ -8,6 +8,7 @@ import socket
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakSet
 
 from tornado.httpserver import HTTPServer
 
@@ -19,6 +20,7 @@ from hpo_widgets.testing.clearml_server.request_log import RequestLog
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from tornado.iostream import IOStream
     from tornado.web import Application
 
 _LOOPBACK = "127.0.0.1"
@@ -241,12 +243,30 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
+class _HangingUpServer(HTTPServer):
+    """A server that knows its connections, so that it can end them also where a forked child holds them too."""
+
+    def initialize(self, *arguments: Any, **keywords: Any) -> None:
+        super().initialize(*arguments, **keywords)
+        self._streams: WeakSet[IOStream] = WeakSet()
+
+    def handle_stream(self, stream: IOStream, address: tuple[str, int]) -> None:
+        self._streams.add(stream)
+        super().handle_stream(stream, address)
+
+    def hang_up(self) -> None:
+        for stream in self._streams:
+            if not stream.closed():
+                with contextlib.suppress(OSError):  # the other end was faster
+                    stream.socket.shutdown(socket.SHUT_RDWR)
+
+
 class _Port:
     """A port of loopback that is kept while nobody listens on it."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._server: HTTPServer | None = None
+        self._server: _HangingUpServer | None = None
         self._socket = _bound(0)
         self._number: int = self._socket.getsockname()[1]
 
@@ -259,7 +279,7 @@ class _Port:
         """Take connections."""
         if self._server is None:
             self._socket.listen(128)
-            self._server = HTTPServer(self._application)
+            self._server = _HangingUpServer(self._application)
             self._server.add_socket(self._socket)
 
     async def close(self) -> None:
@@ -270,6 +290,7 @@ class _Port:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
             server.stop()
+            server.hang_up()
             await server.close_all_connections()
             self._socket.close()
             self._socket = _bound(self._number)
