@@ -230,3 +230,42 @@ def test_with_two_objectives_all_tabs_are_about_the_one_that_is_chosen_by_keyboa
         panel.get_by_role("tab", name=title).click()
         expect(chooser).to_have_value("size")
         expect(panel.locator(about.format("size")).locator("visible=true")).to_be_visible()
+
+
+MOODY = """
+import ipywidgets
+from hpo_widgets.widget import Plot
+
+class Moody(Plot):
+    fails_in = "make"
+
+    def make(self, search):
+        if self.fails_in == "make": raise ZeroDivisionError("in make")
+        self.drawn = ipywidgets.Label()
+
+    def contents(self):
+        return [self.drawn]
+
+    def refresh(self, update):
+        if self.fails_in == "refresh": raise ZeroDivisionError("in refresh")
+        self.drawn.value = f"{len(update.rows.numbers)} drawn"
+""" + panel_of(then='search.command("start")\nsearch.add_trials([0.5, 0.25])', panel=", plots=['History', Moody]")
+
+
+def test_a_plot_that_fails_says_why_and_is_whole_once_it_succeeds(notebook):
+    panel = notebook.show(MOODY)
+    history, moody = (panel.get_by_role("tab", name=name) for name in ("History", "Moody"))
+    notices = panel.get_by_role("list", name="Notices")
+    moody.click()
+    expect(notices).to_contain_text("Moody could not be drawn: ZeroDivisionError: in make")
+    # A plot that cannot be made leaves the one that was seen.
+    expect(history).to_have_attribute("aria-selected", "true")
+    expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
+    notebook.kernel("setattr(Moody, 'fails_in', 'refresh')")
+    moody.click()
+    expect(notices).to_contain_text("Moody could not be drawn: ZeroDivisionError: in refresh")
+    expect(moody).to_have_attribute("aria-selected", "true")
+    notebook.screenshots_in_both_themes("plot-failed", panel)
+    notebook.kernel("setattr(Moody, 'fails_in', '')")
+    notebook.kernel("search.add_trial(0.125)")
+    expect(panel.get_by_text("3 drawn")).to_be_visible()
