@@ -8,6 +8,7 @@ import errno
 import io
 import os
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def _drop(*streams: TextIO | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hpo-widgets", description="Hyperparameter search, watched and steered.")
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(title="commands", dest="word", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", dest="word", metavar="COMMAND")
+    parser.set_defaults(command=partial(_help, parser))
     demo = commands.add_parser(
         "demo",
         help="run the quickstart notebook without a browser and keep what it shows",
@@ -99,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_parsers(commands)
     lab.add_parser(commands)
     return parser
+
+
+def _help(parser: argparse.ArgumentParser, _chosen: argparse.Namespace) -> int:
+    """Print which commands there are, for somebody who has given none."""
+    parser.print_help(sys.stderr)
+    return 2
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -270,6 +270,8 @@ def test_what_follows_the_search_has_no_first_value_of_its_own(search, name):
 def test_something_that_is_no_search_is_refused():
     with pytest.raises(TypeError, match="HyperParameterOptimizer or another Search, got a list$"):
         OptimizerWidget([])
+    with pytest.raises(TypeError, match="HyperParameterOptimizer itself: show what it has made$"):
+        OptimizerWidget(HyperParameterOptimizer)
 
 
 @pytest.mark.parametrize("given", ["History", HistoryPlot])

@@ -222,7 +222,8 @@ def as_search(shown: object) -> Search:
 
     That is recognised by its class's home, so that nobody imports clearml to ask; a ``TypeError`` refuses all else.
     """
-    if isinstance(shown, Search):
+    # A class has the members of what is made of it.
+    if isinstance(shown, Search) and not isinstance(shown, type):
         return shown
     if any(
         kind.__name__ == "HyperParameterOptimizer" and kind.__module__.startswith("clearml.")
@@ -237,6 +238,8 @@ def as_search(shown: object) -> Search:
         hint = ", whose search is its .search"
     elif isinstance(shown, Widget):
         hint = ", which is shown as it is"
+    elif isinstance(shown, type):
+        hint = f", {shown.__name__[:_LONGEST_NAMED]} itself: show what it has made"
     elif isinstance(shown, str):
         hint = f"; HyperParameterOptimizer.open({shown[:_LONGEST_NAMED]!r}) opens one by its id"
     raise TypeError(
