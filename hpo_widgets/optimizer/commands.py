@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import StartedSearch
+from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import (
     SECONDS_A_MINUTE,
@@ -371,6 +372,9 @@ class SearchCommands:
                     "enqueue_trial(trial.parameters) runs its point here"
                 )
             trial = trial.number
+        trial = python_value(trial)
+        if isinstance(trial, bool) or not isinstance(trial, int):
+            raise TypeError(f"a trial is given by its number, or as the Trial that the search gives, got {trial!r:.80}")
         recorder.shown.columns.state_of(trial)  # raises where there is none
         return trial
 

@@ -18,7 +18,7 @@ from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
-from hpo_widgets.strategies.registry import resolve
+from hpo_widgets.strategies.registry import names_with, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -191,7 +191,7 @@ def split_keywords(
     Raises
     ------
     TypeError
-        For an unknown one, with the nearest known one, or what it is called here.
+        For an unknown one, with the strategy that takes it, the nearest known one, or what it is called here.
     """
     for_strategy = strategy_class.keywords()
     known = dict.fromkeys([*CONTROLLER_KEYWORDS, *for_strategy])
@@ -199,8 +199,12 @@ def split_keywords(
     strategy: dict[str, Any] = {}
     for keyword, value in optimizer_kwargs.items():
         if keyword not in known:
-            own_name = _CALLED_HERE.get(keyword)
-            hint = f"Here it is {own_name}." if own_name else near_match(keyword, [*known, *also_known])
+            if keyword in _CALLED_HERE:
+                hint = f"Here it is {_CALLED_HERE[keyword]}."
+            elif takers := names_with(keyword):
+                hint = f"It needs optimizer_class={' or '.join(takers)}."
+            else:
+                hint = near_match(keyword, [*known, *also_known])
             taker = f"HyperParameterOptimizer with {strategy_class.__name__}"
             raise TypeError(f"{taker} takes no keyword {keyword!r}. {hint}")
         if keyword in CONTROLLER_KEYWORDS:

@@ -632,8 +632,9 @@ class HyperParameterOptimizer(ReadableSearch):
         ------
         IndexError
             If there is no such trial.
-        ValueError
-            For a trial of another search, whose point `enqueue_trial` takes.
+        TypeError, ValueError
+            For what is neither a trial nor a number, and for a trial of another search, whose point
+            `enqueue_trial` takes.
         """
         self._commands.retry(trial)
 
@@ -651,8 +652,8 @@ class HyperParameterOptimizer(ReadableSearch):
         ------
         IndexError
             If there is no such trial.
-        ValueError
-            For a trial of another search.
+        TypeError, ValueError
+            For what is neither a trial nor a number, and for a trial of another search.
         """
         self._commands.stop_trial(trial)
 

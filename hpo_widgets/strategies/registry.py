@@ -24,6 +24,11 @@ def named(name: str) -> type[SearchStrategy]:
     return strategy
 
 
+def names_with(keyword: str) -> list[str]:
+    """Names of those of our strategies whose constructor takes a keyword."""
+    return [name for name in _MODULES if keyword in named(name).keywords()]
+
+
 def resolve(optimizer_class: object) -> type[SearchStrategy]:
     """Return the strategy class that ``optimizer_class`` stands for.
 

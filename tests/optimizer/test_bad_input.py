@@ -98,7 +98,7 @@ BAD_ARGUMENTS = {
     "a sampler as in Optuna": (lambda s: s(identity, sampler=1), "Here it is optuna_sampler, with optimizer_class="),
     "a keyword of another strategy": (
         lambda s: s(identity, optimizer_class=GridSearch, optuna_sampler=None),
-        "GridSearch takes no keyword 'optuna_sampler'",
+        r"GridSearch takes no keyword 'optuna_sampler'. It needs optimizer_class=OptimizerOptuna\.",
     ),
     "no jobs": (lambda s: s(identity, total_max_jobs=0), "total_max_jobs must be a whole number of at least 1, got 0"),
     "no workers": (lambda s: s(identity, max_number_of_concurrent_tasks=0), "max_number_of_concurrent_tasks"),
