@@ -45,7 +45,7 @@ class PointForm(ViewPart):
         t.Dict(),
         help="Name, label, kind, choices and value of each parameter, and whether it may be empty; none: no point.",
     ).tag(sync=True)
-    sentence = t.Unicode(help="Where the values come from.").tag(sync=True)
+    sentence = t.Unicode(help="Where the values come from, and which are outside the ranges.").tag(sync=True)
     answer = t.Dict(help="The newest point that was to be queued: its id, and what is wrong, by field and in all.").tag(
         sync=True
     )
@@ -53,6 +53,8 @@ class PointForm(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_typed = False
         """Whether the fields have the point already, as it comes from them."""
+        self._origin = ""
+        """Where the values came from."""
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_point, "point")
         if self.point:
@@ -66,6 +68,7 @@ class PointForm(ViewPart):
         with self._refresher.lock, self.hold_sync():
             search = self.search
             if self._is_typed:
+                self._say(self.point)
                 return
             if not self.point:
                 self.fields, self.sentence = [], ""
@@ -75,7 +78,16 @@ class PointForm(ViewPart):
             self.fields = _fields(full, search.space)
             is_full = set(full) <= set(self.point)
             origin = "the middle of the ranges" if best is None else f"trial {best.name}, the best"
-            self.sentence = "" if is_full else f"The other values are those of {origin}."
+            self._origin = "" if is_full else f"The other values are those of {origin}."
+            self._say(full)
+
+    def _say(self, point: Mapping[str, Any]) -> None:
+        """Say where the values come from, and which of them a slip of the finger may have put outside the ranges."""
+        space = self.search.space
+        labels = text.labels(space.names)
+        outside = [labels[name] for name, value in point.items() if name in labels and _is_outside(name, value, space)]
+        words = f"Outside the ranges, but runs all the same: {', '.join(outside)}." if outside else ""
+        self.sentence = " ".join(filter(None, (self._origin, words)))
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.point = {}
@@ -120,6 +132,14 @@ class PointForm(ViewPart):
         self.search.command("enqueue_trial", point)
         self.point = {}
         return ""
+
+
+def _is_outside(name: str, value: Any, space: Space) -> bool:
+    leaf: Any = space.leaf(name)
+    if leaf.kind == "choice":
+        return value not in space.ranges[name]
+    low, high = leaf.range
+    return bool(not low <= value <= high)
 
 
 def completed_point(point: Mapping[str, Any], search: Search) -> dict[str, Any]:

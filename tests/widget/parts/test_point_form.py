@@ -45,6 +45,21 @@ def test_a_variation_has_all_values_of_the_trial(show, filled, wire, refresh):
     assert (values(form)["lr"], form.sentence) == ("0.003739", "")
 
 
+def test_values_outside_the_present_ranges_are_named_as_they_are_typed(show, filled, wire):
+    filled.command("set_range", "activation", ["relu", "logistic"])
+    form = show(PointForm, filled, point=BEST)
+    assert form.sentence == "Outside the ranges, but runs all the same: activation."
+    typed = values(form)
+    wire.browser_says(form, kind="edit", values=typed | {"lr": "5", "layers": "9"})
+    assert form.sentence == "Outside the ranges, but runs all the same: lr, layers, activation."
+    wire.browser_says(form, kind="edit", values=typed | {"activation": "0"})
+    assert form.sentence == ""
+    form.point = {"lr": 5.0}
+    assert form.sentence == (
+        "The other values are those of trial #0, the best. Outside the ranges, but runs all the same: lr, activation."
+    )
+
+
 def test_a_point_is_queued_next_and_the_form_closes(show, filled, wire, refresh):
     panel = show(OptimizerWidget, filled, point={"lr": 0.01})
     form = panel._point_form
