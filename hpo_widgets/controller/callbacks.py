@@ -53,13 +53,14 @@ class CallbackThread:
             A tuple of arguments for each call, in order.
         """
         with self._condition:
+            self._is_closing = False
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="hpo_widgets callbacks", daemon=True)
+                thread.start()  # where the system has no thread left, nothing is queued, and nobody waits for it
+                self._thread = thread
             before = len(self._due)
             self._due.extend((function, arguments) for arguments in calls)
             self._num_unfinished += len(self._due) - before
-            self._is_closing = False
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="hpo_widgets callbacks", daemon=True)
-                self._thread.start()
             self._condition.notify_all()
 
     @property

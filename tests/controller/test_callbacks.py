@@ -42,3 +42,20 @@ def test_after_its_close_the_thread_ends_and_a_later_call_starts_another():
         threads[-1].join(DEADLINE)
         assert not threads[-1].is_alive()
     assert len(set(threads)) == 2
+
+
+def test_where_no_thread_can_be_started_nothing_is_queued_and_the_next_try_calls_once(monkeypatch):
+    def fail(_thread):
+        raise RuntimeError("can't start new thread")
+
+    calls = []
+    thread = CallbackThread(calls.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError):
+            thread.put(calls.append, [(0,)])
+    assert thread.wait(0)
+    thread.put(calls.append, [(0,)])
+    assert thread.wait(DEADLINE)
+    assert calls == [0]
+    thread.close()
