@@ -90,6 +90,8 @@ class Recorder:
         self.reader = TrialReader(path, search_id, space, objectives, remote, self.shown.columns.remark)
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
+        self._not_archived: list[TrialRow] = []
+        """Ended trials of which is not durable yet whether they are archived."""
         self._journal: Journal | None = None
         self._has_owned = False
         """Whether this process has owned the journal, and so has read all of it or written it."""
@@ -266,15 +268,14 @@ class Recorder:
             self.due = time.monotonic() + 1.0
             raise
         ended = self._ended
+        if self._save_top_k > 0:
+            self._not_archived += ended
         self._rows = {}
         self._ended, self._scalars, self._outputs, self._events = [], [], [], []
         shown = self.shown
         shown.put(rows)
         shown.columns.set_remarks(self._remarks)
         self._remarks = {}
-        if not ended:
-            shown.rank_all(row for row in rows if row.values is not None)
-            return
         ended_numbers = {row.number for row in ended}
         shown.rank_all(row for row in rows if row.values is not None and row.number not in ended_numbers)
         on_ended = self.on_ended
@@ -282,8 +283,9 @@ class Recorder:
             best = shown.rank(row)
             if on_ended is not None:
                 on_ended(row, best)
-        if self._save_top_k > 0:
-            self._archive(journal, ended)
+        if self._not_archived:
+            self._archive(journal, self._not_archived)
+            self._not_archived = []
 
     def _archive(self, journal: Journal, ended: Sequence[TrialRow]) -> None:
         """Archive ended trials that left the top k, and bring back those that entered it."""

@@ -11,7 +11,7 @@ import pytest
 
 from hpo_widgets.controller import recorder as recorder_module
 from hpo_widgets.controller.recorder import FLUSH_ROWS, RecordedHistory, Recorder
-from hpo_widgets.journal import Journal, JournalError, JournalReader
+from hpo_widgets.journal import Journal, JournalBusy, JournalError, JournalReader
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.space import Space
@@ -79,6 +79,28 @@ def test_what_could_not_be_written_is_not_shown_and_waits(recorder):
     assert len(recorder.shown.columns.snapshot()) == 3
     with Journal.view(recorder.path) as reader:
         assert [found.number for found in reader.trials()[1]] == [0, 1, 2]
+
+
+def test_a_lock_at_the_moment_of_archiving_the_last_trial_is_waited_for(tmp_path, monkeypatch):
+    def is_busy(*_arguments, **_keywords):
+        raise JournalBusy("locked")
+
+    space = Space([UniformParameterRange("x", 0, 1)])
+    objectives = make_objectives("a", "b", "min")
+    recorder = Recorder("one", tmp_path / "one.sqlite", {"name": "one"}, space, objectives, save_top_k=1)
+    recorder.open_journal()
+    for number in range(2):
+        recorder.ended(row(number, value=float(number)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "set_archived", is_busy)
+        recorder.flush()
+    assert recorder.locked_since is not None
+    recorder.flush()
+    assert recorder.locked_since is None
+    assert recorder.shown.columns.snapshot().archived.tolist() == [False, True]
+    with Journal.view(recorder.path) as reader:
+        assert [found.archived for found in reader.trials()[1]] == [False, True]
+    recorder.close_journal()
 
 
 def test_many_rows_are_due_at_once(recorder):
