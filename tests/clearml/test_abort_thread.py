@@ -70,6 +70,20 @@ def test_an_answer_that_cannot_be_read_stops_no_later_abort(jobs, aborts, monkey
     assert event.data == ("ClearML", "trials could not be stopped (1): KeyError: 'id'")
 
 
+def test_an_abort_for_which_no_thread_can_be_started_is_sent_with_the_next(jobs, aborts, monkeypatch):
+    def fail(_thread):
+        raise RuntimeError("can't start new thread")
+
+    server = Server()
+    thread = aborts(server)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError):
+            stop(jobs, thread, 0)
+    stop(jobs, thread, 1)
+    wait_for(lambda: server.stopped == ["task-0", "task-1"], "they are not stopped", pause=0.01)
+
+
 def test_a_task_that_becomes_a_draft_at_the_moment_of_its_stop_is_stopped(jobs, aborts):
     class Dequeued:
         """Has taken the Task out of its queue while it was asked to stop it, as the launcher may ask at that moment."""

@@ -43,6 +43,22 @@ def test_no_thread_outlives_its_run(optimizer, running, worker, project, ending,
     assert left(ours() - before) == set()
 
 
+def test_no_thread_stays_where_only_one_of_two_could_be_started(optimizer, worker, monkeypatch):
+    before, start = ours(), threading.Thread.start
+
+    def no_poller(thread):
+        if thread.name == "hpo_widgets poller":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", no_poller)
+    made = optimizer()
+    made.start()
+    assert made.wait()
+    assert made.stop_reason.code == "error"
+    assert left(ours() - before) == set()
+
+
 def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(optimizer, worker, monkeypatch):
     before, pollers = ours(), []
     real = PollThread.look

@@ -40,8 +40,9 @@ class AbortThread:
     def start(self) -> None:
         """Under the lock: begin to stop the jobs that have a ``stop_state``."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="hpo_widgets aborter", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="hpo_widgets aborter", daemon=True)
+            thread.start()  # where the system has no thread left, the next abort tries again
+            self._thread = thread
 
     def has_sent_all(self) -> bool:
         """Under the lock: whether every abort was sent, or tried once at a server that does not answer."""

@@ -64,8 +64,14 @@ class ClearmlEngine:
             LaunchThread(jobs, factory, availability, self._aborts),
             PollThread(jobs, server, availability, self._aborts, queue, iterations, space),
         )
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # the system has no thread left: that which has begun ends
+            with jobs.changed:
+                jobs.is_closed = True
+                jobs.changed.notify_all()
+            raise
         _ENGINES.add(self)
 
     @property
