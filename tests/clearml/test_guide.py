@@ -49,7 +49,7 @@ def run(script, project, queue):
 def test_the_blocks_run_in_their_order(run, project, api_client, worker, tmp_path):
     parameters = {"lr": ("0.001", "float"), "units": ("4", "int"), "x": ("0.5", "float")}
     make_base_task(api_client, project, parameters={"General": parameters})
-    search, in_another_kernel, rehearsal, server = blocks("python")
+    _, search, in_another_kernel, rehearsal, server = blocks("python")
 
     # Trials end once the panel is shown, which is to be that of a running search.
     is_shown = tmp_path / "shown"
@@ -69,6 +69,18 @@ def test_the_blocks_run_in_their_order(run, project, api_client, worker, tmp_pat
     assert len(trials) == 5
     assert {trial.get_status() for trial in trials} == {"completed"}
     assert len(worker.taken) == 5 + 3  # those, and what was dispatched after the rehearsal
+
+
+@pytest.mark.slow
+def test_the_script_that_is_shown_becomes_a_template_that_fits_the_search_that_is_shown(script, project):
+    template, search, *_ = blocks("python")
+
+    script(template.replace('"my project"', f'"{project}"'), name="train.py")
+
+    definition = search[: search.index("optimizer.start()")].replace('"my project/', f'"{project}/')
+    names: dict[str, object] = {}
+    exec(definition.replace("always_create_task=True", "auto_connect_task=False"), names)
+    assert names["optimizer"].errors == []  # names, types and scalar could all be compared
 
 
 # A kernel that has a Task, and what an agent runs with the kernel's environment and without the variables.
