@@ -68,6 +68,8 @@ def test_this_process_is_as_good_an_owner_as_any_other(journal):
         Journal.open(journal.path)
 
 
+# Of an owner Python is right to warn: it should be closed.
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 def test_a_journal_that_was_dropped_without_closing_is_free(directory, make_row):
     journal = Journal.create(directory, "dropped", {})
     journal.write([make_row(0)])

@@ -82,9 +82,11 @@ def test_a_pruned_trial_whose_last_report_is_nan_has_no_value_and_goes_into_any_
     study = study_from_trials(SPACE, ONE, [observed(0, POINTS[0], TrialState.PRUNED, (math.nan,))], "mine")
     (trial,) = study.trials
     assert (trial.value, list(trial.intermediate_values)) == (None, [7])
-    kept = f"sqlite:///{tmp_path / 'study.db'}"
-    optuna.copy_study(from_study_name="mine", from_storage=study._storage, to_storage=kept)
-    assert [one.state.name for one in optuna.load_study(study_name="mine", storage=kept).trials] == ["PRUNED"]
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'study.db'}")
+    optuna.copy_study(from_study_name="mine", from_storage=study._storage, to_storage=storage)
+    assert [one.state.name for one in optuna.load_study(study_name="mine", storage=storage).trials] == ["PRUNED"]
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def test_several_objectives_are_several_directions():
