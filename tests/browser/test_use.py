@@ -229,6 +229,7 @@ def test_the_focused_row_has_an_outline_all_round(busy):
         assert side in row.locator(cell).evaluate("cell => getComputedStyle(cell).boxShadow")
 
 
+@pytest.mark.slow
 def test_the_panel_below_the_status_stays_where_it_is_when_trials_begin_and_end(opened, busy):
     status = busy.locator(".hpo-status-body")
     before = status.bounding_box()["height"]
