@@ -208,6 +208,33 @@ def test_a_candidate_becomes_the_default_where_it_wins_on_what_did_not_choose_it
     assert said in candidates.report()
 
 
+@pytest.mark.parametrize(
+    ("theirs", "shown"), [(0.46, "< 0.001 / 1.000"), (0.5, "0.500 / 0.500"), (0.54, "1.000 / < 0.001")]
+)
+def test_models_are_judged_together_too(theirs, shown, results):
+    """Each of eight tells little, as with four seeds, or nothing, as where all values are equal."""
+    names = list(candidates.models.MODELS)
+    lines = [
+        {"task": name, "by": by, "seed": seed, "cpu": 1.0, "failed": 0, "commit": "0",
+         "best": {"20": value - seed / 50, "60": 0.5}}
+        for name in names for by, value in ((candidates.PLAIN, 0.5), (BOTH, theirs)) for seed in range(4)
+    ]  # fmt: skip
+    candidates.RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [line] = [line for line in candidates.report() if line.startswith(f"- {BOTH}:") and "models" in line]
+    assert f"{shown} after 20 trials of 7 models; 0.500 / 0.500 after 60 trials of 7 models." in line
+
+
+@pytest.mark.parametrize("name", candidates.models.MODELS)
+def test_a_model_tells_good_points_from_bad_ones(name):
+    model = candidates.models.MODELS[name]
+    function, space = model.make(), Space(model.parameters)
+    points = space.points(np.random.default_rng(0).random((12, space.num_dimensions)))
+    errors = [function(**point) for point in points]
+    assert all(map(math.isfinite, errors))
+    assert function(**points[0]) == errors[0]
+    assert max(errors) > 1.2 * min(errors)
+
+
 def test_what_was_not_measured_is_left_out_and_said(results):
     leave_candidates(0.5)
     assert "- Sobol startup: not measured." in candidates.report()

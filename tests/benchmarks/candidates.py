@@ -7,7 +7,6 @@ is one search; those that have left one are not run again: a run that was ended 
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import itertools
 import json
@@ -33,7 +32,7 @@ from hpo_widgets import (
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.samplers import SpaceWideSampler
-from tests.benchmarks import learning, quality
+from tests.benchmarks import learning, models, quality
 from tests.benchmarks.rows import ROOT, environment, read_lines, shown_chance
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class Task:
         Whether candidates were chosen by what they found on this one.
     can_fail
         Whether some trials fail.
+    is_model
+        Whether it is a model of scikit-learn.
     """
 
     make: Callable[[], Callable[..., float]]
@@ -74,6 +75,7 @@ class Task:
     budgets: tuple[int, ...] = BUDGETS
     has_chosen: bool = False
     can_fail: bool = False
+    is_model: bool = False
 
 
 def _numbers(point: dict[str, float]) -> np.ndarray:
@@ -129,31 +131,6 @@ def _switches_with_fault(kind: str, **point: Any) -> float:
     return _switches(kind, **point)
 
 
-def _network(data: Any, rate: float, momentum: float, units: int, alpha: float) -> float:
-    """The root of the mean squared error of a neural network on the diabetes data; a quarter of them diverge."""
-    from sklearn.neural_network import MLPRegressor
-
-    x, x_test, y, y_test = data
-    model = MLPRegressor(
-        hidden_layer_sizes=(units,), solver="sgd", learning_rate_init=rate, momentum=momentum, alpha=alpha,
-        batch_size=20, max_iter=15, random_state=0,
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that 15 epochs are few, and that numbers overflow
-        error = float(np.sqrt(np.mean((model.fit(x, y).predict(x_test) - y_test) ** 2)))
-    if not error < 1e6:
-        raise FloatingPointError("diverged")
-    return error
-
-
-def _diverging() -> Callable[..., float]:
-    from sklearn import datasets, model_selection
-
-    x, y = datasets.load_diabetes(return_X_y=True)
-    split = model_selection.train_test_split(x / x.std(axis=0), y / y.std(), train_size=0.5, random_state=0)
-    return functools.partial(_network, split)
-
-
 def _cube(function: Callable[..., float], dimensions: int, low: float, high: float) -> Task:
     """A known function; its minimum is never in the middle, where TPE looks anyhow."""
     return Task(lambda: function, [UniformParameterRange(f"x{number}", low, high) for number in range(dimensions)])
@@ -188,7 +165,7 @@ TASKS = {
     "sphere 8": _cube(_sphere, 8, -2, 5),
     "switches": Task(lambda: _switches, _switch_parameters("sgd", "adam")),
     **{
-        task.name: Task(task.make, task.parameters, _BUDGETS_OF_MODELS)
+        task.name: Task(task.make, task.parameters, _BUDGETS_OF_MODELS, is_model=True)
         for name, task in learning.TASKS.items()
         if name not in quality.FUNCTIONS
     },
@@ -205,16 +182,11 @@ TASKS = {
         can_fail=True,
     ),
     "diabetes, a neural network that may diverge": Task(
-        _diverging,
-        [
-            LogUniformParameterRange("rate", -4, 0.5),
-            UniformParameterRange("momentum", 0, 0.99),
-            UniformIntegerParameterRange("units", 4, 64),
-            LogUniformParameterRange("alpha", -6, 0),
-        ],
-        BUDGETS[:2],
-        can_fail=True,
+        models.DIVERGING.make, models.DIVERGING.parameters, BUDGETS[:2], can_fail=True, is_model=True
     ),
+    **{
+        name: Task(model.make, model.parameters, BUDGETS[:2], is_model=True) for name, model in models.MODELS.items()
+    },
 }  # fmt: skip
 
 
@@ -371,6 +343,11 @@ def report() -> list[str]:
     found = results()
     cells = list(_cells(found))
     lines = [_judged(by, [cell for cell in cells if cell.by == by]) for by in CANDIDATES if by != PLAIN]
+    of_models = [cell for cell in cells if TASKS[cell.task].is_model]
+    if together := [
+        _judged_together(by, of_models) for by in CANDIDATES if by in {cell.by for cell in of_models} - {PLAIN}
+    ]:
+        lines += ["", _MODELS_TOGETHER, "", *together]
     for name, task in TASKS.items():
         mark = "candidates were chosen by it in part" if task.has_chosen else "chose no candidate"
         lines += ["", f"### {name} ({mark})", ""]
@@ -399,6 +376,26 @@ def _cells(found: list[dict[str, Any]]) -> Iterator[Cell]:
         if plain := best.get((task, PLAIN, budget)):
             chances = [float(mannwhitneyu(theirs, plain, alternative=side).pvalue) for side in ("less", "greater")]
             yield Cell(task, by, budget, float(np.median(theirs)), *chances)
+
+
+_MODELS_TOGETHER = (
+    "On all models of scikit-learn together, with *p* by Stouffer's method of all that a candidate has searched (of "
+    "doing that much better than plain TPE / that much worse, if both were alike):"
+)
+
+
+def _judged_together(by: str, cells: list[Cell]) -> str:
+    """How likely a mere chance is for all models together, after as many trials as all of them have."""
+    from scipy.stats import combine_pvalues
+
+    shown = []
+    for budget in BUDGETS[:2]:
+        ours = [cell for cell in cells if (cell.by, cell.budget) == (by, budget)]
+        # The middle of both, as either is 1 where all values are equal; Stouffer's method takes no 0 and no 1.
+        middle = [min(max((cell.better + 1 - cell.worse) / 2, 1e-9), 1 - 1e-9) for cell in ours]
+        chances = [combine_pvalues(side, method="stouffer").pvalue for side in (middle, [1 - one for one in middle])]
+        shown.append(f"{' / '.join(map(shown_chance, chances))} after {budget} trials of {len(ours)} models")
+    return f"- {by}: {'; '.join(shown)}."
 
 
 def _judged(by: str, cells: list[Cell]) -> str:

@@ -57,13 +57,13 @@ _CANDIDATES = f"""\
 {_CANDIDATES_TITLE}
 Made by `make bench-candidates`: the best values that `OptimizerOptuna` has found after so many trials, with plain TPE,
 which is Optuna's default, and with others. The values of a row are those of the same searches, in simulated time with
-one trial unfinished at each ask, as with two workers; less is better. The models of scikit-learn have 200 trials, as
-they take CPU time. "TPE and a Gaussian process in turn" is the default of `OptimizerOptuna`. "64 candidates, gamma 0.15
-n" is `TPESampler(n_ei_candidates=64, gamma=...)` with min(⌈0.15 n⌉, 25) good trials among n; Optuna 6 is to have no
-`gamma` any more. "Sobol startup" begins with points of a scrambled Sobol sequence in place of random ones. `GPSampler`
-is a Gaussian process; it needs `pip install torch`, and has 60 trials, as each ask takes longer than the one before.
-The CPU time is that of a search with its trials. Of three tasks some trials fail: "failed of 60" is the median of how
-many of the first 60 do. Optuna's samplers ignore these, the default learns of them.
+one trial unfinished at each ask, as with two workers; less is better. The models of scikit-learn have 60 or 200 trials,
+as they take CPU time. "TPE and a Gaussian process in turn" is the default of `OptimizerOptuna`. "64 candidates, gamma
+0.15 n" is `TPESampler(n_ei_candidates=64, gamma=...)` with min(⌈0.15 n⌉, 25) good trials among n; Optuna 6 is to have
+no `gamma` any more. "Sobol startup" begins with points of a scrambled Sobol sequence in place of random ones.
+`GPSampler` is a Gaussian process; it needs `pip install torch`, and has 60 trials, as each ask takes longer than the
+one before. The CPU time is that of a search with its trials. Of three tasks some trials fail: "failed of 60" is the
+median of how many of the first 60 do. Optuna's samplers ignore these, the default learns of them.
 
 A cell is the median, with the one-sided *p* of Mann and Whitney's rank test (of doing that much better than plain TPE /
 that much worse, if both were alike). "Better" is significant below {of_samplers.LEVEL:.2g}: 0.05 divided by the number
