@@ -357,6 +357,10 @@ def test_the_best_values_are_those_of_the_last_measurement():
     better, places, worse = re.search(r"at (\d+) of (\d+) cells.* worse at (\d+) ", default).groups()
     assert f"In {better} of {places} comparisons" in " ".join(section.split())
     assert worse == "0"
+    together = MEASURED[MEASURED.index("On all models of scikit-learn together") :]
+    together = together[together.index("- TPE and a Gaussian process in turn: ") :].splitlines()[0]
+    assert "< 0.001 / 1.000 after 60 trials of 11 models" in together
+    assert "all of them together do after 60 trials (*p* < 0.001, Stouffer's method)" in " ".join(section.split())
     tasks, rows = table_after("five functions whose minimum is 0")
     for sampler, *values in rows:
         assert values == [cells_of(task, sampler)["60 trials"].split()[0] for task in tasks]

@@ -379,8 +379,8 @@ def _cells(found: list[dict[str, Any]]) -> Iterator[Cell]:
 
 
 _MODELS_TOGETHER = (
-    "On all models of scikit-learn together, with *p* by Stouffer's method of all that a candidate has searched (of "
-    "doing that much better than plain TPE / that much worse, if both were alike):"
+    "On all models of scikit-learn together that a candidate has tuned, *p* by Stouffer's method (of doing that much\n"
+    "better than plain TPE / that much worse, if both were alike):"
 )
 
 
