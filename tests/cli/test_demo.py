@@ -206,14 +206,6 @@ def test_a_number_of_trials_must_be_a_whole_one_above_zero(number, capsys):
     assert f"it is a whole number of at least 1, not “{number}”" in capsys.readouterr().err
 
 
-def test_no_command_is_an_error_that_shows_the_usage(capsys):
-    with pytest.raises(SystemExit) as raised:
-        main([])
-
-    assert raised.value.code == 2
-    assert "usage: hpo-widgets" in capsys.readouterr().err
-
-
 def test_a_missing_extra_is_named_with_the_way_to_install_it(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else find(name))

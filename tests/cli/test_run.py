@@ -45,6 +45,7 @@ report_scalar("validation", "loss", abs(arguments.lr - 0.01) + arguments.layers,
 def test_without_a_command_all_are_listed(capsys):
     assert main([]) == 2
     said = capsys.readouterr().err
+    assert "usage: hpo-widgets" in said
     assert all(
         f"\n    {word}  " in said for word in ("demo", "run", "continue", "list", "show", "export", "replay", "lab")
     )
