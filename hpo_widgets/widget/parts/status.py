@@ -103,6 +103,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
     def refresh(self, update: Update) -> None:
         """Show the search as it is now."""
         search = update.search
+        reason = search.stop_reason
         self.has_front = len(search.objectives) > 1
         if self.has_front:
             self._front.put(update.rows, search.snapshot)
@@ -115,7 +116,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
             self.counts = [dict(count) for count in summary.counts(search)]
             self.forecast = summary.forecast(search)
             self.next_poll = summary.next_poll(search)
-            self.sentence = summary.end(search)
+            self.sentence = "" if reason is None else reason.sentence
             self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices, self._dismissed)]
             self.workers = search.max_number_of_concurrent_tasks
             self.set_trait("jobs", search.total_max_jobs)

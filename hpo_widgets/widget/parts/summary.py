@@ -103,16 +103,6 @@ def progress(search: Search) -> float | None:
     return max((share for share in shares if share is not None), default=None)
 
 
-def end(search: Search) -> str:
-    """Why a search ended, in words, and its budget of trials where that was raised since; empty while it goes on."""
-    reason, limit = search.stop_reason, search.total_max_jobs
-    if reason is None:
-        return ""
-    if reason.code != "total_max_jobs" or (limit is not None and search.budget.jobs.used >= limit):
-        return reason.sentence
-    return f"{reason.sentence}; now it has {'no limit' if limit is None else text.counted(limit, 'trial')}"
-
-
 def raised_budget(search: Search) -> int | None:
     """Return what a search whose trials are used up may be raised to, half as many again; None: no need, or no way."""
     limit, used = search.total_max_jobs, int(search.budget.jobs.used)

@@ -42,18 +42,6 @@ def test_the_numbers_are_those_of_the_search(status, search, refresh):
     assert (status.workers, status.jobs, status.facts[1]) == (5, None, "5 workers")
 
 
-@pytest.mark.parametrize(
-    ("limit", "words"), [(201, "; now it has 201 trials"), (None, "; now it has no limit"), (200, "")]
-)
-def test_a_budget_that_was_raised_after_the_end_is_said(status, search, refresh, limit, words):
-    use_up(search)
-    refresh(status)
-    assert status.sentence == "all trials were run"
-    search.command("set_total_max_jobs", limit)
-    refresh(status)
-    assert status.sentence == f"all trials were run{words}"
-
-
 def test_the_task_of_the_search_is_shown_once_there_is_one(status, search, refresh):
     assert status.task is None
     search.optimizer_task_id, search.optimizer_task_page = "0a1b", None
