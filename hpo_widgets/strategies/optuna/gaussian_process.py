@@ -19,6 +19,7 @@ sampling.
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,8 @@ class AlternatingSampler(TPESampler):
             return super().sample_relative(study, trial, search_space)
         trials = study.get_trials(deepcopy=False)
         ended = [one for one in trials if one.state in FINISHED]
-        finished = [one for one in ended if not is_failed(one)]
+        failures = [is_failed(one) for one in ended]
+        finished = list(itertools.compress(ended, (not one for one in failures)))
         is_close = len(finished) > _MOST_TRIALS
         losses = losses_of(finished, study.directions)
         kept = thinned(losses, _MOST_TRIALS, self._draws)
@@ -123,7 +125,7 @@ class AlternatingSampler(TPESampler):
         others = [one.params for one in trials if one.state is TrialState.RUNNING and one.number != trial.number]
         running = self._encoding.of(others[-_MOST_RUNNING:])
         self._process.learn(rows, self._scores(losses), running)
-        failed = self._encoding.of([one.params for one in ended if is_failed(one)])
+        failed = self._encoding.of([one.params for one in itertools.compress(ended, failures)])
         tried = self._encoding.keys(np.concatenate([rows, running, failed])) | self._hidden
         return self._encoding.params(self._best(tried, self._gains(failed[-_MOST_FAILED:]), is_close=is_close))
 

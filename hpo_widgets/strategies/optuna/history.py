@@ -204,13 +204,13 @@ class PastTrials:
 
     def _of_observation(self, observation: Observation, curve: Curve) -> _Past | None:
         state = outcome(observation, len(self._directions), self._full_length)
-        is_failed = self._with_failed and has_failed(observation, state)
-        if state is OptunaState.FAIL and not is_failed:
+        is_told_as_failed = self._with_failed and has_failed(observation, state)
+        if state is OptunaState.FAIL and not is_told_as_failed:
             return None
         params = self._map.params(observation.point)
         if params is None:
             return None
-        if is_failed:
+        if is_told_as_failed:
             return _Past(params, OptunaState.PRUNED, None, {}, observation.number, has_failed=True)
         values: Sequence[float] | None = observation.values
         if state is OptunaState.PRUNED:

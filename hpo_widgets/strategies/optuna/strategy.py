@@ -111,8 +111,6 @@ class OptimizerOptuna(SearchStrategy):
         self.min_iteration_per_job = min_iteration_per_job
         self.max_iteration_per_job = max_iteration_per_job
         self.max_observations = max_observations
-        # An own sampler of the user's is told of failed trials as by Optuna itself.
-        self._learns_failures = optuna_sampler is None
         self._study: AskTellStudy | None = None
         self._sequence: samplers.SpaceWideSampler | None = None
         self._proposed: dict[int, _Proposed] = {}  # by draw
@@ -123,6 +121,11 @@ class OptimizerOptuna(SearchStrategy):
         """The name of the sampler, such as ``TPE``; ``TPE + GP`` for the default."""
         sampler = self.optuna_sampler
         return "TPE + GP" if sampler is None else type(sampler).__name__.removesuffix("Sampler")
+
+    @property
+    def _learns_failures(self) -> bool:
+        """Whether the sampler is to learn of failed trials; one of the user's is told of them as by Optuna itself."""
+        return self.optuna_sampler is None
 
     # ------------------------------------------------------------------ what it can do
 
