@@ -272,7 +272,10 @@ def test_a_callable_that_returns_none_and_reports_nothing_is_told_so(search):
 def test_a_script_that_only_prints_its_result_is_told_how_to_report(search, tmp_path):
     script = tmp_path / "train.py"
     script.write_text("import sys; print('loss', sys.argv)", encoding="utf-8")
-    made = search(script, objective_metric_title="validation", objective_metric_series="loss", total_max_jobs=100)
+    made = search(
+        script, objective_metric_title="validation", objective_metric_series="loss", total_max_jobs=100,
+        max_number_of_concurrent_tasks=1,  # else the first one begun may be the last one running
+    )  # fmt: skip
     finished(made)
     assert made.stop_reason.code == "objective_never_reported"
     assert made.stop_reason.sentence == (
