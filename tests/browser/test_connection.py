@@ -170,6 +170,25 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(run
     assert_shows_all(running, panel)
 
 
+def test_a_number_whose_request_was_lost_is_taken_by_another_enter(running, network):
+    panel = run(running)
+    away = panel.locator(".hpo-away")
+    panel.get_by_role("button", name="trials in all").click()
+    field = panel.get_by_role("textbox", name="trials in all")
+    field.fill("300")
+    network.state = "deaf"
+    field.press("Enter")
+    lose(running, network)
+    expect(away).to_contain_text("No connection since")
+    network.state = "there"
+    expect(away).to_have_text("")
+    expect(field).to_be_focused()
+    field.press("Enter")
+    expect(field).to_be_hidden()
+    assert running.kernel("search.total_max_jobs") == 300
+    running.kernel("search.command('pause')")
+
+
 def test_a_panel_that_is_told_nothing_of_its_connection_notices_and_goes_on_by_itself(running, network):
     running.page.evaluate(TELL_NOTHING)
     panel = run(running)

@@ -17,13 +17,14 @@ function opened() {
     input.value = text;
     input.tell("input");
   };
+  const enter = () => input.tell("keydown", { key: "Enter" });
   const leaveWindow = () => input.tell("blur");
   const leave = () => {
     document.activeElement = document.body;
     input.tell("blur");
   };
   const sent = () => send.mock.calls.map(({ arguments: [text] }) => text);
-  return { field, paint, type, leave, leaveWindow, sent };
+  return { field, paint, type, enter, leave, leaveWindow, sent };
 }
 
 test("a number that was only looked at changes nothing that came from elsewhere meanwhile", () => {
@@ -52,4 +53,17 @@ test("half of a number is not sent when only the window is left", () => {
   type("70");
   leave();
   assert.deepEqual(sent(), ["70"]);
+});
+
+test("Enter asks once, and again when the answer was lost", (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const { type, enter, leave, sent } = opened();
+  type("70");
+  enter();
+  enter();
+  leave();
+  assert.deepEqual(sent(), ["70"]);
+  context.mock.timers.tick(10_000);
+  enter();
+  assert.deepEqual(sent(), ["70", "70"]);
 });

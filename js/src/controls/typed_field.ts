@@ -1,7 +1,7 @@
 // A number in a line of text that turns into a field when it is pressed, and back when the kernel has taken it.
 
 import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
-import { requestIds } from "../lib/request_ids";
+import { NewestRequest, requestIds } from "../lib/request_ids";
 import "./typed_field.css";
 
 /** What the kernel says to the newest request: nothing is wrong, or the sentence that says what. */
@@ -32,7 +32,6 @@ export function typedField(
   placeholder: string,
   send: (text: string, id: string) => void,
 ): TypedField {
-  const newId = requestIds();
   const words = element("span");
   const arrow = element("span", "", { "aria-hidden": "true" });
   const button = makeButton(words, "hpo-typed-button");
@@ -48,10 +47,10 @@ export function typedField(
   const root = element("span", "hpo-typed", {}, button, form);
   const problem = element("div", "hpo-typed-problem hpo-capital hpo-bad hpo-optional", {
     role: "alert",
-    id: `hpo-typed-problem-${newId()}`,
+    id: `hpo-typed-problem-${requestIds()()}`,
   });
 
-  let asked: string | null = null;
+  const request = new NewestRequest();
   let value = "";
   /** Whether anything was typed since the field is open: else nothing is sent, whatever the kernel has meanwhile. */
   let isTyped = false;
@@ -64,7 +63,7 @@ export function typedField(
 
   const close = (returnsFocus: boolean): void => {
     const hadFocus = root.contains(document.activeElement);
-    asked = null;
+    request.forget();
     form.hidden = true;
     button.hidden = false;
     complain("");
@@ -83,7 +82,7 @@ export function typedField(
   };
 
   const enter = (): void => {
-    if (form.hidden || asked !== null) {
+    if (form.hidden || request.isOpen) {
       return;
     }
     const isSame = !isTyped || input.value.trim() === value;
@@ -91,8 +90,7 @@ export function typedField(
       close(true);
       return;
     }
-    asked = newId();
-    send(input.value, asked);
+    send(input.value, request.begin());
   };
 
   onPress(button, open);
@@ -107,7 +105,7 @@ export function typedField(
   });
   input.addEventListener("input", () => {
     isTyped = true;
-    asked = null;
+    request.forget();
   });
   input.addEventListener("blur", () => {
     // Where only the window is left, as to look a number up, half of it is typed and the field still has the focus.
@@ -125,8 +123,7 @@ export function typedField(
       setText(arrow, reason === null ? " ▾" : "");
       setReason(button, reason);
       setAttribute(button, "aria-label", `${label}: ${text}`);
-      if (asked !== null && answer.id === asked) {
-        asked = null;
+      if (request.takes(answer.id)) {
         if (answer.problem) {
           complain(answer.problem);
         } else {

@@ -38,6 +38,19 @@ test("the chip of a tag that no trial has any more opens the form with its tag",
   assert.deepEqual({ condition, value }, { condition: "tags", value: ["good"] });
 });
 
+test("a condition is asked for once, and again when the answer was lost", (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const { el, model } = rendered({});
+  el.querySelector(".hpo-filter-add").click();
+  const form = el.querySelector("form");
+  form.tell("submit");
+  form.tell("submit");
+  assert.equal(model.sent.length, 1);
+  context.mock.timers.tick(10_000);
+  form.tell("submit");
+  assert.equal(model.sent.length, 2);
+});
+
 test("a chip has the focus as long as it is there, whatever it says and whichever come beside it", async () => {
   const inside = chip("inside", "in range", true);
   const { el, model } = rendered({ chips: [chip("top_k", "top 3", 3)] });

@@ -21,7 +21,7 @@ import {
   type Named,
   topics,
 } from "../lib/filter_form";
-import { requestIds } from "../lib/request_ids";
+import { NewestRequest } from "../lib/request_ids";
 import { SHAPES } from "../lib/trial_states";
 import { view } from "../lib/view";
 import "./filter.css";
@@ -66,8 +66,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   form.append(topic, fields, take, cancel, problem);
   el.append(element("section", "hpo-part hpo-filter-bar", { "aria-label": "Filter" }, line, form));
 
-  const newId = requestIds();
-  let asked: string | null = null;
+  const request = new NewestRequest();
   let shownFields: Fields = { kind: "none" };
 
   const textField = (label: string, text: string, placeholder = ""): HTMLInputElement => {
@@ -135,7 +134,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   };
 
   const close = (): void => {
-    asked = null;
+    request.forget();
     const hadFocus = form.contains(document.activeElement);
     form.hidden = true;
     setAttribute(add, "aria-expanded", "false");
@@ -211,8 +210,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     }
     clear.hidden = words === "";
     const answer = model.get("answer");
-    if (asked !== null && answer.id === asked) {
-      asked = null;
+    if (request.takes(answer.id)) {
       if (answer.problem) {
         setText(problem, answer.problem);
         fields.querySelector("input")?.focus();
@@ -247,13 +245,13 @@ export default view<Model>(({ model, el, lifetime }) => {
   point.addEventListener("click", () => model.send({ kind: "try" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (asked === null) {
-      asked = newId();
-      model.send({ kind: "add", id: asked, ...conditionOf(topic.value), value: valueOfFields() });
+    if (!request.isOpen) {
+      const condition = conditionOf(topic.value);
+      model.send({ kind: "add", id: request.begin(), ...condition, value: valueOfFields() });
     }
   });
   form.addEventListener("input", () => {
-    asked = null;
+    request.forget();
     setText(problem, "");
   });
   form.addEventListener("keydown", (event) => {

@@ -43,6 +43,19 @@ test("a value that is right is not called wrong for the name of its parameter", 
   );
 });
 
+test("a point is queued once, and again when the answer was lost", async (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const { model, panels } = rendered();
+  await model.change({ fields: [{ ...FIELD, name: "x" }] });
+  const form = panels[0].querySelector("form");
+  form.tell("submit");
+  form.tell("submit");
+  assert.equal(model.sent.length, 1);
+  context.mock.timers.tick(10_000);
+  form.tell("submit");
+  assert.equal(model.sent.length, 2);
+});
+
 test("without a panel the next form takes the focus that the one before had", async () => {
   const { model, panels } = rendered("hpo-race-layout");
   for (const value of ["1", "2", "3"]) {

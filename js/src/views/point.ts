@@ -3,7 +3,7 @@
 import { Announcer } from "../lib/announcer";
 import { element, isDisabled, makeButton, setAttribute, setReason, setText } from "../lib/dom";
 import { own } from "../lib/own";
-import { requestIds } from "../lib/request_ids";
+import { NewestRequest, requestIds } from "../lib/request_ids";
 import { view } from "../lib/view";
 import "./point.css";
 
@@ -48,7 +48,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   el.append(element("div", "hpo-part", {}, root, announcer.root));
 
   const newId = requestIds();
-  let asked: string | null = null;
+  const request = new NewestRequest();
   let shown = "";
   let opener: HTMLElement | null = null;
   /** Whether the form had the focus when it went: outside of a panel nothing else takes it. */
@@ -130,8 +130,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     setText(sentence, model.get("sentence"));
     setReason(queue, model.get("commands").enqueue_trial ?? null);
     const answer = model.get("answer");
-    if (asked !== null && answer.id === asked) {
-      asked = null;
+    if (request.takes(answer.id)) {
       const wrong = answer.fields ?? {};
       for (const name of inputs.keys()) {
         complain(name, own(wrong, name) ?? "");
@@ -165,13 +164,12 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   root.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (asked === null && !isDisabled(queue)) {
-      asked = newId();
-      model.send({ kind: "queue", id: asked, values: values() });
+    if (!request.isOpen && !isDisabled(queue)) {
+      model.send({ kind: "queue", id: request.begin(), values: values() });
     }
   });
   root.addEventListener("input", () => {
-    asked = null;
+    request.forget();
     model.send({ kind: "edit", values: values() });
   });
   root.addEventListener("keydown", (event) => {
