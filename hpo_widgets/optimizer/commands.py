@@ -421,8 +421,8 @@ class SearchCommands:
             limit = state.settings.total_max_jobs
             if limit is not None and state.num_launched + len(state.enqueued) > limit:
                 used = "the only trial of the budget is" if limit == 1 else f"all {limit} trials of the budget are"
-                why = f"the trial waits, as {used} used; raise total_max_jobs to run it"
-                self._controller.notice("command", f"{name}: {why}")
+                # Without names of methods: people type a point and a budget into fields, too.
+                self._controller.notice("command", f"the trial waits, as {used} used; raise the budget to run it")
 
         self._do(name, enqueue)
 
@@ -442,10 +442,9 @@ class SearchCommands:
             total = number if number is None else max(number, used)
             self._controller.set_settings(total_max_jobs=total)
             if total != number:
-                sentence = (
-                    f"set_total_max_jobs: {used} trials were launched already, so the total is {used}, not {number}"
+                self._controller.notice(
+                    "command", f"{used} trials were launched already, so the budget is {used} trials, not {number}"
                 )
-                self._controller.notice("command", sentence)
 
         self._do("set_total_max_jobs", change)
 

@@ -217,7 +217,7 @@ def test_a_budget_below_what_was_launched_lets_running_trials_finish(two_running
     assert made.stop_reason.code == "total_max_jobs"
     assert (made.total_max_jobs, made.budget.jobs.limit, made.budget.jobs.used) == (2, 2, 2)
     assert [notice.sentence for notice in made.errors] == [
-        "set_total_max_jobs: 2 trials were launched already, so the total is 2, not 1"
+        "2 trials were launched already, so the budget is 2 trials, not 1"
     ]
 
 
@@ -240,7 +240,7 @@ def test_a_trial_that_waits_for_a_larger_budget_says_so_and_runs_with_it(search,
     else:
         getattr(made, name)(argument)
     assert [notice.sentence for notice in made.errors] == [
-        f"{name}: the trial waits, as all 2 trials of the budget are used; raise total_max_jobs to run it"
+        "the trial waits, as all 2 trials of the budget are used; raise the budget to run it"
     ]
     made.set_total_max_jobs(3)
     finished(made)
