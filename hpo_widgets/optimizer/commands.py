@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import counted
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from hpo_widgets.optimizer.definition import Definition
     from hpo_widgets.search import Search
     from hpo_widgets.space.prior import GivenPrior
+
+_MANY_A_CORE = 4
+"""Workers per core up to which nothing is said: trials that wait for a disk or a network may want more than one."""
 
 
 class PendingStarts:
@@ -429,9 +433,17 @@ class SearchCommands:
     # Limits ---------------------------------------------------------------------------------------
 
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
-        """Change how many trials run at once."""
+        """Change how many trials run at once; a notice says so where they are many for this machine."""
         number = positive_int("max_number_of_concurrent_tasks", number)
         self._set("set_max_number_of_concurrent_tasks", max_number_of_concurrent_tasks=number)
+        template = self._definition.template
+        cores = template.default_concurrency
+        if template.remote is None and number > _MANY_A_CORE * cores:
+            self._controller.notice(
+                "command",
+                f"{number:,} workers are many for {counted(cores, 'core')}: more than one per core help only where "
+                "trials mostly wait, and each takes memory of its own",
+            )
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit. It is at least what was launched already, and a notice says so."""

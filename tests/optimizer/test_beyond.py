@@ -27,6 +27,7 @@ from hpo_widgets import (
     UniformParameterRange,
     replay,
 )
+from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import TimeLimit
@@ -219,6 +220,17 @@ def test_a_budget_below_what_was_launched_lets_running_trials_finish(two_running
     assert [notice.sentence for notice in made.errors] == [
         "2 trials were launched already, so the budget is 2 trials, not 1"
     ]
+
+
+def test_workers_that_are_many_for_this_machine_are_taken_and_told(search):
+    made = search(identity)
+    cores = default_concurrency()
+    made.command("set_max_number_of_concurrent_tasks", 4 * cores)
+    assert not made.errors
+    made.command("set_max_number_of_concurrent_tasks", 1000 * cores)
+    (notice,) = made.errors
+    assert notice.sentence.startswith(f"{1000 * cores:,} workers are many for {cores} core")
+    assert made.max_number_of_concurrent_tasks == 1000 * cores
 
 
 def test_a_budget_of_one_trial_that_is_used_is_told_in_the_singular(search):
