@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from hpo_widgets import GridSearch, OptimizerOptuna, RandomSearch
 from hpo_widgets.objectives import SIGNS
+from hpo_widgets.search import limits
 from hpo_widgets.trials import TrialState
 from tests.member_rows.table import Table
 from tests.runs import finished
@@ -52,10 +57,17 @@ class RowsOfArguments(Table):
         gate.open()
         assert made.wait()
 
-    def test_argument_optimization_time_limit_counts_from_the_start(self, optimizer, gate):
+    def test_argument_optimization_time_limit_counts_from_the_start(self, optimizer, gate, until, monkeypatch):
         gate.shut()
-        made = optimizer(optimization_time_limit=0.02, total_max_jobs=None)
+        made = optimizer(optimization_time_limit=60, total_max_jobs=None)
+        assert made.get_time_limit() is None
+        before = dt.datetime.now()
         assert made.start()
+        assert before <= made.get_time_limit() - dt.timedelta(hours=1) <= dt.datetime.now()
+        until(made, lambda: made.counts[TrialState.RUNNING] > 0)
+        assert not made.reached_time_limit()
+        monkeypatch.setattr(limits, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + 3600))
+        made.set_report_period(60)  # has it look at the clock
         assert made.wait() is True
         assert made.stop_reason.code == "optimization_time_limit"
         assert made.reached_time_limit()
