@@ -86,6 +86,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
     )
     next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
+    since_end = t.Unicode(help="What may run now that the budget was raised since the end; else empty.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials; a press on a count changes them.")
     workers = t.Int(1, help="Trials that run at once at most.").tag(sync=True)
@@ -117,6 +118,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
             self.forecast = summary.forecast(search)
             self.next_poll = summary.next_poll(search)
             self.sentence = "" if reason is None else reason.sentence
+            self.since_end = summary.since_end(search)
             self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices, self._dismissed)]
             self.workers = search.max_number_of_concurrent_tasks
             self.set_trait("jobs", search.total_max_jobs)

@@ -103,6 +103,21 @@ def progress(search: Search) -> float | None:
     return max((share for share in shares if share is not None), default=None)
 
 
+def since_end(search: Search) -> str:
+    """What a search may run that has ended with its trials used up and got a larger budget since; else empty.
+
+    It stands beside the reason of the end, which stays as it was, also in a picture that a notebook keeps.
+    """
+    reason, limit, used = search.stop_reason, search.total_max_jobs, int(search.budget.jobs.used)
+    if reason is None or reason.code != "total_max_jobs" or (limit is not None and used >= limit):
+        return ""
+    can_continue = search.capabilities.get("start") is None
+    if limit is None:
+        return f"the budget has no limit now{': Continue runs more' if can_continue else ''}"
+    more = f"Continue runs {limit - used} more" if can_continue else f"{limit - used} more may run"
+    return f"the budget is {text.counted(limit, 'trial')} now: {more}"
+
+
 def raised_budget(search: Search) -> int | None:
     """Return what a search whose trials are used up may be raised to, half as many again; None: no need, or no way."""
     limit, used = search.total_max_jobs, int(search.budget.jobs.used)

@@ -19,7 +19,15 @@ async function rendered(more = {}) {
       strategy: "",
     },
     ...{ budgets: [], counts: [], best: null, has_front: false, forecast: "", next_poll: "" },
-    ...{ sentence: "", notices: [], workers: 1, jobs: null, raise_to: null, commands: {} },
+    ...{
+      sentence: "",
+      since_end: "",
+      notices: [],
+      workers: 1,
+      jobs: null,
+      raise_to: null,
+      commands: {},
+    },
     ...{ answer: {}, ...more },
   });
   status.render({ model, el: panel });
@@ -35,6 +43,18 @@ test("a double click dismisses one notice only", async () => {
   first.click(1);
   second.click(2);
   assert.deepEqual(model.sent, [{ kind: "dismiss", text: "a" }]);
+});
+
+test("what may run since the end stands beside the reason of the end", async () => {
+  fakePage();
+  const { panel, model } = await rendered({ sentence: "all 4 trials of the budget were used" });
+  await model.change({ since_end: "the budget is 6 trials now" });
+  const words = panel.querySelector(".hpo-ending").children.map((node) => node.textContent);
+  assert.deepEqual(words, [
+    "all 4 trials of the budget were used",
+    "the budget is 6 trials now",
+    "",
+  ]);
 });
 
 test("Escape gives up a stroke on a strip, and only without one the selection", async () => {

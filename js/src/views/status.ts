@@ -53,6 +53,8 @@ type Model = {
   forecast: string;
   next_poll: string;
   sentence: string;
+  /** What may run now, where the budget was raised since the end. */
+  since_end: string;
   notices: Notice[];
   workers: number;
   jobs: number | null;
@@ -100,6 +102,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const bestLine = element("div", "", {}, bestMark, bestText, forecast, nextPoll);
   const factsRow = element("div", "hpo-facts-row", {}, counts, bestLine);
   const sentence = element("span", "hpo-sentence hpo-capital", { role: "status" });
+  const sinceEnd = element("span", "hpo-capital", { role: "status" });
   const raise = makeButton();
   const notices = element("ul", "hpo-notices hpo-optional", { "aria-label": "Notices" });
   // A new best is read out.
@@ -113,7 +116,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     {},
     element("div", "hpo-budgets hpo-number", {}, factsRow),
     jobs.problem,
-    element("div", "hpo-ending", {}, sentence, raise),
+    element("div", "hpo-ending", {}, sentence, sinceEnd, raise),
     notices,
     announcer.root,
   );
@@ -211,6 +214,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     const poll = model.get("next_poll");
     setText(nextPoll, poll ? ` · ${poll}` : "");
     setText(sentence, model.get("sentence"));
+    setText(sinceEnd, model.get("since_end"));
     const offer = model.get("raise_to");
     raise.hidden = offer === null || (commands.jobs ?? null) !== null;
     setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);

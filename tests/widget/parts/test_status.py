@@ -8,6 +8,7 @@ from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, StatusPanel
+from hpo_widgets.widget.parts.snapshot import MIME
 
 
 @pytest.fixture
@@ -106,6 +107,32 @@ def test_a_used_up_budget_is_offered_to_be_raised_and_the_search_goes_on(status,
     assert search.commands == [("set_total_max_jobs", 300), ("start",)]
     refresh(status)
     assert (status.status, status.raise_to, status.jobs) == ("running", None, 300)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words", "no_start"),
+    [
+        (201, "the budget is 201 trials now: Continue runs 1 more", "the budget is 201 trials now: 1 more may run"),
+        (None, "the budget has no limit now: Continue runs more", "the budget has no limit now"),
+        (200, "", ""),
+    ],
+)
+def test_a_budget_that_was_raised_since_the_end_is_told_beside_its_reason(
+    show, search, refresh, limit, words, no_start
+):
+    panel = show(OptimizerWidget, search)
+    status = panel._status_panel
+    use_up(search)
+    search.command("set_total_max_jobs", limit)
+    refresh(panel)
+    assert (status.sentence, status.since_end) == ("all trials were run", words)
+    assert panel._repr_mimebundle_()[MIME]["reason"] == "all trials were run"
+    search.refuse("start", "this is a view")
+    refresh(panel)
+    assert status.since_end == no_start
+    search.command("start")
+    refresh(panel)
+    assert (status.sentence, status.since_end) == ("", "")
 
 
 def test_a_small_budget_is_raised_by_ten(show):
