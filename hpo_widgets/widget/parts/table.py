@@ -48,6 +48,8 @@ PAGE_ROWS = 25
 _NUM_FAILED = 3
 _NONE_PASSES = "No trial passes the filter."
 _NUM_SCALARS = 4
+_DIGITS, _MOST_DIGITS = 4, 7
+"""Significant digits of objectives and other scalars, and those up to which more tell the rows apart."""
 _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
@@ -240,14 +242,17 @@ class TrialTable(ViewPart):
             key = -key
         return newest_first[np.argsort(key, kind="stable")]
 
-    def _all_columns(self, search: Search) -> list[_TableColumn]:
-        """All columns, also those that are hidden; where two would have one name, one has its kind before it."""
+    def _all_columns(self, search: Search, trials: Sequence[Trial] = ()) -> list[_TableColumn]:
+        """All columns, also those that are hidden; where two would have one name, one has its kind before it.
+
+        Objectives and scalars have as many digits as tell those of these trials apart.
+        """
         space, scalar_keys, taken = search.space, tuple(self._scalars), {"trial", "time", "state"}
 
         def objective(place: int, label: str) -> _TableColumn:
             return _TableColumn(
                 "number", label, _distinct(label, "objective", taken),
-                lambda trial: text.number(trial.values[place]), lambda rows: rows.values[:, place],
+                _number_cell(lambda trial: trial.values[place], trials), lambda rows: rows.values[:, place],
             )  # fmt: skip
 
         def parameter(name: str, label: str) -> _TableColumn:
@@ -259,7 +264,7 @@ class TrialTable(ViewPart):
         def scalar(key: str, label: str) -> _TableColumn:
             return _TableColumn(
                 "number", label, _distinct(key, "scalar", taken),
-                lambda trial: text.number(float(trial.summary[key][0]) if key in trial.summary else None),
+                _number_cell(lambda trial: float(trial.summary[key][0]) if key in trial.summary else None, trials),
                 partial(self._last_scalars.column, search, scalar_keys, key, self._refresher.poke),
             )  # fmt: skip
 
@@ -286,7 +291,7 @@ class TrialTable(ViewPart):
         front = set(self._front.numbers) if has_front else set()
         best = None if has_front else search.best_trial
         self._find_scalars(search, trials)
-        columns = self._all_columns(search)
+        columns = self._all_columns(search, trials)
         heads = _heads([one.label for one in columns])
         self.columns = [{"kind": one.kind, "label": heads[one.label], "name": one.name} for one in columns]
         self._assign([trial.number for trial in trials])
@@ -483,6 +488,13 @@ def _heads(labels: Sequence[str]) -> Mapping[str, str]:
     alike = Counter(label[:_IN_A_HEAD] for label in set(labels))
     whole = {label: label for label in labels}
     return whole | text.short_names([label for label in whole if alike[label[:_IN_A_HEAD]] > 1], _IN_A_HEAD)
+
+
+def _number_cell(value_of: Callable[[Trial], float | None], trials: Sequence[Trial]) -> Callable[[Trial], str]:
+    """Return what writes the number of a trial, with the digits that tell those of some trials apart."""
+    values = {value for value in map(value_of, trials) if value is not None and math.isfinite(value)}
+    digits = max(_DIGITS, text.digits_apart(sorted(values), _MOST_DIGITS))
+    return lambda trial: text.number(value_of(trial), digits)
 
 
 def _is_numeric(space: Space, name: str) -> bool:

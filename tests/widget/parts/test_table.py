@@ -279,6 +279,16 @@ def test_whole_numbers_are_shown_in_full(show, refresh):
     assert rows(table)[0]["cells"][2] == "123456789012"
 
 
+def test_values_that_differ_late_are_told_apart_by_more_digits_as_far_as_that_helps(table, search, refresh):
+    for value in (45123.4, 45123.6, 45260.0, 45123.4000001):
+        summarise(search, search.add_trial(value), train__loss=value / 1e9)
+    refresh(table)
+    cells = [row["cells"] for row in rows(table)]
+    assert [cell[1] for cell in cells] == ["45123.4", "45123.4", "45123.6", "45260"]
+    scalar = headings(table).index("train / loss")
+    assert [cell[scalar] for cell in cells] == ["4.51234e-5", "4.51234e-5", "4.51236e-5", "4.526e-5"]
+
+
 def test_several_objectives_have_a_column_each(show, refresh):
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     table = show(TrialTable, search)
