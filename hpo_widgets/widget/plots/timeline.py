@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Update
 
 MOST_BARS = 1000
-"""So many places along the time tell bars apart: shorter gaps between bars alike are not drawn."""
+"""So many places along the time tell bars apart: shorter gaps between short bars alike are not drawn."""
+
+_BORDER, _LONG = 3, 12
+"""Of bars that touch, those that are so many places long are drawn that much apart, so that each trial is seen."""
 
 MOST_LANES = 64
 """Workers that are drawn, the first ones."""
@@ -82,8 +85,9 @@ def first_start(rows: Rows) -> float:
 def bars(rows: Rows, now: float, first: float | None = None) -> dict[TrialState, Bars]:
     """Return when each worker ran trials, by the state that these are in.
 
-    Bars of one worker and one state that are closer together than a thousandth of the whole time become one, so that
-    what is drawn does not grow with the number of trials.
+    Short bars of one worker and one state that are closer together than a thousandth of the whole time become one, so
+    that what is drawn does not grow with the number of trials. A long one that the next long one touches ends a little
+    earlier.
 
     Parameters
     ----------
@@ -128,11 +132,14 @@ def _lanes(started: Floats, ended: Floats, worker: np.ndarray, state: np.ndarray
 
 
 def _joined(begin: Floats, end: Floats, worker: np.ndarray, chosen: np.ndarray, least_gap: float) -> Bars:
-    """Join those of the chosen bars on one lane that have less than a gap between them."""
+    """Join those of the chosen bars on one lane that have less than a gap between them; long ones get a border."""
     order = np.lexsort((begin[chosen], worker[chosen]))
     start, stop, lane = begin[chosen][order], end[chosen][order], worker[chosen][order].astype(float)
     if len(start) == 0:
         return Bars(start, stop, lane)
+    is_long = stop - start >= _LONG * least_gap
+    has_border = is_long[:-1] & is_long[1:] & (lane[1:] == lane[:-1]) & (start[1:] >= stop[:-1])
+    stop[:-1][has_border] = np.minimum(stop[:-1], start[1:] - _BORDER * least_gap)[has_border]
     is_new = np.append(np.True_, (lane[1:] != lane[:-1]) | (start[1:] - stop[:-1] >= least_gap))
     first = np.flatnonzero(is_new)
     return Bars(start[first], np.maximum.reduceat(stop, first), lane[first])

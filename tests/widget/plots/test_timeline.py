@@ -79,11 +79,18 @@ def test_a_clock_that_was_set_back_gives_no_bar_to_the_left():
     assert all(np.all(some.end >= some.start) for some in drawn.values())
 
 
-def test_bars_that_touch_become_one_and_a_gap_that_can_be_seen_stays():
-    close = [(0, 60 * at, 60 * at + 59.99, DONE) for at in range(10)]
+def test_short_bars_that_touch_become_one_and_a_gap_that_can_be_seen_stays():
+    close = [(0, 6 * at, 6 * at + 5.99, DONE) for at in range(10)]
     drawn = bars(trials(*close, (0, 900, 960, DONE), (1, 0, 60, DONE)), now=960)
     assert as_lists(drawn[DONE])[0] == [0, 15, 0]
     assert as_lists(drawn[DONE])[2] == [0, 0, 1]
+
+
+def test_long_bars_that_touch_are_seen_apart_and_none_loses_more_than_a_border():
+    close = [(0, 60 * at, 60 * at + 60, DONE) for at in range(10)]
+    drawn = bars(trials(*close), now=600)[DONE]
+    assert drawn.start.tolist() == list(range(10))
+    assert drawn.end.tolist() == pytest.approx([*(at + 0.97 for at in range(9)), 10])
 
 
 def test_what_is_drawn_does_not_grow_with_the_number_of_trials():
