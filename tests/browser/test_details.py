@@ -77,7 +77,8 @@ def test_scalars_with_long_names_and_values_fit_beside_the_plot(opened, details)
 
 
 @pytest.mark.slow
-def test_curves_are_drawn_in_both_themes_and_widths_and_parameters_copied(opened, details, themes_and_widths):
+def test_the_result_is_told_curves_are_drawn_and_parameters_copied(opened, details, themes_and_widths):
+    expect(details.locator(".hpo-details-result")).to_have_text("validation / loss 0.25")
     expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
         "widget._details.curves[0].removeprefix('M0 0')"
     ))  # fmt: skip

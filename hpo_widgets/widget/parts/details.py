@@ -69,6 +69,7 @@ class TrialDetails(ViewPart):
     point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
     number = t.Int(None, allow_none=True, help="Number of the trial that is shown.").tag(sync=True)
     state = t.Unicode(help="Its state; empty when there is no such trial.").tag(sync=True)
+    result = t.Unicode(help="Its objectives, as far as it has them.").tag(sync=True)
     sentence = t.Unicode(help="Its error, or what a person should know instead.").tag(sync=True)
     times = t.List(t.List(t.Unicode()), help="Label and text of each time.").tag(sync=True)
     parameters = t.List(t.List(t.Unicode()), help="Full name and value of each parameter.").tag(sync=True)
@@ -241,14 +242,15 @@ def _described(
     if trial is None:
         sentence = "" if number is None else f"There is no trial {number} in this search."
         return {
-            "number": number, "state": "", "sentence": sentence, "times": [], "parameters": [], "scalars": [],
-            "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
+            "number": number, "state": "", "result": "", "sentence": sentence, "times": [], "parameters": [],
+            "scalars": [], "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
         }  # fmt: skip
     stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
     lines, curves = _scalars(trial, with_curves=with_curves)
     return {
         "number": number,
         "state": trial.state.label,
+        "result": _result(trial),
         "sentence": text.tail(trial.error or "", _VALUE_BYTES),
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
@@ -268,6 +270,16 @@ def _printed_so_far(printed: str | None) -> dict[str, str]:
     if printed is None:
         return {"log": log, "sentence": "Its output is shown when it has ended."}
     return {"log": log, "sentence": "" if log else "It has printed nothing so far."}
+
+
+def _result(trial: Trial) -> str:
+    """Name each objective that the trial has with its value, which is not its last one while the trial runs."""
+    values = [
+        f"{text.axis(one)} {text.number(value, _DIGITS)}"
+        for one, value in zip(trial.objectives, trial.values, strict=True)
+        if value is not None and not math.isnan(value)
+    ]
+    return " · ".join(values) + " so far" * (bool(values) and not trial.state.has_ended)
 
 
 def _parameter(search: Search, trial: Trial, name: str) -> str:

@@ -20,6 +20,7 @@ import { view } from "../lib/view";
 type Model = {
   number: number | null;
   state: string;
+  result: string;
   sentence: string;
   times: string[][];
   parameters: string[][];
@@ -168,6 +169,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const vary = makeButton("Try a variation", "hpo-details-asking");
   const copy = makeButton("Copy as dict");
   const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" }, "Task ↗");
+  const result = element("div", "hpo-details-result", { dir: "auto" });
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const parameters = makeTable("Parameters");
   const scalars = makeTable("Scalars", "hpo-scalars hpo-wide");
@@ -196,6 +198,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     { role: "region" },
     // Stop and Retry are the last buttons, as they come and go and would move the others.
     element("div", "hpo-details-head", {}, title, state, vary, copy, stop, retry, page),
+    result,
     sentence,
     element("div", "hpo-details-sections", {}, ...sections.map((section) => section.root)),
   );
@@ -313,6 +316,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       model.get("commands").enqueue_trial ?? null,
       "Open a form with these values, to be changed and queued next",
     );
+    setText(result, model.get("result"));
     setText(sentence, model.get("sentence"));
     sentence.className = `hpo-details-sentence ${word === "failed" ? "hpo-bad" : "hpo-muted"}`;
     paintTable(parameters, model.get("parameters"));

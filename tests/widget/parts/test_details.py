@@ -72,6 +72,30 @@ def test_the_selected_trial_is_shown_in_full(details, search, refresh):
     assert details.log == "epoch 1\nepoch 2\na warning"
 
 
+@pytest.mark.parametrize(
+    ("state", "value", "result"),
+    [
+        (TrialState.COMPLETED, 0.0364123456, "validation / loss 0.036412346"),
+        (TrialState.RUNNING, 0.5, "validation / loss 0.5 so far"),
+        (TrialState.RUNNING, None, ""),
+        (TrialState.FAILED, None, ""),
+    ],
+    ids=str,
+)
+def test_the_objective_is_told_as_far_as_the_trial_has_it(details, search, refresh, state, value, result):
+    search.add_trial(value, state=state)
+    select(details, refresh, 0)
+    assert details.result == result
+
+
+def test_each_of_several_objectives_is_told(show, refresh):
+    search = ScriptedSearch(titles=["m", "m"], series=["accuracy", "seconds"], signs=["max", "min"])
+    details = show(TrialDetails, search)
+    search.add_trial((0.9, 12.5))
+    select(details, refresh, 0)
+    assert details.result == "m / accuracy 0.9 · m / seconds 12.5"
+
+
 def test_a_failed_trial_shows_its_sentence_and_traceback(details, search, refresh):
     search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN")
     search._trials[0] = replace(search._trials[0], source=Output(traceback="Traceback ...\nValueError: loss is NaN"))
