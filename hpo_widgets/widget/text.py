@@ -126,7 +126,8 @@ def short_names(names: Sequence[str], most: int) -> dict[str, str]:
     half, head = most // 2, most // 3
     alike: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
-        alike.setdefault(name if len(name) <= most else f"{name[: most - half - 1]}…{name[-half:]}", []).append(name)
+        cut = name if len(name) <= most else f"{name[: most - half - 1]}…{_last_words(name, half)}"
+        alike.setdefault(cut, []).append(name)
     shown: dict[str, str] = {}
     for cut, group in alike.items():
         begin = _where_they_differ(group, most - head - 2)
@@ -137,6 +138,15 @@ def short_names(names: Sequence[str], most: int) -> dict[str, str]:
                 fit = f"{short(fit, most - len(number))}{number}"
             shown[name] = fit
     return shown
+
+
+def _last_words(name: str, most: int) -> str:
+    """Return the last letters of a name, without the rest of a word that begins before them, if most are of others."""
+    end = name[-most:]
+    if not (name[-most - 1].isalnum() and end[0].isalnum()):
+        return end
+    words = end.lstrip("".join(filter(str.isalnum, end)))[1:]
+    return words if len(words) >= most / 2 else end
 
 
 def _where_they_differ(words: Sequence[str], room: int) -> int:

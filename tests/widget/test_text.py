@@ -102,6 +102,14 @@ def test_texts_that_would_look_alike_lose_what_they_begin_with_in_common():
     assert text.shorts([], 6) == []
 
 
+def test_names_that_are_cut_in_their_middle_go_on_with_a_word():
+    begin = "encoder_transformer_block_"
+    names = [f"{begin}{end}" for end in ("first_learning_rate", "second_learning_rate", "first_attention_dropout")]
+    assert [*text.short_names(names, 32).values()] == [
+        "encoder_tr…first_learning_rate", "encoder_tr…second_learning_rate", "encoder_transfo…ttention_dropout",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("most", [12, 34])
 def test_names_that_differ_in_their_middle_only_are_shortened_apart(most):
     ends = "learning_rate_of_the_last_group"

@@ -54,8 +54,8 @@ _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
 _PAUSE_FACTOR = 10
-_IN_A_HEAD = 34
-"""Characters that three lines of a head always have room for."""
+_IN_A_HEAD = 26
+"""Characters that three lines of a head have room for, which end where words do."""
 """Trials are not sorted again before so many times as long as it took has passed."""
 
 

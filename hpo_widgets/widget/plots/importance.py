@@ -314,11 +314,9 @@ class ImportancePlot(Plot):
 
 
 def _short_names(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return names that fit beside bars, to those of the parameters; what is still alike stays apart by its place."""
-    names: dict[str, str] = {}
-    for place, (name, cut) in enumerate(zip(labels, text.shorts([*labels.values()], _MOST_NAME), strict=True), start=1):
-        names[f"{text.short(cut, _MOST_NAME - 3)} {place}" if cut in names else cut] = name
-    return names
+    """Return names that fit beside bars, to those of the parameters."""
+    shown = text.short_names([*labels.values()], _MOST_NAME)
+    return {shown[label]: name for name, label in labels.items()}
 
 
 def _sentence(found: Importances, by: str) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Update
 
 _MOST_NAME = 40
+_MOST_OPTION = 28
 _PAUSE_SECONDS = 1.0
 
 
@@ -111,7 +112,9 @@ class MapPlot(TrialPlot):
         self.y = self.y or next(name for name in names if name != self.x)
         self._waits_for_importance = waits
         options = [(self._labels[name], name) for name in names]
-        self._choosers = {name: self._make_chooser(name, name, options, max_width="40%") for name in ("x", "y")}
+        self._choosers = {
+            name: self._make_chooser(name, name, options, most=_MOST_OPTION, max_width="40%") for name in ("x", "y")
+        }
         self._toggle.value = self.background
         for control in (self._swap, self._toggle):
             act_while_cell_runs(control)
@@ -222,7 +225,7 @@ class MapPlot(TrialPlot):
         names = [name for name in (self.x, self.y) if conditions[name] != ((),)]
         if not num_left_out or not names:
             return ""
-        words = " or ".join(text.short(self._labels[name], _MOST_NAME) for name in names)
+        words = " or ".join(text.short_names([self._labels[name] for name in names], _MOST_NAME).values())
         return f"{text.counted(num_left_out, 'trial')} without {words} {'is' if num_left_out == 1 else 'are'} left out."
 
     def _take_importance(self, update: Update) -> None:

@@ -80,7 +80,8 @@ class MapFigure(TrialFigure):
         self.across, self.up = map(ParameterAxis, parameters)
         self._minimise = minimise
         self._colours = UNIT
-        short = [text.short(label, _MOST_NAME) for label in labels]
+        shown_names = text.short_names(labels, _MOST_NAME)
+        short = [shown_names[label] for label in labels]
         shown = {
             field: (label, form)
             for field, label, axis in zip("xy", short, (self.across, self.up), strict=True)

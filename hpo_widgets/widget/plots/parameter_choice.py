@@ -43,8 +43,9 @@ class ParameterChoice(t.HasTraits):
         self.observe(self._on_parameters, "parameters")
         if len(names) <= MOST_PARAMETERS:
             return []
+        short = text.short_names(names, _MOST_OPTION)
         self._chooser = ipywidgets.SelectMultiple(
-            options=[(f"{index + 1}: {text.short(name, _MOST_OPTION)}", name) for index, name in enumerate(names)],
+            options=[(f"{index + 1}: {short[name]}", name) for index, name in enumerate(names)],
             value=self.parameters,
             rows=_NUM_ROWS,
             description=f"Parameters (of {len(names)}, at most {MOST_PARAMETERS})",

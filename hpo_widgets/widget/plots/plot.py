@@ -140,21 +140,32 @@ class Plot(Following, ipywidgets.VBox):
         close_tree(old)
 
     def _make_chooser(
-        self, name: str, word: str, options: Sequence[tuple[str, Any]], *, max_width: str = "100%"
+        self,
+        name: str,
+        word: str,
+        options: Sequence[tuple[str, Any]],
+        *,
+        most: int = _MOST_OPTION,
+        max_width: str = "100%",
     ) -> ipywidgets.Dropdown:
         """Return where a person chooses the value of a trait from what is shown for each value, and the values.
 
-        It follows the trait. A page that chooses nothing is shown what is drawn.
+        It follows the trait, and has all of what is shown for its value as its tooltip. A page that chooses nothing is
+        shown what is drawn.
         """
+        short = text.short_names([words for words, _value in options], most)
+        whole = {value: words for words, value in options}
         chooser = ipywidgets.Dropdown(
-            options=[(text.short(shown, _MOST_OPTION), value) for shown, value in options], value=getattr(self, name),
-            description=word, style={"description_width": "initial"}, layout={"width": "auto", "max_width": max_width},
+            options=[(short[words], value) for words, value in options], value=getattr(self, name), description=word,
+            tooltip=whole[getattr(self, name)], style={"description_width": "initial"},
+            layout={"width": "auto", "max_width": max_width},
         )  # fmt: skip
         act_while_cell_runs(chooser)
 
         def follow(_change: object) -> None:
             with self._refresher.lock:
                 chooser.value = getattr(self, name)
+                chooser.tooltip = whole[chooser.value]
 
         def choose(change: Mapping[str, Any]) -> None:
             with self._refresher.lock:

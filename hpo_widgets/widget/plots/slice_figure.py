@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import ParameterAxis
 from hpo_widgets.widget.plots.brush import ClickCatcher
@@ -27,7 +26,8 @@ MOST_HOT = 144
 
 _NUM_TICKS = 4
 _LABEL_ROOM = 34
-_MOST_NAME = 26
+MOST_NAME = 26
+"""Characters of a parameter's name below its figure at most."""
 _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
 _STYLE = FigureStyle(
@@ -58,6 +58,8 @@ class SliceFigure(TrialFigure):
         Values and parameters of all trials.
     name, label
         Name of the parameter, and what is shown for it.
+    short
+        What is shown for it where there is little room.
     leaf
         The parameter.
     objective
@@ -71,6 +73,7 @@ class SliceFigure(TrialFigure):
         series: TrialSeries,
         name: str,
         label: str,
+        short: str,
         leaf: Any,
         objective: str,
         on_click: Callable[[object, TrialFigure], None],
@@ -78,7 +81,6 @@ class SliceFigure(TrialFigure):
         self.name = name
         self.shows = (name, objective)
         self.across = ParameterAxis(leaf)
-        short = text.short(label, _MOST_NAME)
         place = {"name": ("trial", "")}
         if (form := self.across.tip_format) is not None:
             place["x"] = (short, form)

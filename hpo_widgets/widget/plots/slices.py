@@ -10,7 +10,7 @@ from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
+from hpo_widgets.widget.plots.slice_figure import MOST_HOT, MOST_NAME, SliceFigure
 
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
@@ -83,10 +83,13 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         objective, space = self.objective_name, self.search.space
         old = {figure.shows: figure for figure in self._figures}
         labels = text.labels(space.names)
+        short = text.short_names([*labels.values()], MOST_NAME)
         self._figures = [
             old.pop((name, objective))
             if (name, objective) in old
-            else SliceFigure(self._series, name, labels[name], space.leaf(name), objective, self._on_click)
+            else SliceFigure(
+                self._series, name, labels[name], short[labels[name]], space.leaf(name), objective, self._on_click
+            )
             for name in self.parameters
         ]
         self._grid.children = [figure.figure for figure in self._figures]

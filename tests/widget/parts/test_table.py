@@ -579,3 +579,11 @@ def test_heads_of_parameters_that_a_head_would_cut_alike_differ_in_what_is_seen(
     first, third, other = headings(table)[2:5]
     assert ("first" in first[:34], "third" in third[:34], other) == (True, True, others[0])
     assert [column["name"] for column in table.columns][2:4] == names
+
+
+def test_heads_of_parameters_that_differ_beyond_the_lines_of_a_head_differ_in_them(show):
+    names = [f"encoder_transformer_block_first_{end}" for end in ("learning_rate", "dropout_rate", "weight_decay")]
+    table = show(TrialTable, ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names]))
+    heads = headings(table)[2:5]
+    assert [head[-12:] for head in heads] == ["earning_rate", "dropout_rate", "weight_decay"]
+    assert max(map(len, heads)) <= 26

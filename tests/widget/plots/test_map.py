@@ -471,3 +471,19 @@ def test_the_objective_that_is_chosen_gives_the_colours(show, refresh):
     refresh(plot)
     plot.objective = 0
     assert seen(plot) == {}
+
+
+def test_parameters_whose_names_begin_alike_can_be_told_apart_and_have_all_of_their_names_as_tooltips(show):
+    names = [f"encoder_transformer_block_{end}" for end in ("first_learning_rate", "second_learning_rate", "dropout")]
+    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
+    search.add_trials([0.5, 0.25])
+    plot = show(MapPlot, search, x=names[0], y=names[1])
+    chooser = plot._choosers["x"]
+    assert [label for label, _name in chooser.options] == [
+        "encoder_t…first_learning_ra…", "encoder_t…second_learning_r…", "encoder_trans…_block_dropout",
+    ]  # fmt: skip
+    assert chooser.tooltip == names[0]
+    plot.x = names[2]
+    assert chooser.tooltip == names[2]
+    labels = [axis.label for axis in plot._figure.figure.axes if axis.label]
+    assert labels == ["encoder_transformer_block_dropout", "encoder_transformer…second_learning_rate"]

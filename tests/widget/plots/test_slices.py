@@ -279,3 +279,14 @@ def test_a_figure_that_is_made_later_has_its_pictures_as_large_as_it_is_on_the_p
     before = picture_size(plot.figures[0])
     plot.parameters = ["dropout"]
     assert picture_size(plot.figures[0]) == before
+
+
+def test_axes_of_parameters_whose_names_begin_alike_can_be_told_apart(show):
+    names = [f"encoder_transformer_block_{end}" for end in ("first_learning_rate", "second_learning_rate")]
+    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
+    search.add_trials([0.5])
+    plot = show(SlicesPlot, search)
+    first, second = (figure.figure.axes[0].label for figure in plot.figures)
+    assert "first" in first
+    assert "second" in second
+    assert all(len(label) <= 26 for label in (first, second))
