@@ -417,7 +417,7 @@ class TaskTrials:
             if value is None:
                 return f"ended without reporting {one.key!r}"
             if math.isnan(value):
-                return f"{one.key} is NaN at iteration {iterations[place]}"
+                return one.nan_words(iterations[place])
         return None
 
 

@@ -172,7 +172,7 @@ class ActiveTrial:
             if found is None:
                 return self._never_reported(objective, reported_nothing)
             if math.isnan(found[0]):
-                return f"{objective.key} is NaN at iteration {found[1]}"
+                return objective.nan_words(found[1])
         return None
 
     def _never_reported(self, objective: Objective, reported_nothing: str | None) -> str:

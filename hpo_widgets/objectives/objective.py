@@ -154,6 +154,11 @@ class Objective:
         """``title/series``."""
         return f"{self.title}/{self.series}"
 
+    def nan_words(self, iteration: int | None) -> str:
+        """Say that its value is NaN, for which a trial fails; one that a function returns has the iteration 0."""
+        name = self.title if self.title == self.series else self.key
+        return f"{name} is NaN" + (f" at iteration {iteration}" if iteration else "")
+
     @property
     def minimise(self) -> bool:
         """Whether small values are good."""

@@ -203,7 +203,7 @@ def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(started, 
     seen = {trial.id: (trial.state.label, trial.error or "") for trial in map(search.trial, range(7))}
     assert seen[failed] == ("failed", "CUDA out of memory")
     assert seen[silent] == ("failed", "ended without reporting 'validation/loss'")
-    assert seen[nan] == ("failed", "validation/loss is NaN at iteration 0")
+    assert seen[nan] == ("failed", "validation/loss is NaN")
     assert seen[deleted] == ("aborted", "its Task was deleted on the server")
     assert seen[reset][0] == "aborted"
     assert "reset" in seen[reset][1]

@@ -101,3 +101,16 @@ def test_impossible_objectives_are_refused(arguments, message):
 def test_titles_and_series_are_strings(arguments):
     with pytest.raises(TypeError, match="of an objective must be a string"):
         Objective(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("key", "iteration", "words"),
+    [
+        ("objective", 0, "objective is NaN"),
+        ("validation/loss", 0, "validation/loss is NaN"),
+        ("validation/loss", None, "validation/loss is NaN"),
+        ("validation/loss", 7, "validation/loss is NaN at iteration 7"),
+    ],
+)
+def test_nan_is_told_by_the_name_and_the_iteration_that_a_person_knows(key, iteration, words):
+    assert Objective.named(key, "min").nan_words(iteration) == words

@@ -288,9 +288,7 @@ def test_a_script_that_only_prints_its_result_is_told_how_to_report(search, tmp_
 def test_a_callable_that_returns_nan_only_ends_by_failures(search):
     made = finished(search(lambda x: float("nan"), total_max_jobs=100, max_failures=4))
     assert made.stop_reason.code == "max_failures"
-    assert made.stop_reason.sentence == (
-        "4 trials in a row failed; the last: objective/objective is NaN at iteration 0"
-    )
+    assert made.stop_reason.sentence == ("4 trials in a row failed; the last: objective is NaN")
 
 
 # The journal ------------------------------------------------------------------------------------------------------
