@@ -324,6 +324,8 @@ def _sentence(found: Importances, by: str) -> str:
     sentence = f"What sets the best tenth{by} of {found.num_trials} trials apart (PED-ANOVA)."
     if not any(found.shares.values()):
         sentence += " No parameter explains it."
+    if (num_more := len(found.shares) - MOST_BARS) > 0:
+        sentence += f" {num_more} more, which explain less, are among the numbers."
     if found.left_out:
         more = f" and {len(found.left_out) - 3} more" if len(found.left_out) > 3 else ""
         names = ", ".join(text.short(name, _MOST_NAME) for name in found.left_out[:3])

@@ -12,7 +12,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import ImportancePlot, OptimizerWidget
 from hpo_widgets.widget.plots import importance
-from hpo_widgets.widget.plots.importance import LEAST_TRIALS, MOST_TRIALS, importances
+from hpo_widgets.widget.plots.importance import LEAST_TRIALS, MOST_BARS, MOST_TRIALS, importances
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 
 SPACE = [
@@ -240,3 +240,13 @@ def test_the_bars_have_the_width_that_short_names_leave(show):
         for name in ("b", "weight_decay", "w" * 200)
     )
     assert 24 < short < longer < longest == 190
+
+
+def test_parameters_that_have_no_bar_are_counted(show):
+    search = ScriptedSearch([UniformParameterRange(f"p{place}", 0, 1) for place in range(MOST_BARS + 6)])
+    search.add_trials([number / 10 for number in range(12)])
+    ended(search)
+    plot = show(ImportancePlot, search)
+    assert len(plot._bars.x) == MOST_BARS
+    assert "6 more, which explain less, are among the numbers." in plot._said.value
+    assert plot.numbers().total == MOST_BARS + 6
