@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hpo_widgets._messages import near_match, printable
+import numpy as np
+
+from hpo_widgets._messages import counted, near_match, printable
 from hpo_widgets.objectives import Objective, ScalarSummary
-from hpo_widgets.trials import split_key
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.trials import TrialRow, TrialState, split_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from hpo_widgets.engines.base import Summary
     from hpo_widgets.strategies.base import Proposal
-    from hpo_widgets.trials import TrialRow, TrialState
 
 
 class ActiveTrial:
@@ -208,6 +213,8 @@ class ActiveTrial:
         row = self.row
         row.state = int(state)
         row.ended = ended
+        if duration is None and state == TrialState.COMPLETED:
+            duration = 0.0  # it ran, although its server does not say for how long
         if duration is not None:
             if math.isnan(row.started):
                 row.started = ended - duration
@@ -217,6 +224,60 @@ class ActiveTrial:
         if row.values is not None:
             row.values = [None if value is None or math.isnan(value) else value for value in row.values]
         return row
+
+
+def recorded_row(point: list[float | None], values: object, objectives: tuple[Objective, ...]) -> TrialRow:
+    """Return the row of a trial that did not run here, as if it had returned these values; it has no number yet.
+
+    Parameters
+    ----------
+    point
+        Its point, encoded.
+    values
+        A number, a sequence of one for each objective, or a dict of names to numbers, which may hold other scalars too.
+    objectives
+        The search's.
+
+    Returns
+    -------
+    TrialRow
+        A completed trial that never began.
+
+    Raises
+    ------
+    ValueError
+        When an objective is missing, or a value is no number.
+    """
+    trial = ActiveTrial(TrialRow(-1, int(TrialState.COMPLETED), 0, point), None, 0.0)
+    wrong = trial.take_result(dict(_named_values(values, objectives)), objectives)
+    if wrong is not None:
+        raise ValueError(wrong.replace("returned", "got", 1))
+    for objective in objectives:
+        if (objective.title, objective.series) not in trial.summaries:
+            names = ", ".join(repr(f"{title}/{series}") for title, series in trial.summaries)
+            raise ValueError(f"the values lack {objective.key!r}, they have {names or 'none'}")
+    return trial.refresh(objectives)
+
+
+def _named_values(values: object, objectives: Sequence[Objective]) -> Iterator[tuple[str, float]]:
+    """Name the values of a trial, and check that they are numbers."""
+    keys = [objective.key for objective in objectives]
+    if not isinstance(values, Mapping):
+        listed = list(values) if isinstance(values, (list, tuple, np.ndarray)) else [values]
+        if len(listed) != len(keys):
+            names = ", ".join(map(repr, keys))
+            has = f"the search has {counted(len(keys), 'objective')}, {names}"
+            raise ValueError(f"{has}: got {counted(len(listed), 'value')}")
+        values = dict(zip(keys, listed, strict=True))
+        is_named = len(keys) > 1
+    else:
+        is_named = True
+    for key, given in values.items():
+        value = python_value(given)
+        number = None if isinstance(value, bool) or not isinstance(value, numbers.Real) else _as_float(value)
+        if number is None or math.isnan(number):
+            raise ValueError(f"the value{f' of {key!r}' if is_named else ''} is a number, got {value!r:.80}")
+        yield str(key), number
 
 
 def _as_float(value: numbers.Real) -> float | None:

@@ -132,8 +132,8 @@ class CallbackQueue:
         recorder.on_ended = self._add
 
     def _add(self, row: TrialRow, best: int | None) -> None:
-        """Add the call for a trial whose end is durable; a failed one, or one without a value, gets none."""
-        if self.callback is None or row.values is None or row.state == TrialState.FAILED:
+        """Add the call for a job whose end is durable; a failed one, or one without a value, gets none."""
+        if self.callback is None or row.values is None or row.state == TrialState.FAILED or row.is_recorded:
             return
         if None in row.values:
             return

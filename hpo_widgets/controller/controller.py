@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials import Remark, TrialRow
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -315,6 +316,33 @@ class Controller:
         self.state.num_enqueued += 1
         self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
 
+    def add_trial(self, row: TrialRow, remark: Remark) -> int:
+        """Record a result that is known already as the next trial: it has ended, and no limit counts it.
+
+        Parameters
+        ----------
+        row
+            Its point and its result (`recorded_row`); this gives it its number.
+        remark
+            What people have written about it.
+
+        Returns
+        -------
+        int
+            The number. The trial is durable, and shown, unless another program holds the journal locked.
+        """
+        state = self.state
+        row.number, row.epoch, row.ended = state.num_numbered, state.epochs.number, time.time()
+        state.num_numbered += 1
+        state.seen.add(tuple(row.parameters))
+        self.recorder.ended(row)
+        for name, value in asdict(remark).items():
+            if value:
+                self.recorder.remark(row.number, **{name: value})
+        if self._present_run is not None:
+            self._present_run.add_trial(row)
+        return row.number
+
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and those that wait in a queue are kept from beginning."""
         self._set_paused(True)
@@ -446,7 +474,8 @@ class Controller:
         state.is_paused = False
         status = state.status_after(reason)
         if status is SearchStatus.FAILED and reason.code not in END_STATUS:
-            sentence = f"{reason.sentence}; no trial has a result, {state.num_failed} failed"
+            which = "" if self.recorder.shown.best() is None else " that ran"  # recorded ones have theirs
+            sentence = f"{reason.sentence}; no trial{which} has a result, {state.num_failed} failed"
             reason = StopReason(reason.code, f"{sentence}{state.stop_conditions.last_failure}")
         self.recorder.event(
             "end",

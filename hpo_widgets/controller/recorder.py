@@ -233,12 +233,12 @@ class Recorder:
                 self._wait_for_lock()
                 return
             self._notify_if_written_again(self._journal)
-        elif self._sequence is not None and (rows or self._events or self._outputs or self._scalars):
-            # A change to a search that has ended: its journal is opened for just that.
-            with closing(self._reopened(whole=not self._has_owned)) as journal:
+        elif rows or (self._sequence is not None and (self._events or self._outputs or self._scalars)):
+            # A change to a search that does not run: its journal is opened for just that.
+            with closing(self._opened(whole=not self._has_owned)) as journal:
                 self._write(journal, rows)
                 self._sequence = journal.sequence
-        # Before the first start nothing is worth a file; the events wait for it.
+        # Before the first trial nothing is worth a file; the events wait for it.
         self.locked_since = None
         self._flushed_at = time.monotonic()
         self.shown.notify()
@@ -306,18 +306,18 @@ class Recorder:
         """Create the journal, or open it again; a `JournalError` is raised before any trial runs."""
         if self._journal is not None:
             return
-        if self._sequence is not None:
-            self._journal = self._reopened()
-        else:
-            self._journal = Journal.create(self.path, self.search_id, self.header)
-            self._has_owned = True
+        self._journal = self._opened()
         self._journal.set_busy_timeout(_LOCK_SECONDS)
         self._num_written_again = 0
         self.locked_since = None
         self.run = self._journal.owner.token
 
-    def _reopened(self, *, whole: bool = True) -> Journal:
-        """Own the journal again, unless somebody else has continued it meanwhile; with ``whole`` all of it is read."""
+    def _opened(self, *, whole: bool = True) -> Journal:
+        """Create the journal, or own it again unless somebody has continued it; with ``whole`` all of it is read."""
+        if self._sequence is None:
+            journal = Journal.create(self.path, self.search_id, self.header)
+            self._has_owned = True
+            return journal
         journal = Journal.open(self.path, whole=whole)
         if journal.sequence != self._sequence:
             journal.close()

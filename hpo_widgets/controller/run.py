@@ -9,6 +9,7 @@ from hpo_widgets.controller.recorder import RecordedHistory
 from hpo_widgets.controller.trial_lifecycle import AGREEMENT_SECONDS, TrialLifecycle
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.strategies.base import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.engines.base import JobEngine, QueueEngine
+    from hpo_widgets.trials import TrialRow
 
 MOST_NAMES = 10
 """Trials that one sentence names at most."""
@@ -104,6 +106,12 @@ class Run:
             history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
             self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
             self.trials.take_back()
+
+    def add_trial(self, row: TrialRow) -> None:
+        """Make a result that a person has recorded durable, and tell the strategy of it."""
+        if self._proposals.wants_observations:
+            self._proposals.tell(Observation.of(row, self._state.space))
+        self._record()
 
     def step(self) -> StopReason | None:
         """Act on what is due, then wait until something happens; the returned reason ends the run."""

@@ -13,7 +13,7 @@ from hpo_widgets.search import END_STATUS, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, SearchClock, TimeLimit, WallClock
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.trials.columns import never_ran, run_times
+from hpo_widgets.trials.columns import never_ran, recorded, run_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ class SearchState:
         self.is_paused = False
         """True while nothing is launched because a person said so."""
         self.num_launched = 0
-        """Trials that count against the budget: all but those that were aborted before they ran."""
+        """Trials that count against the budget: all but those that were recorded, or aborted before they ran."""
         self.num_failed = 0
         self.num_numbered = 0
         self.num_iterations = 0
@@ -85,7 +85,7 @@ class SearchState:
         """From which draw of the present epoch a run goes on: after the latest, or at one that was aborted before it
         ran and after which none was launched."""
         self.seen: set[tuple[float | None, ...]] = set()
-        """Every point that was launched, encoded, but those of the strategy that were aborted before they ran."""
+        """Every point with a trial, encoded, but those of the strategy that were aborted before they ran."""
         self.active: dict[int, ActiveTrial] = {}
         self.enqueued: deque[dict[str, object]] = deque()
         """Points that people want to be tried next."""
@@ -171,7 +171,8 @@ class SearchState:
             clock.set_time_limit(None if deadline is None else TimeLimit(deadline))
         numbers = bulk["number"]
         has_never_run = never_ran(bulk)
-        self.num_launched = len(numbers) - int(has_never_run.sum())
+        did_not_run = has_never_run | recorded(bulk)
+        self.num_launched = len(numbers) - int(did_not_run.sum())
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         seconds = run_times(bulk)
@@ -189,7 +190,8 @@ class SearchState:
             self.num_draws = min(self.num_draws, journal_state.num_draws)
         has_failed = bulk["state"] == TrialState.FAILED
         self.num_failed = int(has_failed.sum())
-        self.stop_conditions.has_objective = bool((~has_failed & ~np.isnan(bulk["values"]).any(axis=1)).any())
+        has_values = ~np.isnan(bulk["values"]).any(axis=1)
+        self.stop_conditions.has_objective = bool((~has_failed & ~did_not_run & has_values).any())
         self.num_enqueued = len(journal_state.enqueued)
         not_launched = journal_state.enqueued[int(bulk["enqueued"].sum()) :]
         self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)

@@ -42,7 +42,7 @@ class StopConditions:
         self._settings = settings
         self._clock = clock
         self.has_objective = False
-        """True once any trial has reported an objective and did not fail."""
+        """True once any trial that ran has reported an objective and did not fail."""
         self.last_failure = ""
         """The error of the trial of this process that failed last, with its introduction, as a reason ends with it."""
         self.why_none_launched: StopReason | None = None

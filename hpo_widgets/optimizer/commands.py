@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import counted
+from hpo_widgets.controller.active_trial import recorded_row
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
@@ -19,7 +20,7 @@ from hpo_widgets.search.limits import (
     positive_minutes,
     positive_period,
 )
-from hpo_widgets.trials import Trial
+from hpo_widgets.trials import Remark, Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 _MANY_A_CORE = 4
 """Workers per core up to which nothing is said: trials that wait for a disk or a network may want more than one."""
+
+_WHY_NO_RESULTS = (
+    "each trial of a search on ClearML is a Task: to have the strategy learn from results that you have, add them to "
+    "an Optuna study and give OptimizerOptuna continue_previous_study=; enqueue_trial runs a point as a Task"
+)
 
 
 class PendingStarts:
@@ -167,6 +173,7 @@ class SearchCommands:
         else:
             possible["resume"] = "the search is not paused"
         possible["set_prior"] = possible["set_priors"] = state.strategy.why_no_prior()
+        possible["add_trial"] = None if self._definition.template.remote is None else _WHY_NO_RESULTS
         if not state.epochs.can_undo:
             possible["undo"] = "no range was changed"
         if not state.epochs.can_redo:
@@ -190,18 +197,18 @@ class SearchCommands:
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
             self._controller.notice("command", f"{name}: {error}")
 
-    def _do(self, name: str, function: Callable[[], object]) -> None:
-        """Run a function on the thread that owns the state."""
+    def _do(self, name: str, function: Callable[[], object]) -> Any:
+        """Run a function on the thread that owns the state; returns what it returns, None where nobody waits."""
         future = self._controller.submit(function)
         if self._wait:
-            self._controller.result_of(future)
-            return
+            return self._controller.result_of(future)
 
         def tell(done: Future[Any]) -> None:
             with self._telling(name):
                 done.result()
 
         future.add_done_callback(tell)
+        return None
 
     # Beginning and end of a run -------------------------------------------------------------------
 
@@ -352,6 +359,39 @@ class SearchCommands:
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
         self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)))
+
+    def add_trial(
+        self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
+    ) -> int | None:
+        """Record a result as a trial.
+
+        Parameters
+        ----------
+        parameters
+            The point.
+        values
+            As for `recorded_row`.
+        note, tags
+            As for `set_note` and `set_tags`.
+
+        Returns
+        -------
+        int or None
+            The trial's number; None where nobody waits for it.
+
+        Raises
+        ------
+        ValueError
+            For what is no result of this search, and on ClearML.
+        """
+        why_not = self.capabilities["add_trial"]
+        if why_not is not None:
+            raise ValueError(why_not)
+        state = self._controller.state
+        row = recorded_row(state.space.encode(state.space.normalise(parameters)), values, state.objectives)
+        remark = Remark(checked_note(note), checked_tags(tags))
+        number: int | None = self._do("add_trial", lambda: self._controller.add_trial(row, remark))
+        return number
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""

@@ -620,6 +620,58 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.enqueue_trial(parameters)
 
+    def add_trial(
+        self,
+        parameters: Mapping[str, Any],
+        values: float | Sequence[float] | Mapping[str, float],
+        *,
+        note: str = "",
+        tags: Sequence[str] = (),
+    ) -> int:
+        """Record a result that you have already, of an earlier run or a paper, as a completed trial.
+
+        Nothing runs, and no limit counts it, neither ``total_max_jobs`` nor ``compute_time_limit``. It has the next
+        number, no worker, no start and no duration; its ``is_recorded`` is True. It is written to the journal at once:
+        before the start, while the search runs and after its end. ``job_complete_callback`` is not called.
+
+        It may be the best trial. Strategies that learn do so from the next proposal on, if its point lies inside the
+        present ranges. No strategy proposes the point again, unless ``allow_duplicates`` is set. A pruner does not
+        compare with it, as it has no curve.
+
+        Parameters
+        ----------
+        parameters
+            A value for each parameter, as for `enqueue_trial`: it may lie outside the present range, not beyond
+            ``limits``.
+        values
+            The value of the objective. Of several objectives one each, in their order, or a dict by their names
+            (``"title/series"``, or the series alone), which may hold other scalars too. Infinite ones rank last.
+        note
+            As for `set_note`. Default: none.
+        tags
+            As for `set_tags`. Default: none.
+
+        Returns
+        -------
+        int
+            The number of the trial.
+
+        Raises
+        ------
+        ValueError
+            For parameters that `enqueue_trial` refuses, a missing value and one that is no number, such as NaN, and
+            on ClearML, where each trial is a Task; nothing is recorded then.
+        JournalError
+            When the journal cannot be written.
+
+        Examples
+        --------
+        >>> optimizer.add_trial({"lr": 0.01, "kind": "fast"}, 0.034, tags=["paper"])  # doctest: +SKIP
+        """
+        number = self._commands.add_trial(parameters, values, note, tags)
+        assert number is not None  # noqa: S101 -- these commands are waited for
+        return number
+
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget.
 
@@ -704,7 +756,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def journal_path(self) -> Path:
-        """Where the journal is, or will be once the search was started."""
+        """Where the journal is, or will be once the search was started or a result was recorded."""
         return self._recorder.path
 
     @property
@@ -920,7 +972,7 @@ class HyperParameterOptimizer(ReadableSearch):
             return viewer.top_by(objective_metric_title, objective_metric_series, objective_metric_sign, top_k)
 
     def as_code(self) -> str:
-        """The search as Python: imports and the constructor call with the present ranges and limits.
+        """The search as Python: imports, the constructor call with the present ranges and limits, recorded results.
 
         Objects that code can only name, such as a sampler, are written as names with a comment. ``worker_env`` is not
         written.
@@ -938,6 +990,7 @@ class HyperParameterOptimizer(ReadableSearch):
             self.objectives,
             type(controller.state.strategy),
             current_arguments(controller.state.settings, wall_limit, self.space.limits, given),
+            recorded=self._recorded(),
         )
 
     def opening_code(self) -> str:

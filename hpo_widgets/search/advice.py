@@ -166,7 +166,7 @@ def tried(rows: Rows, space: Space, objectives: Sequence[Objective]) -> Tried:
     """
     state = rows.state
     usable = ((state == TrialState.COMPLETED) | (state == TrialState.FAILED) | (state == TrialState.PRUNED)) & (
-        ~rows.enqueued
+        ~(rows.enqueued | rows.is_recorded)
     )
     usable &= lies_within(rows.parameters, space, space.ranges, absent=True)
     columns = {name: nan_where_absent(column) for name, column in rows.parameters.items()}

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space.prior import Prior
+    from hpo_widgets.space.space import Point
 
 PACKAGE = "hpo_widgets"
 _OPTUNA_OF_CLEARML = "clearml.automation.optuna"
@@ -58,6 +59,7 @@ _DEFAULTS |= {
 _NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
 
 _LONGEST_LINE = 100
+_MOST_RECORDED = 100  # results that are written out; the first ones
 
 _STRATEGIES = ("RandomSearch", "GridSearch", "OptimizerOptuna", "OptimizerBOHB")
 
@@ -76,6 +78,7 @@ def constructor_call(
     strategy: type | str,
     keywords: Mapping[str, object],
     *,
+    recorded: Sequence[tuple[Point, Sequence[float]]] = (),
     package: str = PACKAGE,
     variable: str = "optimizer",
     shows_panel: bool = False,
@@ -94,6 +97,8 @@ def constructor_call(
         The strategy's class, or the name of one.
     keywords
         All other arguments that are not at their default, in order.
+    recorded
+        Point and values of each result that people have recorded.
     package
         Where the classes are imported from: ``hpo_widgets`` or ``clearml.automation``.
     variable
@@ -104,8 +109,8 @@ def constructor_call(
     Returns
     -------
     str
-        Imports, the call and, for what a constructor cannot give, ``optimizer.set_ranges`` and
-        ``optimizer.set_priors``.
+        Imports, the call and, for what a constructor cannot give, ``optimizer.set_ranges``, ``optimizer.set_priors``
+        and ``optimizer.add_trial``.
 
     Raises
     ------
@@ -138,6 +143,12 @@ def constructor_call(
     if space.priors and package == PACKAGE:
         entries = "".join(f"    {_text(name)}: {_prior(prior)},\n" for name, prior in space.priors.items())
         statements.append(f"{variable}.set_priors({{\n{entries}}})")
+    for point, result in recorded[:_MOST_RECORDED]:
+        entries = ", ".join(f"{_text(name)}: {writer.expression(value, name)}" for name, value in point.items())
+        value = writer.expression(result[0] if single else list(result), "values")
+        statements.append(f"{variable}.add_trial({{{entries}}}, {value})")
+    if len(recorded) > _MOST_RECORDED:
+        statements.append(f"# Not written here: {len(recorded) - _MOST_RECORDED} more results that were recorded.")
     if shows_panel:
         statements.append(f"{writer.own('OptimizerWidget')}({variable})")
     return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"

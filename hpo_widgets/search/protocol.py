@@ -78,6 +78,7 @@ COMMANDS = (
     "undo",
     "redo",
     "enqueue_trial",
+    "add_trial",
     "retry",
     "stop_trial",
     "set_note",

@@ -19,6 +19,7 @@ from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.trials.export import Export, Extra, experiment_details, extras_of_trials, more_parameters
 from hpo_widgets.trials.filter import TrialFilter
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.protocol import Search
     from hpo_widgets.space import Space
+    from hpo_widgets.space.space import Point
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import Changes, Rows, Snapshot, TrialStore
 
@@ -253,9 +255,10 @@ class ReadableSearch(ABC):
 
         Columns: ``state``; one per objective (``title/series``); one per other scalar that was reported or returned
         (its last value, NaN where a trial has none); one per parameter, empty where it does not apply;
-        ``epoch`` (version of the space, from 0); ``started`` (UTC); ``seconds`` (run time); ``worker``; ``enqueued``;
-        ``archived``; ``note``; ``tags`` (with commas between); ``task_id`` where trials are ClearML Tasks; ``error``
-        (what went wrong, else empty). A parameter with the name of another column is ``General/<name>``.
+        ``epoch`` (version of the space, from 0); ``started`` (UTC, empty for a trial that did not run); ``seconds``
+        (run time); ``worker``; ``enqueued``; ``archived``; ``note``; ``tags`` (with commas between); ``task_id`` where
+        trials are ClearML Tasks; ``error`` (what went wrong, else empty). A parameter with the name of another column
+        is ``General/<name>``.
         """
         return self._export(self.snapshot()).to_dataframe()
 
@@ -306,6 +309,18 @@ class ReadableSearch(ABC):
         """
         records = self._export(self._passing(filter)).to_records()
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
+
+    def _recorded(self) -> list[tuple[Point, list[float]]]:
+        """Point and values of each recorded result whose choices the present ranges have."""
+        everything, space = self.snapshot(), self.space
+        rows = everything.where(everything.is_recorded)
+        columns = [nan_where_absent(column).tolist() for column in rows.parameters.values()]
+        found = []
+        for encoded, values in zip(zip(*columns, strict=True), rows.values.tolist(), strict=True):
+            point = space.decode([None if math.isnan(entry) else entry for entry in encoded])
+            if all(space.leaf(name).kind != "choice" or space.leaf(name).contains(point[name]) for name in point):
+                found.append((point, values))
+        return found
 
     def _export(self, rows: Rows) -> Export:
         return Export(rows, self._declared_space, self.objectives, extras_of(self, rows))

@@ -54,6 +54,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def is_recorded(self) -> np.ndarray:
+        """Which of them did not run here, as a person has recorded their results; shape (n,)."""
+        return recorded({"state": self.state, "started": self.started})
+
     def where(self, chosen: np.ndarray) -> Rows:
         """Return the rows that a mask, or an array of row indices, selects."""
         arrays = {one.name: getattr(self, one.name)[chosen] for one in fields(Rows) if one.name not in _NO_COLUMNS}
@@ -149,13 +154,11 @@ class TrialColumns:
             iterations = np.maximum(self._last_iteration[: self._num_rows], 0).sum()
         return float(seconds), int(iterations)
 
-    def num_never_ran(self) -> int:
-        """Number of trials that were aborted before they began."""
-        if not self._counts[TrialState.ABORTED]:
-            return 0
+    def num_uncounted(self) -> int:
+        """Number of ended trials that use up nothing of a budget, as they never began."""
         with self._lock:
             rows = {name: self._arrays[name][: self._num_rows] for name in ("state", "started")}
-            return int(never_ran(rows).sum())
+            return int((never_ran(rows) | recorded(rows)).sum())
 
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
@@ -331,6 +334,12 @@ class TrialColumns:
 def never_ran(bulk: Mapping[str, Any]) -> np.ndarray:
     """Return `TrialRow.never_ran` of all trials, given their columns."""
     mask: np.ndarray = (bulk["state"] == TrialState.ABORTED) & np.isnan(bulk["started"])
+    return mask
+
+
+def recorded(bulk: Mapping[str, Any]) -> np.ndarray:
+    """Return `TrialRow.is_recorded` of all trials, given their columns."""
+    mask: np.ndarray = (bulk["state"] == TrialState.COMPLETED) & np.isnan(bulk["started"])
     return mask
 
 

@@ -104,7 +104,8 @@ class TrialRow:  # noqa: PLW1641 -- it can be changed, so it has no hash
     values, iteration
         One entry per objective; None as long as none was reported.
     started, ended
-        Unix seconds; NaN when not yet. On this machine from the launch to the end, and so with what the worker loads.
+        Unix seconds; NaN when not yet, and a recorded result has no start. On this machine from the launch to the end,
+        and so with what the worker loads.
     draw
         How many points the strategy had drawn in this epoch before this one; -1 for enqueued points.
     error
@@ -144,6 +145,11 @@ class TrialRow:  # noqa: PLW1641 -- it can be changed, so it has no hash
     def never_ran(self) -> bool:
         """Whether it was aborted before it began: it uses up nothing of a budget."""
         return self.state == TrialState.ABORTED and math.isnan(self.started)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a person has recorded its result: it is complete and never began, here or as a job elsewhere."""
+        return self.state == TrialState.COMPLETED and math.isnan(self.started) and self.job is None
 
     @property
     def seconds(self) -> float:
@@ -321,6 +327,11 @@ class Trial:  # noqa: PLW1641 -- dataclass makes it
     def is_elsewhere(self) -> bool:
         """True when it runs, or ran, as a job of a server, which keeps its curves and its log."""
         return "/" not in self.id
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it did not run here: a person has recorded its result (`HyperParameterOptimizer.add_trial`)."""
+        return self.state is TrialState.COMPLETED and math.isnan(self.started) and not self.is_elsewhere
 
     @property
     def is_partial(self) -> bool:

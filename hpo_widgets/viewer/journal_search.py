@@ -80,7 +80,7 @@ class JournalSearch(ReadableSearch):
             # A budget's limit has to be above 0: with nothing used and nothing left, no limit is shown.
             wall = None if left is None else self.elapsed_minutes + left / SECONDS_A_MINUTE or None
         return Budget(
-            jobs=Limit(settings.total_max_jobs, num_ended - self._store.columns.num_never_ran()),
+            jobs=Limit(settings.total_max_jobs, num_ended - self._store.columns.num_uncounted()),
             iterations=Limit(settings.iterations, iterations),
             compute_minutes=Limit(settings.compute_time_limit, seconds / SECONDS_A_MINUTE),
             wall_minutes=Limit(wall, self.elapsed_minutes),
@@ -130,6 +130,7 @@ class JournalSearch(ReadableSearch):
                 self.space.limits,
                 arguments_as_kept(header),
             ),
+            recorded=self._recorded(),
         )
 
     def get_time_limit(self) -> dt.datetime | None:

@@ -386,3 +386,11 @@ def test_a_note_for_a_trial_whose_task_was_deleted_is_kept_and_that_is_told(opti
     gone = f"set_note: Task {task} is not on the ClearML server any more; the journal still has it"
     assert [notice.sentence for notice in made.errors] == [gone]
     assert made.trial(0).note == "stable"
+
+
+def test_add_trial_is_refused_with_what_to_do_as_a_trial_is_a_task(optimizer):
+    made = optimizer()
+    assert "continue_previous_study=" in made.capabilities["add_trial"]
+    with pytest.raises(ValueError, match="each trial of a search on ClearML is a Task"):
+        made.add_trial({"x": 0.125}, -1)
+    assert not made.journal_path.exists()

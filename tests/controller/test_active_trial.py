@@ -146,5 +146,14 @@ def test_the_end_writes_state_time_and_error_and_keeps_no_nan(trial):
     assert row.values == [None, 0.5]
 
 
+def test_a_job_that_has_completed_has_run_though_its_server_does_not_say_when(trial):
+    row = trial.finish(TrialState.COMPLETED, 12.5, None)
+    assert (row.started, row.ended, row.duration, row.is_recorded) == (12.5, 12.5, 0.0, False)
+    aborted = ActiveTrial(TrialRow(4, int(TrialState.QUEUED), 0, [0.5]), None, 0.0).finish(
+        TrialState.ABORTED, 12.5, None
+    )
+    assert aborted.never_ran
+
+
 def test_an_end_before_any_report_has_no_values(trial):
     assert trial.finish(TrialState.ABORTED, 1.0, None).values is None

@@ -178,6 +178,22 @@ def test_before_the_first_start_nothing_makes_a_file(tmp_path):
         assert [event["kind"] for event in reader.events()] == ["set_ranges"]
 
 
+def test_a_trial_before_the_first_start_makes_the_file_with_all_that_waited(tmp_path):
+    space = Space([UniformParameterRange("x", 0, 1)])
+    made = Recorder("two", tmp_path / "two.sqlite", {"name": "two"}, space, make_objectives("a", "b", "min"))
+    made.event("set_ranges")
+    for number in range(2):
+        made.ended(row(number))
+        made.flush()
+    with Journal.view(made.path) as reader:
+        assert reader.owner() is None
+        assert [event["kind"] for event in reader.events()] == ["set_ranges"]
+        assert [found.number for found in reader.trials()[1]] == [0, 1]
+    assert len(made.shown.columns.snapshot()) == 2
+    made.open_journal()
+    made.close_journal()
+
+
 SPACE = Space([UniformParameterRange("x", 0, 1)])
 
 

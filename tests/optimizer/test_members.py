@@ -244,6 +244,16 @@ def test_open_continues_with_the_template_and_shows_without(optimizer, template)
     assert again.counts[TrialState.COMPLETED] == 5
 
 
+def test_add_trial_records_a_result_as_the_next_trial(running, gate):
+    made = running()
+    assert made.add_trial({"x": 0.125}, -1) == 2
+    gate.open()
+    assert made.wait()
+    assert (made.best_trial.number, made.best_trial.parameters, made.best_trial.value) == (2, {"x": 0.125}, -1.0)
+    assert made.budget.jobs.used == 4
+    assert [made.trial(number).is_recorded for number in range(5)] == [False, False, True, False, False]
+
+
 def test_engine_name_and_strategy(optimizer):
     assert optimizer().engine_name == "this machine"
 

@@ -155,6 +155,30 @@ def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel
     assert {trial.epoch for trial in drawn} == {0}
 
 
+def test_a_recorded_result_outlives_the_kernel_and_is_no_trial_that_ran(kernel, until):
+    script = """
+        optimizer.add_trial({"x": 0.25}, -2.0, tags=["paper"])
+        optimizer.start()
+        optimizer.add_trial({"x": 0.75}, -1.0)
+    """
+    process, path = kernel(one_line(script))
+    with SearchViewer(path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 2 and viewer.counts[TrialState.RUNNING] == 2)
+        numbers = [number for number in range(4) if viewer.trial(number).is_recorded]
+        shown = [viewer.trial(number) for number in numbers]
+        kill(process)
+        until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
+        assert [(trial.parameters["x"], trial.value, trial.tags) for trial in shown] == [
+            (0.25, -2.0, ("paper",)),
+            (0.75, -1.0, ()),
+        ]
+        assert viewer.budget.jobs.used == 2
+    again = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
+    assert again.budget.jobs.used == 2
+    assert [again.trial(number) for number in numbers] == shown
+    assert again.best_trial.number == 0
+
+
 def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(kernel, until, tmp_path):
     script = """
         optimizer.set_range("x", (0.1, 0.9))

@@ -476,3 +476,10 @@ def test_the_tails_are_exact():
     # Values of Abramowitz and Stegun, table 26.8.
     for freedom, statistic, tail in ((1, 3.84146, 0.05), (2, 9.21034, 0.01), (5, 15.0863, 0.01), (12, 21.0261, 0.05)):
         assert chi2_tail(statistic, freedom) == pytest.approx(tail, rel=1e-4)
+
+
+def test_recorded_results_are_not_looked_at_as_the_strategy_did_not_choose_them():
+    search = ScriptedSearch()
+    search.add_trial(0.5, seconds=math.nan)
+    search.add_trial(0.25)
+    assert tried(search.snapshot(), search.space, search.objectives).numbers.tolist() == [1]

@@ -48,9 +48,15 @@ def test_changes_since_holds_only_what_changed_at_twenty_thousand_trials(columns
 
 def test_trials_that_were_aborted_before_they_began_are_counted(columns):
     columns.put([row(0, TrialState.FAILED), row(1, TrialState.QUEUED), row(2, TrialState.ABORTED, started=1.0)])
-    assert columns.num_never_ran() == 0
+    assert columns.num_uncounted() == 0
     columns.put([row(1, TrialState.ABORTED)])
-    assert columns.num_never_ran() == 1
+    assert columns.num_uncounted() == 1
+
+
+def test_trials_whose_results_were_recorded_are_known_and_use_up_nothing(columns):
+    columns.put([row(0), row(1, started=1.0), row(2, TrialState.PRUNED), row(3, TrialState.FAILED)])
+    assert columns.snapshot().is_recorded.tolist() == [True, False, False, False]
+    assert columns.num_uncounted() == 1
 
 
 def test_memory_does_not_grow_with_reports(columns):

@@ -11,12 +11,14 @@ import bqplot
 import ipywidgets
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget import saved_page as export
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save_notebook_html, widget_states
 from hpo_widgets.widget.sync.refresher import Refresher
 from tests.conftest import DEADLINE
+from tests.runs import X, identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +85,13 @@ def test_the_plots_of_a_page_have_their_numbers_and_those_of_the_kernel_stay_wit
         assert state["is_open"] is False
         assert table.rows == []
     panel.close()
+
+
+def test_a_page_shows_a_recorded_result_as_such(tmp_path):
+    made = HyperParameterOptimizer(identity, [X], journal=tmp_path / "journals")
+    made.add_trial({"x": 0.5}, 0.25)
+    page = state_in(save_html(OptimizerWidget(made), tmp_path / "page.html").path)
+    assert '"note": "recorded"' in json.dumps(page)
 
 
 def test_a_page_is_of_one_moment_though_trials_end_while_it_is_made(tmp_path, monkeypatch):

@@ -164,7 +164,7 @@ class SearchCode(ViewPart):
                 one.limit for one in (budget.jobs, budget.iterations, budget.compute_minutes, budget.wall_minutes)
             ]
             depends_on = (search.space, len(search.epochs), search.max_number_of_concurrent_tasks, *limits)
-            if self.shown or depends_on != self._written_for:
+            if self.shown or depends_on != self._written_for or update.rows.is_recorded.any():
                 self._written_for = depends_on
                 self.code = search.as_code()
         else:

@@ -353,7 +353,8 @@ def _times(trial: Trial) -> list[list[str]]:
     ]
     # What is not known, such as when a running trial ends, has no line.
     known = [line for line in lines if line[1] != text.NO_VALUE]
-    return known + ([["point", "enqueued"]] if trial.enqueued else [])
+    known += [["point", "enqueued"]] if trial.enqueued else []
+    return known + ([["result", "recorded"]] if trial.is_recorded else [])
 
 
 _INTERVAL = 1.0

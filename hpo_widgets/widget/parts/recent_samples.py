@@ -56,7 +56,8 @@ class RecentSamples:
 
     def put(self, rows: Rows) -> bool:
         """Take changed rows; those that came before change nothing. Returns whether there was a new draw."""
-        is_new = (rows.numbers > self._newest) & (rows.epoch == self._epoch) & ~rows.enqueued
+        is_new = (rows.numbers > self._newest) & (rows.epoch == self._epoch)
+        is_new &= ~(rows.enqueued | rows.is_recorded)
         if not self._has_preferences or not is_new.any():
             return False
         fresh = np.flatnonzero(is_new)

@@ -306,7 +306,7 @@ class TrialTable(ViewPart):
                 "mark": mark,
             }
             is_beyond = trial.number in self._beyond and trial.state is not TrialState.FAILED
-            notes = ["enqueued"] * trial.enqueued + [f"not in {among}"] * is_beyond
+            notes = ["enqueued"] * trial.enqueued + ["recorded"] * trial.is_recorded + [f"not in {among}"] * is_beyond
             if notes:
                 row["note"] = " · ".join(notes)
             self.set_trait(f"row_{self._slots.index(trial.number)}", row)

@@ -130,7 +130,7 @@ def trial_numbers(
             *(trial.values[index] for index in objectives),
             *(_parameter(search.space, trial, name) for name in parameters),
             *(cell_of(trial) for cell_of in more.values()),
-            f"{trial.state.label}, enqueued" if trial.enqueued else trial.state.label,
+            ", ".join([trial.state.label] + ["enqueued"] * trial.enqueued + ["recorded"] * trial.is_recorded),
         )
         for trial in trials
     ]

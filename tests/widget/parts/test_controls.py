@@ -6,6 +6,7 @@ import math
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import traitlets
 
@@ -396,6 +397,16 @@ def test_code_that_nobody_looks_at_is_written_only_when_something_changed(show, 
     part = show(SearchCode, steered)
     monkeypatch.setattr(type(steered), "as_code", lambda _self: pytest.fail("it was written"))
     refresh(part)
+
+
+def test_the_code_is_written_anew_when_a_result_was_recorded(show, steered, refresh):
+    part = show(SearchCode, steered)
+    refresh(part)
+    [point] = steered.space.points(np.full((1, steered.space.num_dimensions), 0.5))
+    steered.add_trial(point, [0.25, 3])
+    refresh(part)
+    assert ".add_trial(" in part.code
+    assert run(part.code).trial(0).values == (0.25, 3.0)
 
 
 def test_the_code_of_the_controls_as_they_are_gives_the_same_search(show, steered, wire, refresh):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,13 @@ def test_enqueued_and_of_earlier_ranges_do_not_count():
     assert drawn.shown() == [""]
     assert drawn.put(search.snapshot()) is True
     assert drawn.shown() != [""]
+
+
+def test_recorded_results_do_not_count():
+    search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
+    for _ in range(20):
+        search.add_trial(0.5, {"x": 0.2}, seconds=math.nan)
+    assert RecentSamples(search.space, 0, "OptimizerOptuna").put(search.snapshot()) is False
 
 
 def test_rows_that_come_again_change_nothing():

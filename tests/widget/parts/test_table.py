@@ -587,3 +587,11 @@ def test_heads_of_parameters_that_differ_beyond_the_lines_of_a_head_differ_in_th
     heads = headings(table)[2:5]
     assert [head[-12:] for head in heads] == ["earning_rate", "dropout_rate", "weight_decay"]
     assert max(map(len, heads)) <= 26
+
+
+def test_a_trial_whose_result_was_recorded_says_so(show, search, refresh):
+    table = show(TrialTable, search)
+    search.add_trial(0.25, seconds=math.nan)
+    search.add_trial(0.5)
+    refresh(table)
+    assert {row["number"]: row.get("note") for row in rows(table)} == {0: "recorded", 1: None}

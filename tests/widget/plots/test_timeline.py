@@ -202,3 +202,14 @@ def test_a_trial_of_a_search_that_was_killed_after_it_was_continued_has_run_as_l
     plot = show(TimelinePlot, search)
     assert plot._lines[RUNNING].x[0] == plot._lines[DONE].x[-1]
     assert plot._lines[RUNNING].x[-1] >= plot._lines[RUNNING].x[0]
+
+
+def test_a_recorded_result_has_no_bar_no_row_in_the_numbers_and_does_not_stretch_time(show, search, refresh):
+    search.add_trial(0.5, seconds=60.0)
+    plot = show(TimelinePlot, search)
+    refresh(plot)
+    before = plot._x.max
+    search.now += 3600
+    search.add_trial(0.25, seconds=math.nan)
+    refresh(plot)
+    assert (plot._x.max, len(plot.numbers().rows)) == (before, 1)
