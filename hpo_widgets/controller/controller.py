@@ -332,6 +332,8 @@ class Controller:
             The number. The trial is durable, and shown, unless another program holds the journal locked.
         """
         state = self.state
+        if self._present_run is not None:
+            self._present_run.drop_held()  # one of those would have got this number, and may have the same point
         row.number, row.epoch, row.ended = state.num_numbered, state.epochs.number, time.time()
         state.num_numbered += 1
         state.seen.add(tuple(row.parameters))

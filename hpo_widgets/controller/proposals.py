@@ -3,9 +3,10 @@
 Strategies that only sample (random, grid) answer in microseconds and are asked on the controller's thread. A model may
 take 100 ms, so it is asked on its own thread, and its answers come back through the controller's wake-up.
 
-The strategy is asked for a point when a worker is free, never before: a point that is chosen while another trial runs
-is chosen without that trial's result, from which the model could have learned. The one exception is a model whose
-answer takes more than the share `SLOW_ASK` of a trial's time: then one point is held ready.
+A model is asked for a point when a worker is free, never before: a point that is chosen while another trial runs is
+chosen without that trial's result, from which the model could have learned. The one exception is a model whose answer
+takes more than the share `SLOW_ASK` of a trial's time: then one point is held ready. The points of a strategy that does
+not learn may be taken earlier, and given back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hpo_widgets.journal import JournalBusy
 from hpo_widgets.strategies.base import SearchStrategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
@@ -130,6 +131,8 @@ class Proposals(ABC):
         """False when the strategy does not use how trials end, so that `tell` need not be called."""
         self.next_ask: float | None = None
         """``time.monotonic()`` at which `ask` has to be called again even if no event comes; None: never."""
+        self._ready: deque[tuple[Proposal, EncodedPoint]] = deque()
+        """Points of the present epoch that were proposed, and that `next` has to return."""
 
     @abstractmethod
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
@@ -154,6 +157,30 @@ class Proposals(ABC):
     @abstractmethod
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         """Return the next point with its encoded form; None: not yet, exhausted, or an error."""
+
+    def give_back(self, points: Iterable[tuple[Proposal, EncodedPoint]]) -> None:
+        """Take back points that `next` has returned, in their order, and that were not launched: they are next again.
+
+        Parameters
+        ----------
+        points
+            What `next` returned.
+        """
+        self._ready.extendleft(reversed(list(points)))
+
+    def _next_ready(self) -> tuple[Proposal, EncodedPoint] | None:
+        """Take the next point that is ready; None: there is none."""
+        while self._ready and self.error is None:
+            proposal, encoded = self._ready.popleft()
+            # A person may have enqueued the same point since, or the strategy proposed it twice: it is run once.
+            if self._sampler.is_new(encoded):
+                return proposal, encoded
+            self._drop(proposal)
+        return None
+
+    @abstractmethod
+    def _drop(self, proposal: Proposal) -> None:
+        """Tell the strategy of a point that is not launched, as it was launched before."""
 
     def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: B027 -- where `next` asks, nothing is missing
         """Ask for the points that are still missing; called after `tell` for all trials that have ended.
@@ -217,9 +244,12 @@ class InlineProposals(Proposals):
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
+        self._ready.clear()
         self._call(lambda: self._begin_strategy(space, epoch, history, draws))
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        if self._ready and (given_back := self._next_ready()) is not None:
+            return given_back
         if self.is_exhausted or self.error is not None:
             return None
         try:
@@ -250,6 +280,9 @@ class InlineProposals(Proposals):
     def take_prunes(self) -> list[int]:
         prunes, self._prunes = self._prunes, []
         return prunes
+
+    def _drop(self, proposal: Proposal) -> None:
+        self._call(lambda: self._sampler.strategy.dropped(proposal))
 
     def _call(self, call: Callable[[], None]) -> None:
         try:
@@ -314,7 +347,6 @@ class ThreadedProposals(Proposals):
         self._reports: dict[int, list[tuple[int, float]]] = {}
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
-        self._ready: deque[tuple[Proposal, EncodedPoint]] = deque()
         self._num_asked = 0
         self._epoch = -1
         self._launched: dict[int, float] = {}
@@ -345,13 +377,7 @@ class ThreadedProposals(Proposals):
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         self._take_answers()
-        while self._ready and self.error is None:
-            proposal, encoded = self._ready.popleft()
-            # A person may have enqueued the same point since, or the strategy proposed it twice: it is run once.
-            if self._sampler.is_new(encoded):
-                return proposal, encoded
-            self._put(partial(self._sampler.strategy.dropped, proposal))
-        return None
+        return self._next_ready()
 
     def ask(self, num_free: int, num_left: int | None) -> None:
         self.next_ask = None
@@ -432,6 +458,9 @@ class ThreadedProposals(Proposals):
                 self.is_exhausted = True
             else:
                 self._ready.append(sampled)
+
+    def _drop(self, proposal: Proposal) -> None:
+        self._put(partial(self._sampler.strategy.dropped, proposal))
 
     def _put(self, news: Callable[[], None] | None) -> None:
         with self._condition:

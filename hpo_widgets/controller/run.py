@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from hpo_widgets.controller.recorder import RecordedHistory
 from hpo_widgets.controller.trial_lifecycle import AGREEMENT_SECONDS, TrialLifecycle
+from hpo_widgets.engines.base import HoldingEngine
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
-    from hpo_widgets.engines.base import JobEngine, QueueEngine
+    from hpo_widgets.engines.base import JobEngine, JobEvent, QueueEngine
+    from hpo_widgets.strategies.base import Proposal
     from hpo_widgets.trials import TrialRow
 
 MOST_NAMES = 10
@@ -72,6 +75,10 @@ class Run:
         self._proposals = proposals
         self._tell = tell
         self._has_notified_error = False
+        # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
+        self._holder = engine if isinstance(engine, HoldingEngine) and not proposals.wants_observations else None
+        self._held: deque[tuple[Proposal, list[float | None]]] = deque()
+        """Points that the engine holds, with their encoded forms."""
 
     @property
     def queue(self) -> QueueEngine | None:
@@ -99,6 +106,7 @@ class Run:
     def begin_epoch(self) -> None:
         """Begin the present space with the strategy; points proposed before are dropped, or taken back."""
         state = self._state
+        self.drop_held()
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
@@ -133,9 +141,14 @@ class Run:
             self._record()
             if was_locked:
                 return None  # where the lock is gone, trials are launched again
+        if self._held and not self._may_launch:  # a limit was reached, or a lock met
+            self.drop_held()
         until = min(moment for moment in (deadlines.next_check, recorder.due, next_ask) if moment is not None)
         for event in self.engine.wait(max(0.0, until - time.monotonic())):
-            trials.receive(event)
+            if event.kind == "launched":
+                self._launched(event)
+            else:
+                trials.receive(event)
         return None
 
     def close(self, reason: StopReason) -> None:
@@ -156,6 +169,8 @@ class Run:
         state, proposals, trials = self._state, self._proposals, self.trials
         limit = state.settings.total_max_jobs
         num_free = self.engine.free()
+        if num_free > 0:
+            self.drop_held()
         while num_free > 0 and (limit is None or state.num_launched < limit):
             if trials.keeps_launches:
                 self._record()
@@ -171,7 +186,54 @@ class Run:
                 proposal, encoded = sampled
                 proposals.launched(proposal, trials.launch(proposal.point, encoded, proposal))
             num_free -= 1
+        if num_free <= 0:
+            self._hold()
         return max(0, num_free)
+
+    def _hold(self) -> None:
+        """Let the engine hold the next trials, as many as run at once: a short one leaves its worker little to do."""
+        holder, state = self._holder, self._state
+        if holder is None:
+            return
+        most = self._most_held()
+        if len(self._held) > most:
+            self.drop_held()
+        while len(self._held) < most:
+            sampled = self._proposals.next()
+            if sampled is None:
+                return
+            proposal, encoded = sampled
+            if not state.settings.allow_duplicates:
+                state.seen.add(tuple(encoded))
+            holder.hold(state.num_numbered + len(self._held), proposal.point)
+            self._held.append(sampled)
+
+    def _most_held(self) -> int:
+        """How many trials the engine may hold now.
+
+        The launch of a long one has to be durable before it begins, and a search without any result may be over soon.
+        """
+        state = self._state
+        if state.enqueued or self.trials.keeps_launches or not state.stop_conditions.has_objective:
+            return 0
+        limit, num_active = state.settings.total_max_jobs, len(state.active)
+        return num_active if limit is None else min(num_active, limit - state.num_launched)
+
+    def drop_held(self) -> None:
+        """Let the engine hold nothing; the points are the next ones again."""
+        if self._holder is None or not self._held:
+            return
+        self._holder.drop_held()
+        if not self._state.settings.allow_duplicates:
+            self._state.seen.difference_update(tuple(encoded) for _proposal, encoded in self._held)
+        self._proposals.give_back(self._held)
+        self._held.clear()
+
+    def _launched(self, event: JobEvent) -> None:
+        """Count a trial that the engine has held and launched."""
+        proposal, encoded = self._held.popleft()
+        worker, began = cast("tuple[int, float]", event.data)
+        self._proposals.launched(proposal, self.trials.launched(encoded, proposal, worker, began))
 
     def _num_left(self) -> int | None:
         """How many trials the strategy may still propose; None: no limit."""

@@ -103,38 +103,72 @@ class TrialLifecycle:
         int
             The trial's number.
         """
-        state = self._state
-        number = state.num_numbered
-        state.num_numbered = number + 1
-        state.num_launched += 1
-        state.seen.add(tuple(encoded))
-        now = time.monotonic()
-        row = TrialRow(
-            number,
-            1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
-            state.epochs.number,
-            encoded,
-            started=time.time(),
-            enqueued=proposal is None,
-        )
-        if proposal is not None:
-            row.draw = proposal.draw
-            state.num_draws = proposal.draw + 1
-        trial = state.active[number] = ActiveTrial(row, proposal, now)
+        trial = self._add(encoded, proposal, time.monotonic(), time.time())
+        row = trial.row
         if self.queue is None:
-            state.clock.active_started[number] = now
+            self._state.clock.active_started[row.number] = trial.started
         else:
             row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
             self.queue.describe(row)
         if self.keeps_launches:
             self._recorder.change(row)
             self.record()
-        row.worker = self._engine.launch(number, point)
+        row.worker = self._engine.launch(row.number, point)
         self._recorder.change(row)
         self.on_began()
         if trial.is_aborted:  # by a subscriber, when its launch was recorded
-            self._engine.abort(number, state.settings.stop_grace)
-        return number
+            self._engine.abort(row.number, self._state.settings.stop_grace)
+        return row.number
+
+    def launched(self, encoded: list[float | None], proposal: Proposal, worker: int, began: float) -> int:
+        """Count a trial that the engine has held and launched.
+
+        Parameters
+        ----------
+        encoded
+            Its point, as `Space.encode` gives it.
+        proposal
+            The strategy's proposal of this point.
+        worker
+            Index of its worker.
+        began
+            ``time.monotonic()`` at its launch.
+
+        Returns
+        -------
+        int
+            The trial's number.
+        """
+        trial = self._add(encoded, proposal, began, time.time() - (time.monotonic() - began))
+        row = trial.row
+        row.worker = worker
+        self._state.clock.active_started[row.number] = began
+        self._recorder.change(row)
+        self.on_began()
+        if self.stop_reason is not None:  # by the end of the trial before it
+            self.abort(row.number, self.stop_reason.sentence)
+        return row.number
+
+    def _add(self, encoded: list[float | None], proposal: Proposal | None, began: float, started: float) -> ActiveTrial:
+        """Add a trial to the active ones, under the next number."""
+        state = self._state
+        number = state.num_numbered
+        state.num_numbered = number + 1
+        state.num_launched += 1
+        state.seen.add(tuple(encoded))
+        row = TrialRow(
+            number,
+            1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
+            state.epochs.number,
+            encoded,
+            started=started,
+            enqueued=proposal is None,
+        )
+        if proposal is not None:
+            row.draw = proposal.draw
+            state.num_draws = proposal.draw + 1
+        trial = state.active[number] = ActiveTrial(row, proposal, began)
+        return trial
 
     def adopt(self) -> None:
         """Take over the jobs that an earlier process left running."""

@@ -66,13 +66,15 @@ class JobEvent(NamedTuple):
         the Unix seconds of this machine's clock follows. Of a `QueueEngine` also ``"job"`` with the id that its server
         gave the job; ``"started"`` when it left the queue, or ``"queued"`` with None when it returned to the queue;
         ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which concerns no single trial.
+        Of a `HoldingEngine` also ``"launched"``, before any other event of a trial that was held, with the index of its
+        worker and ``time.monotonic()`` at its launch.
     number
         The trial's number; -1 for a notice.
     data
         As the kind says.
     """
 
-    kind: Literal["scalar", "ended", "loading", "job", "queued", "started", "summary", "notice"]
+    kind: Literal["scalar", "ended", "launched", "loading", "job", "queued", "started", "summary", "notice"]
     number: int
     data: Any
 
@@ -166,6 +168,31 @@ class JobEngine(Protocol):
 
     def close(self) -> None:
         """End all trials; afterwards no process or file is left."""
+        ...
+
+
+@runtime_checkable
+class HoldingEngine(JobEngine, Protocol):
+    """Holds trials and launches each as soon as a worker has completed another, before the controller hears of it.
+
+    So a worker runs its next trial while the controller still records the last one. After a trial that has failed or
+    was stopped none is launched, as the search may be over. A trial that is held has not been launched.
+    """
+
+    def hold(self, number: int, point: Mapping[str, Any]) -> None:
+        """Hold one more trial; they are launched in their order, and a "launched" event of each follows.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        point
+            Full parameter names to values.
+        """
+        ...
+
+    def drop_held(self) -> None:
+        """Forget the trials that are held."""
         ...
 
 

@@ -206,7 +206,7 @@ class ReadableSearch(ABC):
         list of dict
             Best first.
         """
-        accept = self._store.is_completed if only_completed else None
+        accept = self._store.columns.is_completed if only_completed else None
         trials = [self.trial(number) for number in self._store.top(positive_int("top_k", top_k), accept)]
         more = self._more_parameters(trials) if all_hyper_parameters else [{}] * len(trials)
         return [

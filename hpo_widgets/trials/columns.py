@@ -168,6 +168,10 @@ class TrialColumns:
                 raise IndexError(msg)
             return TrialState(int(self._arrays["state"][number]))
 
+    def is_completed(self, number: int) -> bool:
+        """Whether a trial that is there ran to its end; asked at each end of a trial, so without waiting for a lock."""
+        return bool(self._arrays["state"].item(number) == TrialState.COMPLETED)
+
     def put(self, rows: Sequence[TrialRow]) -> None:
         """Write rows, new or changed, as one step that readers see whole."""
         with self._lock:
@@ -520,12 +524,8 @@ class TrialStore:
 
     def _best(self, objective: int) -> int | None:
         ranking = self._ranking
-        best = ranking.best_by(objective, self.is_completed)
+        best = ranking.best_by(objective, self.columns.is_completed)
         return ranking.best_by(objective) if best is None else best
-
-    def is_completed(self, number: int) -> bool:
-        """Whether a trial ran to its end."""
-        return self.columns.state_of(number) is TrialState.COMPLETED
 
     def has_ended(self, number: int) -> bool:
         """Whether a trial will not change any more."""

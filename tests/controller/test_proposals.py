@@ -342,6 +342,42 @@ def test_a_sampler_that_does_not_listen_is_told_nothing(controller):
 # On a thread of its own -------------------------------------------------------------------------------------------
 
 
+@both
+def test_points_that_were_given_back_come_again_first_and_in_their_order(controller, strategy_class):
+    made = controller.proposals(strategy_class())
+    given = [controller.next(made) for _ in range(3)]
+    made.give_back(given[1:])
+    assert [controller.run(controller.next(made)) for _ in range(3)] == [1, 2, 3]
+
+
+@both
+def test_a_point_that_was_given_back_and_launched_since_is_dropped(controller, strategy_class):
+    strategy = strategy_class()
+    made = controller.proposals(strategy)
+    given = [controller.next(made) for _ in range(2)]
+    made.give_back(given)
+    controller.run(given[0])  # a person has enqueued it
+    assert controller.next(made) == given[1]
+    settled(made)
+    assert strategy.named("dropped") == [(0,)]
+
+
+@both
+def test_points_that_were_given_back_are_forgotten_with_their_epoch(controller, strategy_class):
+    made = controller.proposals(strategy_class())
+    made.give_back([controller.next(made)])
+    made.begin(SPACE, 1, [], 0)
+    assert controller.run(controller.next(made)) > 0
+
+
+def test_what_was_given_back_comes_also_when_the_strategy_has_no_more(controller):
+    made = controller.proposals(Counting([5]))
+    given = controller.next(made)
+    assert controller.next(made) is None
+    made.give_back([given])
+    assert controller.next(made) == given
+
+
 def test_points_are_asked_for_free_workers_only_and_none_is_held(controller):
     strategy = Thinking()
     proposals = controller.proposals(strategy)

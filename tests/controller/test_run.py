@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
+import sqlite3
+import time
 from contextlib import closing
 from typing import ClassVar
 
 import pytest
 
-from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets import GridSearch, HyperParameterOptimizer, RandomSearch, UniformIntegerParameterRange
 from hpo_widgets.controller import proposals
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
-from tests.runs import finished, identity, let_an_hour_go_by
+from tests.runs import finished, identity, let_an_hour_go_by, wait_for
 
 
 class Watching(SearchStrategy):
@@ -191,3 +194,165 @@ def test_a_launch_is_durable_before_it_where_trials_take_long_or_none_has_ended(
     gate.open()
     assert made.wait()
     assert known == [True] * 4
+
+
+# Trials that the engine holds ----------------------------------------------------------------------------------------
+
+
+class Pool(FunctionPool):
+    """Keeps the numbers of the trials that it was given to hold, and the last point."""
+
+    made: ClassVar = []
+
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.numbers = []
+        self.made.append(self)
+
+    def hold(self, number, point):
+        self.numbers.append(number)
+        self.last = number, point
+        super().hold(number, point)
+
+
+@pytest.fixture
+def two_held(search, gate, until, monkeypatch):
+    """``two_held(...)`` gives a search and its engine: three trials have ended, two run, and two are held."""
+    monkeypatch.setattr("hpo_widgets.controller.state.LONG_TRIAL", math.inf)  # however slow this machine is now
+    path = str(gate.path)
+
+    def train(trial, n):
+        while trial.number > 2 and not os.path.exists(path):
+            time.sleep(0.001)
+        return n
+
+    def start(**keywords):
+        gate.shut()
+        made = search(train, [UniformIntegerParameterRange("n", 0, 999)], optimizer_class=RandomSearch, **keywords)
+        made.set_default_job_class(Pool)
+        made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2 and len(made.snapshot()) == 5)
+        [pool] = Pool.made[-1:]
+        assert pool.numbers[-2:] == [5, 6]
+        return made, pool
+
+    return start
+
+
+def points(made):
+    """The point of each trial, which has returned it."""
+    return made.snapshot().values[:, 0].tolist()
+
+
+def test_what_was_held_when_a_search_was_paused_is_launched_when_it_goes_on(two_held, gate, until):
+    made, pool = two_held(total_max_jobs=9)
+    made.pause()
+    gate.open()
+    until(made, lambda: made.counts[TrialState.COMPLETED] == 5)
+    assert len(made.snapshot()) == 5
+    made.resume()
+    assert made.wait()
+    assert len(set(points(made))) == made.counts[TrialState.COMPLETED] == 9
+    assert pool.numbers[-1] == 8
+
+
+def test_a_seed_gives_the_same_points_whatever_was_held_and_dropped(two_held, search, gate):
+    def by(*steps):
+        made, _pool = two_held(total_max_jobs=9, seed=3)
+        for step, *arguments in steps:
+            getattr(made, step)(*arguments)
+        gate.open()
+        assert made.wait()
+        return points(made)
+
+    expected = by()
+    assert by(["pause"], ["resume"]) == expected
+    assert by(["set_max_number_of_concurrent_tasks", 3]) == expected
+    assert by(["enqueue_trial", {"n": 1000}]) == [*expected[:5], 1000, *expected[5:8]]
+    assert by(["set_total_max_jobs", 6]) == expected[:6]
+
+
+def test_a_point_that_was_held_for_earlier_ranges_is_not_launched(two_held, gate):
+    made, _pool = two_held(total_max_jobs=9)
+    made.set_ranges({"n": (500, 510)})
+    gate.open()
+    assert made.wait()
+    snapshot = made.snapshot()
+    assert snapshot.epoch.tolist() == [0] * 5 + [1] * 4
+    assert all(500 <= point <= 510 for point in points(made)[5:])
+
+
+def test_a_result_that_is_recorded_takes_number_and_point_of_what_was_held(two_held, gate):
+    made, pool = two_held(total_max_jobs=9)
+    number, point = pool.last
+    made.add_trial(point, point["n"])
+    gate.open()
+    assert made.wait()
+    assert len(set(points(made))) == len(points(made)) == 10
+    assert points(made)[number - 1] == point["n"]
+
+
+def test_a_search_that_is_stopped_launches_nothing_of_what_was_held(two_held, gate):
+    made, _pool = two_held()
+    made.stop()
+    assert made.wait()
+    assert made.counts[TrialState.ABORTED] == 2
+    assert len(made.snapshot()) == 5
+    gate.open()
+    made.set_total_max_jobs(9)
+    finished(made)
+    assert (len(set(points(made))), made.counts[TrialState.COMPLETED]) == (9, 7)
+
+
+def test_while_another_program_locks_the_journal_nothing_of_what_was_held_is_launched(two_held, gate):
+    made, _pool = two_held()
+    with closing(sqlite3.connect(made.journal_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        made.set_total_max_jobs(9)
+        wait_for(lambda: made._recorder.locked_since is not None, "the lock was not met")
+        gate.open()
+        wait_for(lambda: not made._controller.state.active, "two trials did not end")
+        assert made._controller.state.num_launched == 5
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 9
+
+
+@pytest.mark.parametrize("optimizer_class", [RandomSearch, GridSearch])
+def test_no_point_is_lost_or_run_twice_however_a_search_is_steered(search, optimizer_class):
+    made = search(
+        identity,
+        [UniformIntegerParameterRange("x", 0, 299)],
+        optimizer_class=optimizer_class,
+        max_number_of_concurrent_tasks=3,
+    )
+    made.set_default_job_class(Pool)
+    made.start()
+    while made.is_running():
+        made.pause()
+        made.set_total_max_jobs(301)
+        made.resume()
+        made.set_total_max_jobs(None)
+    assert made.stop_reason.code == "space_exhausted"
+    assert sorted(points(made)) == list(range(300))
+    assert Pool.made[-1].numbers
+
+
+class Listening(RandomSearch):
+    """Is told how its trials end."""
+
+    def tell(self, observation):
+        pass
+
+
+def test_for_a_strategy_that_learns_no_trial_is_held(search):
+    made = search(identity, total_max_jobs=20, optimizer_class=Listening)
+    made.set_default_job_class(Pool)
+    finished(made)
+    assert Pool.made[-1].numbers == []
+
+
+def test_before_a_trial_has_a_result_none_is_held(search):
+    made = search(fail, total_max_jobs=20, max_failures=None, optimizer_class=RandomSearch)
+    made.set_default_job_class(Pool)
+    finished(made)
+    assert Pool.made[-1].numbers == []

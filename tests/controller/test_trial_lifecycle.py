@@ -10,6 +10,7 @@ from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.controller.run import Deadlines
 from hpo_widgets.engines.base import JobEvent, Outcome, Summary
 from hpo_widgets.search import StopReason
+from hpo_widgets.strategies.base import Proposal
 from hpo_widgets.trials import TrialState
 from tests.runs import Time
 
@@ -66,6 +67,24 @@ def test_a_trial_takes_no_time_before_its_worker_is_ready(trials, state, recorde
     assert state.clock.compute_done == pytest.approx(duration / 60)
     # Its worker was taken in all of that time, and waited for nothing.
     assert (row.started, row.ended) == (launched, clocks.time())
+
+
+def test_a_trial_that_was_held_has_begun_when_its_worker_got_it(trials, state, recorder, clocks):
+    clocks.seconds += 2.0  # in which this thread was busy
+    clocks.set_by = 3600.0
+    assert trials.launched([0.5], Proposal({"x": 0.5}, 7), 3, clocks.monotonic() - 2.0) == 0
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.COMPLETED, 1.0, duration=1.5)))
+    [row] = recorder.rows
+    assert (row.started, row.ended) == (clocks.time() - 2.0, clocks.time())
+    assert (row.worker, row.draw, row.enqueued) == (3, 7, False)
+    assert (state.num_launched, state.num_draws, state.seen) == (1, 8, {(0.5,)})
+
+
+def test_a_trial_that_began_when_another_ended_the_search_is_aborted(trials, state, engine):
+    trials.stop(StopReason("error", "it is over"))
+    trials.launched([0.5], Proposal({"x": 0.5}), 0, time.monotonic())
+    assert engine.aborted == [0]
+    assert state.active[0].end_reason == "it is over"
 
 
 @pytest.mark.parametrize("end", [TrialState.ABORTED, TrialState.FAILED])

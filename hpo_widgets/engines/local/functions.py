@@ -41,6 +41,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,8 @@ class FunctionPool(ProcessEngine):
         self._payload_fd = _memory("payload")
         self._is_loaded = False
         self._num_spent = 0
+        self._held: deque[tuple[int, Mapping[str, Any]]] = deque()
+        """Numbers and points of the trials that wait for the next free worker."""
         self._given: dict[int, dict[str, str]] = {}
         """The variables of each process that waits, by its worker's index."""
         if is_loaded:
@@ -235,6 +238,14 @@ class FunctionPool(ProcessEngine):
         self._hand_over(worker)
         return worker.index
 
+    def hold(self, number: int, point: Mapping[str, Any]) -> None:
+        """Hold one more trial, to be launched as soon as a worker becomes free; see `base.HoldingEngine`."""
+        self._held.append((number, point))
+
+    def drop_held(self) -> None:
+        """Forget the trials that are held."""
+        self._held.clear()
+
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
         """Let ``trial.should_stop`` be True; a callable that never reads it is stopped at its next report."""
         worker = self._running.get(number)
@@ -245,11 +256,24 @@ class FunctionPool(ProcessEngine):
     def close(self) -> None:
         """End everything that runs; afterwards no process or file is left."""
         super().close()
+        self._held.clear()
         fd, self._payload_fd = self._payload_fd, -1
         if fd >= 0:
             os.close(fd)
 
     # Inside --------------------------------------------------------------------------------------
+
+    def _end(self, worker: WorkerHandle, outcome: Outcome) -> None:
+        super()._end(worker, outcome)
+        if not self._held:
+            return
+        # After a trial that failed the search may be over; and a worker without a process has to be started first.
+        is_free = worker.process is not None and not worker.has_closed and worker.index < self._num_workers
+        if is_free and outcome.state is TrialState.COMPLETED:
+            number, point = self._held.popleft()
+            place = len(self._events)
+            index = self.launch(number, point)
+            self._events.insert(place, JobEvent("launched", number, (index, self._workers[index].began)))
 
     def _hand_over(self, worker: WorkerHandle) -> None:
         """Send the worker its trial, after starting its process if that is gone."""

@@ -20,6 +20,7 @@ import pytest
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
+from tests.conftest import DEADLINE
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 
@@ -47,6 +48,96 @@ def test_a_worker_gets_a_trial_only_when_it_is_free(drive):
     assert driver.ended(0).result == 1
     assert driver.ended(1).result == 2
     assert driver.engine.free() == 2
+
+
+def test_a_trial_that_is_held_is_launched_as_soon_as_another_has_completed(drive):
+    driver = drive(lambda x: x, workers=2)
+    for number in (2, 3):
+        driver.engine.hold(number, {"x": number * 10})
+    driver.launch(0, x=0)
+    assert driver.ended(0).result == 0
+    driver.launch(1, x=10)
+    for number in (1, 2, 3):
+        assert driver.ended(number).result == number * 10
+    launches = [number for kind, number in driver.told if kind == "launched"]
+    assert launches == [2, 3]
+    assert driver.engine.free() == 2
+
+
+def test_the_launch_of_a_held_trial_is_told_first_with_its_worker_and_moment(drive):
+    driver = drive(lambda trial, x: trial.report_scalar("a", "b", x, 0))
+    driver.run(0, x=0)
+    before = time.monotonic()
+    driver.launch(1, x=1)
+    driver.engine.hold(2, {"x": 2})
+    events = []
+    while not any(event.kind == "ended" and event.number == 2 for event in events):
+        events += driver.engine.wait(DEADLINE)
+    of_held = [event for event in events if event.number == 2]
+    assert [event.kind for event in of_held] == ["launched", "scalar", "ended"]
+    worker, began = of_held[0].data
+    assert worker == of_held[-1].data.worker == 0
+    assert before <= began <= time.monotonic()
+    kinds = [(event.kind, event.number) for event in events]
+    assert kinds.index(("ended", 1)) < kinds.index(("launched", 2))
+
+
+def end_as_told(trial, how):
+    if how == "fails":
+        raise RuntimeError("no luck")
+    if how == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    trial.report_scalar("a", "b", 1.0, 0)
+    while how == "stops":
+        time.sleep(0.001)
+        trial.report_scalar("a", "b", 1.0, 0)
+    if how == "leaves a thread":
+        threading.Thread(target=time.sleep, args=(DEADLINE,), daemon=True).start()
+
+
+@pytest.mark.parametrize("how", ["fails", "dies", "stops", "is aborted", "leaves a thread"])
+def test_only_a_completed_trial_whose_worker_goes_on_is_followed_by_a_held_one(drive, how):
+    driver = drive(end_as_told, workers=2)
+    driver.launch(0, how="stops" if how == "is aborted" else how)
+    driver.engine.hold(1, {"how": "returns"})
+    if how in {"stops", "is aborted"}:
+        driver.reported(0)
+        (driver.engine.ask_stop if how == "stops" else driver.engine.abort)(0)
+    driver.ended(0)
+    assert ("launched", 1) not in driver.told
+    assert driver.engine.free() == 2
+    driver.engine.drop_held()
+    assert driver.run(1, how="returns").state == COMPLETED
+
+
+def wait_for_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.001)
+
+
+def test_a_worker_that_leaves_after_a_resize_gets_no_held_trial(drive, tmp_path):
+    driver = drive(wait_for_file, workers=2)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert driver.launch(0, path=str(first)) == 0
+    assert driver.launch(1, path=str(second)) == 1
+    driver.engine.hold(2, {"path": str(first)})
+    driver.engine.resize(1)
+    second.touch()
+    driver.ended(1)
+    assert ("launched", 2) not in driver.told
+    first.touch()
+    assert driver.ended(2).worker == 0
+
+
+def test_what_is_no_longer_held_is_not_launched(drive):
+    driver = drive(lambda x: x)
+    driver.launch(0, x=0)
+    driver.engine.hold(1, {"x": 1})
+    driver.engine.drop_held()
+    driver.engine.hold(2, {"x": 2})
+    driver.ended(0)
+    assert driver.ended(2).result == 2
+    assert 1 not in driver.outcomes
 
 
 def test_plain_results_come_back_as_they_are(drive):
