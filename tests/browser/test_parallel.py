@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -166,10 +168,14 @@ def test_a_shadow_hints_at_axes_beyond_the_edge_until_they_are_scrolled_to(noteb
     notebook.set_panel_width(900)
     panel = notebook.panel()
     host = panel.locator(".hpo-parallel-host")
-    expect(host.locator("text.label", has_text="parameter_11")).to_be_attached()
+    expect(host.locator("text.label", has_text="_11")).to_be_attached()
     host.scroll_into_view_if_needed()
     assert host.evaluate("host => host.scrollWidth > host.clientWidth + 100")
     assert edges(host) == (False, True)
+    names = [name.bounding_box() for name in host.locator("text.label", has_text=re.compile(r"^par.*_\d+$")).all()]
+    ends = sorted((box["x"], box["x"] + box["width"]) for box in names)
+    assert len(ends) == 12
+    assert min(left - right for (_, right), (left, _) in pairwise(ends)) > 1
     notebook.screenshots_in_both_themes("parallel-many", panel)
     host.evaluate("host => { host.scrollLeft = 100; }")
     assert edges(host) == (True, True)

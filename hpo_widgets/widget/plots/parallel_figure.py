@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
 
 # Pixels that an axis needs, letters that have room in them, and pixels of a letter.
-_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 96, 12, 8
+_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 96, 11, 8
 _MARGINS = {"top": 46, "bottom": 26, "left": 30, "right": 66}
 # Of the distance of two axes, and of an axis: where a brush may begin beyond the outermost axes and their ends.
 _BESIDE, _BEYOND = 0.2, 0.03
@@ -40,7 +40,7 @@ _LABELS: dict[str, dict[str, Any]] = {
     "ticks": {"align": "start", "x_offset": 6, "y_offset": 4},
     "failed": {"align": "end", "colors": [style.BAD], "x_offset": -6, "y_offset": 4},
     "ends": {"align": "end", "colors": [style.ACCENT], "x_offset": -10, "y_offset": 4, "font_weight": "bold"},
-    "names": {"align": "middle", "y_offset": -26, "default_size": 12, "font_weight": "bold"},
+    "names": {"align": "middle", "y_offset": -26, "default_size": 11, "font_weight": "bold"},
     "kinds": {"align": "middle", "y_offset": -12},
     "best": {"align": "start", "x_offset": 9, "y_offset": 4, "font_weight": "bold"},
 }

@@ -252,20 +252,20 @@ def test_long_names_are_cut_and_never_html(show):
     search.add_trials([0.5, 0.4])
     plot = show(ParallelPlot, search)
     assert "<img" not in plot._key.value
-    assert all(len(words) <= 12 for words in plot._drawing.labels["names"].text.tolist())
-    assert all(len(words) <= 12 for words in plot._drawing.labels["ticks"].text.tolist())
+    assert all(len(words) <= 11 for words in plot._drawing.labels["names"].text.tolist())
+    assert all(len(words) <= 11 for words in plot._drawing.labels["ticks"].text.tolist())
 
 
 def test_long_names_that_begin_alike_stay_apart(show):
     search = ScriptedSearch([UniformParameterRange(f"the_same_beginning_{index}", 0, 1) for index in range(3)])
     plot = show(ParallelPlot, search)
-    assert plot._drawing.labels["names"].text.tolist()[:3] == ["the_s…ning_0", "the_s…ning_1", "the_s…ning_2"]
+    assert plot._drawing.labels["names"].text.tolist()[:3] == ["the_s…ing_0", "the_s…ing_1", "the_s…ing_2"]
 
 
 def test_long_names_that_differ_in_their_middle_only_stay_apart(show):
     search = ScriptedSearch([UniformParameterRange(f"encoder_{one}_learning_rate", 0, 1) for one in ("first", "third")])
     plot = show(ParallelPlot, search)
-    assert plot._drawing.labels["names"].text.tolist()[:2] == ["enco…first_…", "enco…third_…"]
+    assert plot._drawing.labels["names"].text.tolist()[:2] == ["enc…first_…", "enc…third_…"]
 
 
 def test_of_many_parameters_twelve_are_shown_and_others_can_be_chosen(show, refresh):
