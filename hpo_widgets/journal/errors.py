@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,8 @@ def explanation(error: Damage | sqlite3.Error, path: Path, doing: str) -> Journa
         To be raised ``from error``.
     """
     if isinstance(error, Damage):
+        # Its frames have what was read, which may be large, and somebody may keep the error: Python does for a while.
+        traceback.clear_frames(error.__traceback__)
         return _damaged(path, str(error))
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import itertools
 import json
 import math
@@ -361,6 +362,18 @@ def test_a_row_that_is_longer_than_any_of_a_journal_is_refused(copy, monkeypatch
     with pytest.raises(JournalError, match=r"could not be made: .* is a longer text than a journal takes"):
         Journal.create(copy.parent, "long", {"name": "x" * 5000})
     assert not list(copy.parent.glob("long*"))
+
+
+@pytest.mark.parametrize("action", [look, go_on])
+def test_an_error_keeps_nothing_of_what_was_read(copy, action):
+    mark = "no header of a journal"
+    text("header", 1, json.dumps([mark]).encode())(copy)
+    with pytest.raises(JournalDamaged, match="its header does not have the form of"):
+        action(copy)
+    with pytest.raises(JournalDamaged) as raised:
+        action(copy)
+    assert raised.value.__cause__ is not None
+    assert not [one for one in gc.get_objects() if type(one) is list and one == [mark]]
 
 
 WITHIN_BOUNDS = """
