@@ -239,6 +239,21 @@ def test_the_panel_below_the_status_stays_where_it_is_when_trials_begin_and_end(
     assert status.bounding_box()["height"] == pytest.approx(before, abs=1)
 
 
+@pytest.mark.slow
+def test_in_a_panel_that_is_less_wide_budgets_have_one_line_and_counts_and_the_best_the_next(opened, busy):
+    opened.kernel("[search.add_trial(state=TrialState.RUNNING) for _ in range(2)] and None")
+    words = busy.locator(".hpo-budgets .hpo-row > *:visible")
+    expect(words.filter(has_text="2 running")).to_be_visible()
+    for width in (810, 730):
+        busy.evaluate("(panel, width) => { panel.style.width = `${width}px`; }", width)
+        rest(busy)
+        tops = [one.bounding_box()["y"] for one in words.all()]
+        assert max(tops) - min(tops) < 6
+        below = [busy.locator(f".hpo-facts-row {one}").bounding_box() for one in (".hpo-counts", "> :last-child")]
+        assert below[0]["y"] == pytest.approx(below[1]["y"], abs=2)
+        assert below[0]["y"] > max(tops) + 12
+
+
 def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy):
     opened.kernel("[search.add_trial(0.4, state=TrialState.RUNNING) for _ in range(2)] and None")
     words = busy.locator(".hpo-budgets .hpo-row > *")
