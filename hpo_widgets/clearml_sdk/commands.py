@@ -46,7 +46,8 @@ class SdkCommands:
         )
         possible["undo"] = why_no_ranges or (None if self._history.can_undo else "no range was changed")
         possible["redo"] = why_no_ranges or (None if self._history.can_redo else "no change of a range was undone")
-        possible["enqueue_trial"] = possible["retry"] = self._why_no_enqueued_point()
+        why_no_point = possible["enqueue_trial"] = possible["retry"] = self._why_no_enqueued_point()
+        possible["retry_failed"] = why_no_point
         possible["add_trial"] = "a search of ClearML's own controller has no journal for results that did not run"
         possible["stop_trial"] = "ClearML's own controller stops no single trial: abort its Task in the web UI"
         possible["set_note"] = possible["set_tags"] = (
@@ -164,6 +165,18 @@ class SdkCommands:
                 "enqueue_trial(trial.parameters) runs its point here"
             )
         self._patches.enqueue(dict(own.parameters))
+
+    def retry_failed(self) -> None:
+        """Run the points of failed trials again, the oldest first, as many as the budget has room for."""
+        failed, room = self._live.failed_points(), self._patches.num_left
+        for number in failed[:room]:
+            self._patches.enqueue(dict(self._live.trial(number).parameters))
+        if room is not None and len(failed) > room:
+            rest = len(failed) - room
+            what = f"{rest} of {len(failed)} points {'does' if rest == 1 else 'do'} not run again"
+            why = f"as the budget has room for {room}; raise the number of jobs first"
+            self._live.notices.tell("command", f"{what}, {why}")
+        self._changed()
 
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""

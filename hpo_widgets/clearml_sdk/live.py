@@ -154,6 +154,19 @@ class LiveSearch(SdkSearch):
         return limit or None
 
     @property
+    def num_waiting_points(self) -> int:
+        """How many enqueued points are no job yet."""
+        return len(self.patches.waiting)
+
+    def failed_points(self) -> list[int]:
+        """Find the points that have failed and that nothing else has become of: the number of a trial of each."""
+        trials = self.trials
+        jobs = list(self.patches.strategy.get_created_jobs_ids().items())
+        # A job is a trial from the next look on.
+        under_way = [*self.patches.waiting, *(point or {} for task_id, point in jobs if not trials.knows(task_id))]
+        return trials.store.columns.snapshot().failed_points(map(trials.encode, under_way))
+
+    @property
     def capabilities(self) -> Mapping[str, str | None]:
         """Command to None when it can be done now, else to the sentence that says why not."""
         return self.commands.capabilities

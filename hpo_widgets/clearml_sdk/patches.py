@@ -283,6 +283,11 @@ class StrategyPatches:
         return max(0, limit - self.num_launched - len(self._waiting)) if limit else None
 
     @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """Enqueued points that are no job yet."""
+        return list(self._waiting)
+
+    @property
     def all_used(self) -> str:
         """A sentence for when nothing is left of the budget."""
         limit, launched = self.strategy.total_max_jobs, self.num_launched

@@ -226,12 +226,13 @@ class TaskTrials:
         if task_id in self._by_id:
             return None
         number = len(self.all)
-        row = TrialRow(number, int(TrialState.QUEUED), epoch, self._encode(point), enqueued=is_enqueued, job=task_id)
+        row = TrialRow(number, int(TrialState.QUEUED), epoch, self.encode(point), enqueued=is_enqueued, job=task_id)
         trial = self._by_id[task_id] = TaskTrial(task_id, row, dict(point))
         self.all.append(trial)
         return trial
 
-    def _encode(self, point: Mapping[str, Any]) -> list[float | None]:
+    def encode(self, point: Mapping[str, Any]) -> list[float | None]:
+        """Return a point as numbers, as `Space.encode`."""
         try:
             return list(self._space.encode(point))
         except (ValueError, TypeError):

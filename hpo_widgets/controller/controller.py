@@ -310,11 +310,11 @@ class Controller:
             self._present_run.deadlines.check_now()
         self.recorder.event("set_time_limit", deadline=limit and limit.recorded)
 
-    def enqueue(self, point: dict[str, object]) -> None:
+    def enqueue(self, encoded: list[float | None]) -> None:
         """Queue a point to be run before those of the strategy; it counts against the budget like any other."""
-        self.state.enqueued.append(point)
+        self.state.enqueued.append(encoded)
         self.state.num_enqueued += 1
-        self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
+        self.recorder.event("enqueue_trial", parameters=encoded)
 
     def add_trial(self, row: TrialRow, remark: Remark) -> int:
         """Record a result that is known already as the next trial: it has ended, and no limit counts it.

@@ -177,8 +177,8 @@ class Run:
                 if not self._may_launch:  # a lock was met, or a subscriber has stopped or paused the search
                     break
             if state.enqueued:
-                point = state.enqueued.popleft()
-                trials.launch(point, state.space.encode(point), None)
+                encoded = state.enqueued.popleft()
+                trials.launch(dict(state.space.decode(encoded)), encoded, None)
             else:
                 sampled = proposals.next()
                 if sampled is None:

@@ -87,8 +87,8 @@ class SearchState:
         self.seen: set[tuple[float | None, ...]] = set()
         """Every point with a trial, encoded, but those of the strategy that were aborted before they ran."""
         self.active: dict[int, ActiveTrial] = {}
-        self.enqueued: deque[dict[str, object]] = deque()
-        """Points that people want to be tried next."""
+        self.enqueued: deque[list[float | None]] = deque()
+        """Points that people want to be tried next, encoded."""
         self.num_enqueued = 0
         """How many points people have enqueued in all, launched ones included."""
         self.interrupted: list[tuple[TrialRow, str]] = []
@@ -193,5 +193,4 @@ class SearchState:
         has_values = ~np.isnan(bulk["values"]).any(axis=1)
         self.stop_conditions.has_objective = bool((~has_failed & ~did_not_run & has_values).any())
         self.num_enqueued = len(journal_state.enqueued)
-        not_launched = journal_state.enqueued[int(bulk["enqueued"].sum()) :]
-        self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)
+        self.enqueued.extend(journal_state.enqueued[int(bulk["enqueued"].sum()) :])

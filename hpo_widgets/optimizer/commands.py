@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_widgets._messages import counted
 from hpo_widgets.controller.active_trial import recorded_row
@@ -20,7 +20,7 @@ from hpo_widgets.search.limits import (
     positive_minutes,
     positive_period,
 )
-from hpo_widgets.trials import Remark, Trial
+from hpo_widgets.trials import Remark, Trial, TrialState
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from hpo_widgets.optimizer.definition import Definition
     from hpo_widgets.search import Search
     from hpo_widgets.space.prior import GivenPrior
+
+_Result = TypeVar("_Result")
+
+_WITHOUT_RESULT = frozenset({TrialState.FAILED, TrialState.ABORTED})
 
 _MANY_A_CORE = 4
 """Workers per core up to which nothing is said: trials that wait for a disk or a network may want more than one."""
@@ -197,11 +201,12 @@ class SearchCommands:
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
             self._controller.notice("command", f"{name}: {error}")
 
-    def _do(self, name: str, function: Callable[[], object]) -> Any:
-        """Run a function on the thread that owns the state; returns what it returns, None where nobody waits."""
+    def _do(self, name: str, function: Callable[[], _Result]) -> _Result | None:
+        """Run a function on the thread that owns the state; returns its result, None where that is not waited for."""
         future = self._controller.submit(function)
         if self._wait:
-            return self._controller.result_of(future)
+            result: _Result = self._controller.result_of(future)
+            return result
 
         def tell(done: Future[Any]) -> None:
             with self._telling(name):
@@ -293,7 +298,7 @@ class SearchCommands:
                 "is_paused": controller.state.is_paused,
                 "has_own_deadline": clock.has_own_deadline,
                 "deadline": limit and limit.recorded,
-                "enqueued": [controller.state.space.encode(point) for point in waiting],
+                "enqueued": waiting,
                 "num_enqueued_launched": controller.state.num_enqueued - len(waiting),
             }
 
@@ -358,7 +363,9 @@ class SearchCommands:
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
-        self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)))
+        space = self._controller.state.space
+        point = space.encode(space.normalise(parameters))
+        self._enqueue("enqueue_trial", lambda: [point])
 
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
@@ -395,9 +402,28 @@ class SearchCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""
-        number = self._number_of(trial)
-        point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
-        self._enqueue("retry", dict(point))
+        number, space = self._number_of(trial), self._controller.state.space
+        point = space.encode(space.normalise(self._recorder.trial(number).parameters))
+        self._enqueue("retry", lambda: [point])
+
+    def retry_failed(self) -> int:
+        """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for."""
+
+        def find() -> list[list[float | None]]:
+            return self._recorder.shown.columns.snapshot().encoded(self.failed_points())
+
+        return self._enqueue("retry_failed", find) or 0
+
+    def failed_points(self) -> list[int]:
+        """Find the points that `retry_failed` would queue: a trial of each."""
+        return self._recorder.shown.columns.snapshot().failed_points(self._under_way())
+
+    def _under_way(self) -> list[list[float | None]]:
+        """Points that wait, that run, and that have just ended with a result that is not shown yet."""
+        state = self._controller.state
+        active = [trial.row for trial in list(state.active.values())]
+        ended = [row for row in self._recorder.unwritten_ends() if row.state not in _WITHOUT_RESULT]
+        return [*list(state.enqueued), *(row.parameters for row in (*active, *ended))]
 
     def stop_trial(self, trial: Trial | int) -> None:
         """End a trial that runs or waits."""
@@ -458,17 +484,21 @@ class SearchCommands:
 
         self._do(name, remark)
 
-    def _enqueue(self, name: str, point: dict[str, object]) -> None:
-        def enqueue() -> None:
-            state = self._controller.state
-            self._controller.enqueue(point)
-            limit = state.settings.total_max_jobs
-            if limit is not None and state.num_launched + len(state.enqueued) > limit:
-                used = "the only trial of the budget is" if limit == 1 else f"all {limit} trials of the budget are"
-                # Without names of methods: people type a point and a budget into fields, too.
-                self._controller.notice("command", f"the trial waits, as {used} used; raise the budget to run it")
+    def _enqueue(self, name: str, find: Callable[[], list[list[float | None]]]) -> int | None:
+        """Queue encoded points that the owner of the state finds, and say how many need a larger budget of trials."""
 
-        self._do(name, enqueue)
+        def enqueue() -> int:
+            state, points = self._controller.state, find()
+            for point in points:
+                self._controller.enqueue(point)
+            limit = state.settings.total_max_jobs
+            needed = state.num_launched + len(state.enqueued)
+            if points and limit is not None and needed > limit:
+                why = _why_they_wait(len(points), min(len(points), needed - limit), limit, needed)
+                self._controller.notice("command", why)
+            return len(points)
+
+        return self._do(name, enqueue)
 
     # Limits ---------------------------------------------------------------------------------------
 
@@ -533,3 +563,17 @@ class SearchCommands:
         elif (minutes := positive_minutes("in_minutes", in_minutes)) is not None:
             limit = TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
         self._do("set_time_limit", lambda: self._controller.set_time_limit(limit))
+
+
+def _why_they_wait(num_points: int, num_waiting: int, limit: int, needed: int) -> str:
+    """Say why some of the points that were queued last wait, and which budget they need.
+
+    Without names of methods: people type a point and a budget into fields, too.
+    """
+    if num_waiting < num_points:
+        room = f"as the budget of {counted(limit, 'trial')} has room for {num_points - num_waiting}"
+        return f"{num_waiting} of {num_points} points wait, {room}; raise the budget to {needed} to run them"
+    used = "the only trial of the budget is used" if limit == 1 else f"all {limit} trials of the budget are used"
+    if num_points == 1:
+        return f"the trial waits, as {used}; raise the budget to run it"
+    return f"{num_points} points wait, as {used}; raise the budget to {needed} to run them"

@@ -690,6 +690,24 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.retry(trial)
 
+    def retry_failed(self) -> int:
+        """Run all points again that have failed and have no result, as `retry`: each once, the oldest first.
+
+        A point is left out if another trial of it has completed, was pruned, runs or waits. Those that the budget has
+        no room for wait until ``total_max_jobs`` is raised, and ``errors`` says to what. After its end the search is
+        started again by `start`.
+
+        Returns
+        -------
+        int
+            How many points were queued.
+        """
+        return self._commands.retry_failed()
+
+    def failed_points(self) -> list[int]:
+        """Find the points that `retry_failed` would queue now, in their order: the number of a failed trial of each."""
+        return self._commands.failed_points()
+
     def stop_trial(self, trial: Trial | int) -> None:
         """End one trial that runs or waits, as `stop` ends all; the search goes on.
 
@@ -852,7 +870,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def num_waiting_points(self) -> int:
-        """How many points of `enqueue_trial` and `retry` wait for a free worker."""
+        """How many points of `enqueue_trial`, `retry` and `retry_failed` wait for a free worker."""
         return len(self._controller.state.enqueued)
 
     @property

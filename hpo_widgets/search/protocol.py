@@ -80,6 +80,7 @@ COMMANDS = (
     "enqueue_trial",
     "add_trial",
     "retry",
+    "retry_failed",
     "stop_trial",
     "set_note",
     "set_tags",
@@ -286,6 +287,10 @@ class QueuesPoints(Protocol):
     @property
     def num_waiting_points(self) -> int:
         """How many enqueued points no worker has taken yet."""
+        ...
+
+    def failed_points(self) -> Sequence[int]:
+        """Find the points that the command ``retry_failed`` queues: the number of a failed trial of each."""
         ...
 
 

@@ -119,6 +119,7 @@ class ScriptedSearch(ReadableSearch):
             Limit(positive_minutes("wall_minutes", wall_minutes)),
         )
         self.max_number_of_concurrent_tasks = 2
+        self.num_waiting_points = 0  # an enqueued point becomes a queued trial at once
         self.errors: list[Notice] = []
         self.refusals: dict[str, str] = {}
         self.commands: list[tuple[Any, ...]] = []
@@ -355,6 +356,10 @@ class ScriptedSearch(ReadableSearch):
         possible["redo"] = None if self._ranges.can_redo else "There is no change of ranges to redo."
         return possible | self.refusals
 
+    def failed_points(self) -> list[int]:
+        """Find the points that have failed and that nothing else has become of: the number of a trial of each."""
+        return self.snapshot().failed_points()
+
     def trial(self, number: int) -> Trial:
         """One trial."""
         return self._trials[number]
@@ -396,6 +401,10 @@ class ScriptedSearch(ReadableSearch):
             self.changed()
         elif name == "enqueue_trial":
             self._add(None, arguments[0], TrialState.QUEUED, None, 0.0, enqueued=True)
+            self.changed()
+        elif name == "retry_failed":
+            for number in self.failed_points():
+                self._add(None, self._trials[number].parameters, TrialState.QUEUED, None, 0.0, enqueued=True)
             self.changed()
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]

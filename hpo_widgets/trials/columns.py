@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import operator
 import threading
 import time
@@ -75,6 +76,12 @@ def nan_where_absent(column: np.ndarray) -> np.ndarray:
     return np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
 
 
+def _keys(points: np.ndarray) -> np.ndarray:
+    """Return the bytes of each point, which are the same for equal points."""
+    whole = np.where(np.isnan(points), np.nan, points + 0.0)  # one kind of NaN, and no -0.0
+    return whole.view(f"V{whole.shape[1] * whole.itemsize}").ravel()
+
+
 _COLUMNS: dict[str, tuple[type[np.generic], float]] = {
     "state": (np.uint8, 0), "values": (np.float64, NAN), "iteration": (np.int64, -1), "started": (np.float64, NAN),
     "ended": (np.float64, NAN), "seconds": (np.float64, NAN), "epoch": (np.int32, 0), "worker": (np.int16, -1),
@@ -87,6 +94,43 @@ class Snapshot(Rows):
     """All trials of a search at one version."""
 
     __slots__ = ()
+
+    def encoded(self, numbers: Sequence[int]) -> list[list[float | None]]:
+        """Return the points of these trials in ``Space.encode`` form."""
+        points = self._points()[list(numbers)]
+        return [[None if math.isnan(one) else one for one in point] for point in points.tolist()]
+
+    def failed_points(self, waiting: Iterable[Sequence[float | None]] = ()) -> list[int]:
+        """Find the points that have failed and that nothing else has become of, the oldest first.
+
+        A point has become something else where another trial of it has completed, was pruned, runs or waits.
+
+        Parameters
+        ----------
+        waiting
+            Further points, in ``Space.encode`` form, that wait or run.
+
+        Returns
+        -------
+        list of int
+            The number of the first trial of each that has failed.
+        """
+        has_failed = self.state == TrialState.FAILED
+        if not has_failed.any():
+            return []
+        keys = _keys(self._points())
+        failed: dict[bytes, int] = {}
+        for key, number in zip(keys[has_failed].tolist(), self.numbers[has_failed].tolist(), strict=True):
+            failed.setdefault(key, number)
+        others = keys[~has_failed & (self.state != TrialState.ABORTED)].tolist()
+        more = [*waiting]
+        for key in (*others, *(_keys(np.array(more, dtype=float)).tolist() if more else ())):
+            failed.pop(key, None)
+        return list(failed.values())
+
+    def _points(self) -> np.ndarray:
+        """All points, one a row, NaN where a parameter does not apply."""
+        return np.column_stack([nan_where_absent(column) for column in self.parameters.values()])
 
 
 class Changes(Rows):

@@ -157,6 +157,11 @@ class SearchViewer(JournalFollower, JournalSearch):
         """How many enqueued points no worker has taken yet."""
         return len(self._state.enqueued) - int(self.snapshot().enqueued.sum())
 
+    def failed_points(self) -> list[int]:
+        """Find the points that have failed and that nothing else has become of: the number of a trial of each."""
+        rows = self.snapshot()
+        return rows.failed_points(self._state.enqueued[int(rows.enqueued.sum()) :])
+
     @property
     def errors(self) -> Sequence[Notice]:
         """Notices of what went wrong, apart from failed trials."""

@@ -296,3 +296,55 @@ def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     )
     assert len(held) == 2
     assert all(lr >= low > 1e-4 for lr in held)
+
+
+FULL_DISK = """
+from pathlib import Path
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, UniformParameterRange
+
+def train(lr, dropout):
+    if Path("disk-is-full").exists() and dropout > 0.1:
+        raise OSError("[Errno 28] No space left on device: 'checkpoint.pt'")
+    return lr + dropout
+
+optimizer = HyperParameterOptimizer(
+    train, [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
+    objective_metric_title="validation", objective_metric_series="loss", objective_metric_sign="min",
+    max_number_of_concurrent_tasks=1, total_max_jobs=60, name="full disk", seed=3,
+)
+widget = OptimizerWidget(optimizer)
+Path("disk-is-full").touch()
+widget
+"""
+
+
+@pytest.mark.slow
+def test_one_press_runs_all_failed_trials_again(notebook):
+    panel = notebook.show(FULL_DISK)
+    again = panel.get_by_role("button", name=re.compile(r"retry \d+ points"))
+    expect(again).to_be_hidden()
+    button(panel, "Start").click()
+    notebook.wait_kernel("widget.status == 'failed'")
+    num_failed, num_done = notebook.kernel("[widget.num_failed, optimizer.budget.jobs.used]")
+    expect(again).to_have_text(f"retry {num_failed} points")
+    notebook.screenshots_in_both_themes("retry-failed", panel)
+    again.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(again).to_be_hidden()
+    expect(panel.locator(".hpo-status :focus")).to_be_visible()
+    expect(panel.locator(".hpo-status")).to_contain_text(f"{num_failed} points wait")
+    beyond = num_done + num_failed - 60
+    expect(panel.get_by_role("list", name="Notices")).to_contain_text(
+        f"{beyond} of {num_failed} points wait, as the budget of 60 trials has room for {60 - num_done}; "
+        f"raise the budget to {num_done + num_failed} to run them"
+    )
+    notebook.screenshots_in_both_themes("retry-failed-waits", panel)
+    notebook.kernel("Path('disk-is-full').unlink()")
+    button(panel, "Continue").click()
+    notebook.wait_kernel("widget.status == 'completed'")
+    expect(panel.locator(".hpo-status")).to_contain_text(f"{beyond} points wait")
+    button(panel, "Raise to 90 trials and continue").click()
+    notebook.wait_kernel("widget.status == 'completed' and optimizer.budget.jobs.used == 90")
+    assert notebook.kernel("[widget.num_failed, optimizer.failed_points()]") == [num_failed, []]
+    expect(again).to_be_hidden()
+    notebook.screenshots_in_both_themes("retry-failed-done", panel)

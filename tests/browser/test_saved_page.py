@@ -101,7 +101,8 @@ def test_a_page_shows_what_was_tried_the_table_details_and_numbers_with_commands
     expect(rows).to_have_count(7)
     expect(page.locator(".hpo-details")).to_contain_text("Traceback")
     of_details = page.locator(".hpo-details").get_by_role("button", name="Retry", exact=True)
-    for retry in (page.get_by_role("button", name="Retry trial 251"), of_details):
+    of_all = page.get_by_role("button", name="retry 1 point")
+    for retry in (page.get_by_role("button", name="Retry trial 251"), of_details, of_all):
         expect(retry).to_have_attribute("aria-disabled", "true")
     rows.first.click()
     expect(rows.last).to_have_attribute("aria-selected", "true")

@@ -39,6 +39,13 @@ def gate(worker):
     return SimpleNamespace(open=worker.gate.set, shut=worker.gate.clear)
 
 
+@pytest.fixture
+def failing(optimizer, worker):
+    """``failing()`` gives a search of two trials, all of which fail."""
+    worker.end = lambda worker, task: worker.call("tasks.failed", task=task)
+    return lambda: optimizer(total_max_jobs=2)
+
+
 class TestTasks(RowsOfArguments, RowsOfTheReference, RowsBeyondTheReference):
     """The rows of every engine."""
 

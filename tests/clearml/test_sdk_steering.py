@@ -108,6 +108,31 @@ def test_an_enqueued_point_runs_next_and_a_retry_runs_again(started, sdk_worker,
     assert search.errors == []
 
 
+def test_failed_trials_run_again_once_each_as_far_as_the_budget_goes(started, sdk_worker, until):
+    search, *tasks = started(3, max_number_of_concurrent_tasks=3, total_max_jobs=5)
+    search.command("pause")
+    for task in tasks:
+        sdk_worker.fail(task)
+    until(search, lambda: search.counts[TrialState.FAILED] == 3)
+    assert (search.num_waiting_points, search.failed_points()) == (0, [0, 1, 2])
+    search.command("retry_failed")
+    assert (search.num_waiting_points, search.failed_points()) == (2, [2])
+    assert [notice.sentence for notice in search.errors] == [
+        "1 of 3 points does not run again, as the budget has room for 2; raise the number of jobs first"
+    ]
+    search.command("retry_failed")
+    assert search.errors[-1].sentence.startswith("retry_failed did nothing: all 5 jobs have been launched, or are")
+    search.command("resume")
+    again = [sdk_worker.take(), sdk_worker.take()]
+    points = search.patches.strategy.get_created_jobs_ids()
+    assert [points[task] for task in again] == [points[task] for task in tasks[:2]]
+    assert search.failed_points() == [2]
+    sdk_worker.complete(again[0], 0.5)
+    sdk_worker.fail(again[1])
+    until(search, lambda: not search.status.is_alive)
+    assert search.failed_points() == [1, 2]
+
+
 def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(started, until):
     search, _ = started(1, total_max_jobs=3)
     until(search, lambda: search.counts[TrialState.RUNNING])

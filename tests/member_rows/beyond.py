@@ -131,6 +131,27 @@ class RowsBeyondTheReference(Table):
         assert made.trial(2).parameters == made.trial(1).parameters
         assert made.trial(2).id != made.trial(1).id
 
+    def test_retry_failed_runs_each_failed_point_once(self, failing):
+        made = finished(failing())
+        points = [made.trial(number).parameters for number in (0, 1)]
+        made.set_total_max_jobs(4)
+        assert made.retry_failed() == 2
+        assert made.retry_failed() == 0  # they wait
+        finished(made)
+        assert [made.trial(number).parameters for number in (2, 3)] == points
+        assert [made.trial(number).enqueued for number in range(4)] == [False, False, True, True]
+        assert made.retry_failed() == 2  # they have failed once more
+
+    def test_failed_points_are_those_that_retry_failed_queues(self, failing):
+        made = failing()
+        assert made.failed_points() == []
+        finished(made)
+        with SearchViewer(made.journal_path) as viewer:
+            assert (made.failed_points(), viewer.failed_points()) == ([0, 1], [0, 1])
+            assert made.retry_failed() == 2
+            viewer.refresh()
+            assert (made.failed_points(), viewer.failed_points()) == ([], [])
+
     def test_stop_trial_aborts_one_and_the_search_goes_on(self, running, gate, until):
         made = running()
         made.stop_trial(1)

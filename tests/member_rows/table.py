@@ -8,6 +8,8 @@ own for what differs, and these fixtures:
     ``accuracy per class/cat``; they also take ``units``, ``kind``, ``Args/depth`` and ``Args/free``
 ``running(...)``
     gives one whose two running trials have reported and wait before the gate
+``failing()``
+    gives one of two trials, all of which fail
 ``gate``
     lets them end by ``gate.open()``
 

@@ -260,6 +260,160 @@ def test_a_trial_that_waits_for_a_larger_budget_says_so_and_runs_with_it(search,
     assert len(made.errors) == 1
 
 
+def failing_while(path):
+    """A function that fails as long as a file is there, above 0.25."""
+    flag = str(path)
+
+    def train(x):
+        if x > 0.25 and os.path.exists(flag):
+            raise OSError("no space left on device")
+        return x
+
+    return train
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    path = tmp_path / "disk-is-full"
+    path.touch()
+    return path
+
+
+def num_of(made):
+    return made.counts[TrialState.COMPLETED], made.counts[TrialState.FAILED]
+
+
+def test_all_failed_trials_are_retried_oldest_first_and_not_again_once_they_have_completed(search, full_disk):
+    made = finished(search(failing_while(full_disk), total_max_jobs=12, seed=1, max_failures=None))
+    failed = [made.trial(n).parameters for n in range(12) if made.trial(n).state is TrialState.FAILED]
+    assert len(failed) > 2
+    full_disk.unlink()
+    made.set_total_max_jobs(12 + len(failed))
+    assert made.retry_failed() == len(failed)
+    finished(made)
+    retried = [made.trial(number) for number in range(12, 12 + len(failed))]
+    assert [trial.parameters for trial in retried] == failed
+    assert {trial.state for trial in retried} == {TrialState.COMPLETED}
+    assert (made.failed_points(), made.retry_failed(), made.errors) == ([], 0, [])
+
+
+@pytest.mark.parametrize("is_command", [True, False], ids=["command", "method"])
+def test_failed_points_beyond_the_budget_wait_and_it_is_said_what_they_need(search, full_disk, is_command):
+    made = finished(search(failing_while(full_disk), [UniformIntegerParameterRange("x", 1, 4)], total_max_jobs=4))
+    assert num_of(made) == (0, 4)
+    made.set_total_max_jobs(5)
+    if is_command:
+        made.command("retry_failed")
+    else:
+        assert made.retry_failed() == 4
+    full_disk.unlink()
+    (notice,) = made.errors
+    assert notice.sentence == (
+        "3 of 4 points wait, as the budget of 5 trials has room for 1; raise the budget to 8 to run them"
+    )
+    finished(made)
+    assert (num_of(made), made.num_waiting_points) == ((1, 4), 3)
+    made.set_total_max_jobs(8)
+    finished(made)
+    assert (num_of(made), made.num_waiting_points, made.retry_failed()) == ((4, 4), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("total", "sentence"),
+    [
+        (1, "the trial waits, as the only trial of the budget is used; raise the budget to run it"),
+        (3, "3 points wait, as all 3 trials of the budget are used; raise the budget to 6 to run them"),
+    ],
+)
+def test_failed_points_that_all_wait_say_so(search, full_disk, total, sentence):
+    made = search(failing_while(full_disk), [UniformIntegerParameterRange("x", 1, 4)], total_max_jobs=total)
+    assert finished(made).retry_failed() == total
+    assert [notice.sentence for notice in made.errors] == [sentence]
+    assert made.retry_failed() == 0
+    assert len(made.errors) == 1
+
+
+def test_failed_trials_are_retried_in_a_paused_search_that_then_goes_on(search, full_disk, until):
+    made = search(failing_while(full_disk), [UniformIntegerParameterRange("x", 1, 50)], max_failures=None)
+    made.start()
+    until(made, lambda: made.counts[TrialState.FAILED] > 3)
+    made.pause()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 0)
+    full_disk.unlink()
+    queued = made.retry_failed()
+    assert (queued, made.num_waiting_points, made.status) == (made.counts[TrialState.FAILED], queued, "paused")
+    made.resume()
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 50
+    assert made.failed_points() == []
+
+
+def test_failed_trials_are_retried_in_a_search_that_was_opened_again(search, full_disk):
+    train = failing_while(full_disk)
+    path = finished(search(train, [UniformIntegerParameterRange("x", 1, 4)], total_max_jobs=4)).journal_path
+    full_disk.unlink()
+    again = HyperParameterOptimizer.open(path, base_task_id=train)
+    assert again.retry_failed() == 4
+    # What waits is in the journal.
+    once_more = HyperParameterOptimizer.open(path, base_task_id=train)
+    assert (once_more.num_waiting_points, once_more.failed_points(), once_more.retry_failed()) == (4, [], 0)
+    once_more.set_total_max_jobs(8)
+    assert num_of(finished(once_more)) == (4, 4)
+
+
+def test_all_failed_trials_are_queued_by_one_write_of_the_journal(search, full_disk):
+    made = search(failing_while(full_disk), [UniformIntegerParameterRange("x", 1, 40)], max_failures=None)
+    made.set_total_max_jobs(40)
+    finished(made)
+    made.set_total_max_jobs(None)
+
+    def sequence():
+        with Journal.view(made.journal_path) as reader:
+            return reader.sequence
+
+    before = sequence()
+    assert made.retry_failed() == 40
+    assert sequence() == before + 1
+
+
+@pytest.mark.parametrize("has_ended", [False, True], ids=["runs", "has ended"])
+def test_a_point_whose_retry_is_not_shown_yet_is_not_queued_twice(search, full_disk, tmp_path, monkeypatch, has_ended):
+    gate = tmp_path / "gate"
+
+    def train(x, full_disk=str(full_disk), gate=str(gate)):
+        if os.path.exists(full_disk):
+            raise OSError("no space left on device")
+        while not os.path.exists(gate):
+            time.sleep(0.002)
+        return x
+
+    made = finished(search(train, [UniformIntegerParameterRange("x", 1, 4)], total_max_jobs=4))
+    made.set_total_max_jobs(8)
+    full_disk.unlink()
+    if has_ended:
+        gate.touch()
+    made.retry_failed()
+    write, is_locked, has_met_lock = Journal.write, True, threading.Event()
+
+    def write_unless_locked(self, rows, *arguments, **keywords):
+        retries = [row for row in rows if row.number >= 4]
+        if is_locked and retries:
+            if len(retries) == 2 and (not has_ended or all(row.state == TrialState.COMPLETED for row in retries)):
+                has_met_lock.set()
+            raise JournalBusy("locked")
+        return write(self, rows, *arguments, **keywords)
+
+    monkeypatch.setattr(Journal, "write", write_unless_locked)
+    made.start()
+    assert has_met_lock.wait(DEADLINE)
+    assert made.failed_points() == []
+    assert made.retry_failed() == 0
+    is_locked = False
+    gate.touch()
+    assert made.wait()
+    assert num_of(made) == (4, 4)
+
+
 def test_no_limit_of_jobs_is_none(search, held, gate, until):
     gate.shut()
     made = search(held, total_max_jobs=2)

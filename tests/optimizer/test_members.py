@@ -101,6 +101,12 @@ def running(optimizer, gate, until):
     return make
 
 
+@pytest.fixture
+def failing(optimizer):
+    """``failing()`` gives a search of two trials, all of which fail."""
+    return lambda: optimizer(objective_metric_series="never reported", total_max_jobs=2)
+
+
 class TestThisMachine(RowsOfArguments, RowsOfTheReference, RowsBeyondTheReference):
     """The rows of every engine."""
 

@@ -59,6 +59,37 @@ def test_trials_whose_results_were_recorded_are_known_and_use_up_nothing(columns
     assert columns.num_uncounted() == 1
 
 
+OTHERS = (TrialState.QUEUED, TrialState.RUNNING, TrialState.COMPLETED, TrialState.PRUNED)
+
+
+def test_failed_points_are_each_named_once_by_their_first_trial_without_those_that_became_something_else(columns):
+    failed = [row(number, TrialState.FAILED, values=None) for number in range(6)]
+    again = [row(6 + n, state, parameters=failed[n].parameters, values=None) for n, state in enumerate(OTHERS)]
+    more = [row(10 + n, TrialState.FAILED, parameters=failed[n].parameters, values=None) for n in (4, 4, 0, 5)]
+    aborted = row(20, TrialState.ABORTED, parameters=failed[5].parameters, values=None)
+    columns.put([*failed, *again, *more, aborted])
+    snapshot = columns.snapshot()
+    assert snapshot.failed_points() == [4, 5]
+    assert snapshot.encoded([4, 5]) == [failed[4].parameters, failed[5].parameters]
+    assert snapshot.failed_points([failed[4].parameters]) == [5]
+    assert columns.snapshot().failed_points([failed[5].parameters, failed[4].parameters]) == []
+
+
+def test_failed_points_are_told_apart_by_what_does_not_apply_to_them(columns):
+    points = [[0.1, None, None], [0.1, 2, None], [0.1, 2, 1], [None, 2, 1], [-0.0, 2, 1]]
+    columns.put([row(n, TrialState.FAILED, parameters=point, values=None) for n, point in enumerate(points)])
+    snapshot = columns.snapshot()
+    assert snapshot.failed_points() == [0, 1, 2, 3, 4]
+    assert snapshot.encoded(range(4)) == points[:4]
+    assert snapshot.failed_points([[0.1, None, None], [0.1, 2, 1.0], [0.0, 2, 1]]) == [1, 3]
+
+
+def test_no_points_have_failed_without_a_failed_trial(columns):
+    assert columns.snapshot().failed_points() == []
+    columns.put([row(0)])
+    assert columns.snapshot().failed_points([[0.1, 0, 0]]) == []
+
+
 def test_memory_does_not_grow_with_reports(columns):
     columns.put([row(number) for number in range(300)])
     reporting = row(299, TrialState.RUNNING)

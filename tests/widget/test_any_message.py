@@ -73,6 +73,7 @@ FORMS = {
     "turn": {"step": near(st.sampled_from([-1, 1]))},
     "hide": {"name": near(st.sampled_from(PARAMETERS)), "is_hidden": near(st.booleans())},
     "retry": {"number": NUMBERS},
+    "retry_failed": {},
     "stop": {"number": NUMBERS},
     "vary": {"number": NUMBERS},
     "set_ranges": {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus, ViewedSearch, in_words
+from hpo_widgets.search import QueuesPoints, SearchStatus, ViewedSearch, in_words
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -28,7 +30,13 @@ _MOST_SELECTED = 100
 """Trials that a press on a count selects at most, the newest."""
 
 _MOST_JOBS = 10**9
-_COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
+_COMMANDS = {
+    "workers": "set_max_number_of_concurrent_tasks",
+    "jobs": "set_total_max_jobs",
+    "retry_failed": "retry_failed",
+}
+_PAUSE_FACTOR = 10
+"""Failed points are not counted again before so many times as long as that took has passed."""
 
 
 class ShownStatus(t.HasTraits):
@@ -58,7 +66,8 @@ class StatusPanel(ShownStatus, NumberFieldPart):
 
     Its traits are words and numbers ready to be shown, all set by the search; everything that
     comes from a trial is shown as text. The numbers of workers and of trials in all can be typed
-    over; a budget of trials that is used up can be raised. A press on a count selects those trials.
+    over; a budget of trials that is used up can be raised. A press on a count selects those trials; beside the count of
+    failed ones another press runs all of their points again.
 
     Parameters
     ----------
@@ -80,6 +89,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
     strategy = t.Unicode(help="Class of the strategy, of which `facts` has the title.").tag(sync=True)
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
+    num_failed_points = t.Int(0, help="How many points can be run again as they have failed.").tag(sync=True)
     has_front = t.Bool(False, help="Several objectives: there is a front, and no best trial.").tag(sync=True)
     forecast = t.Unicode(help="How many points of people wait; when the search will end, where that can be known.").tag(
         sync=True
@@ -99,6 +109,8 @@ class StatusPanel(ShownStatus, NumberFieldPart):
         self._dismissed: dict[str, float] = {}
         """Sentence of each notice that was dismissed, and when."""
         self._front = Front(search.objectives)
+        self._count_not_before = -math.inf
+        """When failed points may be counted again, by `time.monotonic`."""
         super().__init__(search, refresher=refresher, **traits)
 
     def refresh(self, update: Update) -> None:
@@ -124,6 +136,17 @@ class StatusPanel(ShownStatus, NumberFieldPart):
             self.set_trait("jobs", search.total_max_jobs)
             self.set_trait("raise_to", summary.raised_budget(search))
             self.commands = {field: search.capabilities.get(command) for field, command in _COMMANDS.items()}
+            self._count_failed_points(search, at_once=update.at_once)
+
+    def _count_failed_points(self, search: Search, *, at_once: bool) -> None:
+        """Count the failed points that can be run again, which looks at all trials."""
+        began = time.monotonic()
+        if not isinstance(search, QueuesPoints) or not search.counts.get(TrialState.FAILED, 0):
+            self.num_failed_points = 0
+        elif at_once or began >= self._count_not_before:
+            self.num_failed_points = len(search.failed_points())
+            ended = time.monotonic()
+            self._count_not_before = ended + _PAUSE_FACTOR * (ended - began)
 
     def forget(self) -> None:
         """Drop what is known of the front."""
@@ -156,6 +179,10 @@ class StatusPanel(ShownStatus, NumberFieldPart):
             return
         rows = self.search.snapshot()
         self.selected = rows.numbers[rows.state == states[0]][-_MOST_SELECTED:]
+
+    def _on_retry_failed(self, _content: dict[str, object]) -> None:
+        self._count_not_before = -math.inf
+        self.search.command(_COMMANDS["retry_failed"])
 
     def _on_dismiss(self, content: dict[str, object]) -> None:
         """Show a notice no more, unless it comes again."""

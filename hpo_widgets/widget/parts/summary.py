@@ -119,14 +119,17 @@ def since_end(search: Search) -> str:
 
 
 def raised_budget(search: Search) -> int | None:
-    """Return what a search whose trials are used up may be raised to, half as many again; None: no need, or no way."""
+    """Return what a search whose trials are used up may be raised to; None: no need, or no way.
+
+    That is half as many again, or what the points of people need that wait.
+    """
     limit, used = search.total_max_jobs, int(search.budget.jobs.used)
     if limit is None or search.status.is_alive or used < limit:
         return None
     if search.capabilities.get("set_total_max_jobs") is not None:
         return None
     # More may be used than a limit that was lowered allows.
-    return used + max(_LEAST_RAISE, used // 2)
+    return used + max(_LEAST_RAISE, used // 2, _num_waiting(search))
 
 
 def counts(search: Search) -> list[Count]:
@@ -161,7 +164,7 @@ def forecast(search: Search) -> str:
 
     Before it how many points of people wait: ``2 points wait · ends in about 1:20``.
     """
-    num_points = search.num_waiting_points if isinstance(search, QueuesPoints) else 0
+    num_points = _num_waiting(search)
     left = time_left(search)
     if search.status is SearchStatus.PAUSED and search.budget.wall_minutes.limit is not None:
         end = "the time limit runs on"
@@ -169,6 +172,11 @@ def forecast(search: Search) -> str:
         end = f"ends in about {left}" if left else ""
     points = f"{counted(num_points, 'point')} wait{'s' if num_points == 1 else ''}" if num_points else ""
     return " · ".join(filter(None, (points, end)))
+
+
+def _num_waiting(search: Search) -> int:
+    """How many points of people wait."""
+    return search.num_waiting_points if isinstance(search, QueuesPoints) else 0
 
 
 def time_left(search: Search) -> str:

@@ -28,7 +28,7 @@ async function rendered(more = {}) {
       raise_to: null,
       commands: {},
     },
-    ...{ answer: {}, ...more },
+    ...{ answer: {}, num_failed_points: 0, ...more },
   });
   status.render({ model, el: panel });
   await Promise.resolve();
@@ -115,4 +115,29 @@ test("the Task of the search is a link where its page is known, and else text th
   assert.deepEqual(shown(), [false, `Task ${id}`, null]);
   await model.change({ task: null });
   assert.deepEqual(shown(), [true, "", null]);
+});
+
+test("failed points are offered to be run again as long as there are some, once for a double click", async () => {
+  const body = fakePage();
+  const { panel, model } = await rendered({
+    counts: [{ label: "completed", number: 3, is_bad: false }],
+  });
+  body.append(panel);
+  const button = panel.querySelector(".hpo-retry-failed");
+  assert.equal(button.hidden, true);
+  await model.change({ num_failed_points: 1 });
+  assert.equal(button.hidden, false);
+  assert.equal(button.textContent, "retry 1 point");
+  await model.change({ num_failed_points: 40 });
+  assert.equal(button.textContent, "retry 40 points");
+  button.focus();
+  button.click(1);
+  button.click(2);
+  assert.deepEqual(model.sent, [{ kind: "retry_failed" }]);
+  await model.change({ num_failed_points: 0 });
+  assert.ok(panel.querySelector(".hpo-status").contains(document.activeElement));
+  await model.change({ num_failed_points: 2, commands: { retry_failed: "this is a view" } });
+  assert.equal(button.getAttribute("title"), "this is a view");
+  button.click(1);
+  assert.equal(model.sent.length, 1);
 });

@@ -10,10 +10,13 @@ import {
   isRepeatedClick,
   keepKeys,
   makeButton,
+  onPress,
   setAttribute,
   setKeys,
+  setReason,
   setText,
 } from "../lib/dom";
+import { keepFocus } from "../lib/focus";
 import { whenInPanel } from "../lib/panel";
 import { followPlots } from "../lib/plots";
 import { SHAPES } from "../lib/search_status";
@@ -47,6 +50,7 @@ type Model = {
   strategy: string;
   budgets: Progress[];
   counts: Count[];
+  num_failed_points: number;
   best: Best | null;
   /** Several objectives: `best` is about the front. */
   has_front: boolean;
@@ -68,6 +72,8 @@ const WORKERS = 1;
 const TRIALS = 0;
 /** Stands for the line that is no notice; a sentence is never empty. */
 const REST = "";
+const RETRY_FAILED =
+  "Queue once more each point that has failed and has no result, the oldest first";
 /** Where Escape closes or takes back something of its own, so that it leaves the selection alone. */
 const OWN_ESCAPE =
   "input, textarea, [data-dragged], [data-held], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
@@ -95,12 +101,14 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   const bars: HTMLElement[] = [];
   const counts = element("div", "hpo-counts");
+  const retryFailed = makeButton("", "hpo-typed-button hpo-retry-failed");
+  const countsLine = element("div", "hpo-counts-line", {}, counts, retryFailed);
   const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
   const bestText = element("span");
   const forecast = element("span", "hpo-muted");
   const nextPoll = element("span", "hpo-muted");
   const bestLine = element("div", "", {}, bestMark, bestText, forecast, nextPoll);
-  const factsRow = element("div", "hpo-facts-row", {}, counts, bestLine);
+  const factsRow = element("div", "hpo-facts-row", {}, countsLine, bestLine);
   const sentence = element("span", "hpo-sentence hpo-capital", { role: "status" });
   const sinceEnd = element("span", "hpo-capital", { role: "status" });
   const raise = makeButton();
@@ -143,6 +151,12 @@ export default view<Model>(({ model, el, lifetime }) => {
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
   const namePlots = followPlots(model, lifetime, root, ".hpo-layout");
 
+  onPress(retryFailed, (event) => {
+    // By the second click of a double click it may offer other points.
+    if (!isRepeatedClick(event)) {
+      model.send({ kind: "retry_failed" });
+    }
+  });
   raise.addEventListener("click", () => model.send({ kind: "raise" }));
 
   return () => {
@@ -196,6 +210,13 @@ export default view<Model>(({ model, el, lifetime }) => {
     }
 
     paintCounts(counts, model.get("counts"), (state) => model.send({ kind: "look", state }));
+
+    const failed = model.get("num_failed_points");
+    keepFocus(() => {
+      retryFailed.hidden = failed === 0;
+    });
+    setText(retryFailed, failed === 1 ? "retry 1 point" : `retry ${failed} points`);
+    setReason(retryFailed, commands.retry_failed ?? null, RETRY_FAILED);
 
     const best = model.get("best");
     const hasFront = model.get("has_front");

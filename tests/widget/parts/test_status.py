@@ -94,7 +94,7 @@ def test_no_number_of_workers_is_none_and_a_slip_of_the_finger_is_refused(status
 def test_what_the_search_cannot_do_is_said_and_refused(status, search, type_in, refresh):
     search.refuse("set_max_number_of_concurrent_tasks", "this is a view")
     refresh(status)
-    assert status.commands == {"workers": "this is a view", "jobs": None}
+    assert status.commands == {"workers": "this is a view", "jobs": None, "retry_failed": None}
     assert type_in(status, "workers", "3") == "this is a view"
     assert search.commands == []
 
@@ -139,6 +139,52 @@ def test_a_small_budget_is_raised_by_ten(show):
     search = ScriptedSearch(jobs=3)
     use_up(search)
     assert show(StatusPanel, search).raise_to == 13
+
+
+def test_a_used_up_budget_is_raised_to_what_waiting_points_need(show):
+    search = ScriptedSearch(jobs=3)
+    use_up(search)
+    search.num_waiting_points = 40
+    assert show(StatusPanel, search).raise_to == 43
+
+
+def test_failed_points_are_counted_and_run_again_by_one_press(status, search, wire, refresh):
+    search.command("start")
+    point = search.trial(search.add_trial(state=TrialState.FAILED, error="no")).parameters
+    search.add_trial(state=TrialState.FAILED, point=point, error="no")
+    for _ in range(3):
+        search.add_trial(state=TrialState.FAILED, error="no")
+    refresh(status)
+    assert status.num_failed_points == 4
+    wire.browser_says(status, kind="retry_failed")
+    assert search.commands[-1] == ("retry_failed",)
+    refresh(status)
+    assert (status.num_failed_points, status.commands["retry_failed"]) == (0, None)
+    search.refuse("retry_failed", "this is a view")
+    refresh(status)
+    assert status.commands["retry_failed"] == "this is a view"
+
+
+def test_failed_points_are_counted_with_pauses_where_that_takes_long(status, search, refresh, monkeypatch):
+    search.command("start")
+    now = [0.0]
+    counted = []
+
+    def count_slowly(self):
+        counted.append(now[0])
+        now[0] += 1.0
+        return self.snapshot().failed_points()
+
+    monkeypatch.setattr("hpo_widgets.widget.parts.status.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(ScriptedSearch, "failed_points", count_slowly)
+    for _ in range(40):
+        search.add_trial(state=TrialState.FAILED, error="no")
+        refresh(status)
+        now[0] += 1.0
+    assert len(counted) == 4
+    search.set_status("stopped")
+    refresh(status)
+    assert status.num_failed_points == 40
 
 
 @pytest.mark.parametrize("why", ["it runs", "there is some left", "there is none", "it is a view"])
