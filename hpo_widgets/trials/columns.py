@@ -232,7 +232,8 @@ class TrialColumns:
                 if number >= self._num_rows:
                     # Rows that were skipped are queued until they are written.
                     self._counts[TrialState.QUEUED] += number + 1 - self._num_rows
-                    self._changed(np.arange(self._num_rows, number), version + 1)
+                    if number > self._num_rows:
+                        self._changed(np.arange(self._num_rows, number), version + 1)
                     self._num_rows = number + 1
                 self._counts[state[number]] -= 1
                 self._counts[row.state] += 1
