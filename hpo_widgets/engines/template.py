@@ -119,6 +119,10 @@ class Template(ABC):
             For a search that another process runs, or has continued since it was opened here.
         """
 
+    def notices_at_start(self, search_id: str) -> Sequence[str]:  # noqa: ARG002 -- most have none
+        """What people should know of a search that starts or goes on, in sentences."""
+        return ()
+
     def resume(self, header: Mapping[str, Any], search_id: str) -> None:  # noqa: B027 -- most have none
         """Restore what a journal's header keeps of it (`facts`).
 

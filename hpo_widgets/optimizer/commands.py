@@ -254,6 +254,8 @@ class SearchCommands:
             ended = self._controller.ended
             if ended.is_set():
                 template.before_start(self._definition.job_class, self._recorder.search_id)
+                for sentence in template.notices_at_start(self._recorder.search_id):
+                    self._controller.notice("template", sentence)
             if not self._starts.begin(start, begin):
                 return False
             # The same event means that an earlier run, which is followed already, just goes on.

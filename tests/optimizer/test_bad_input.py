@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -289,6 +290,56 @@ def test_a_callable_that_returns_nan_only_ends_by_failures(search):
     made = finished(search(lambda x: float("nan"), total_max_jobs=100, max_failures=4))
     assert made.stop_reason.code == "max_failures"
     assert made.stop_reason.sentence == ("4 trials in a row failed; the last: objective is NaN")
+
+
+@pytest.fixture
+def notebook_defines(monkeypatch):
+    """``notebook_defines(source)`` defines what a cell with this source does, and gives its function ``train``."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "train", None, raising=False)
+
+    def define(source):
+        exec(source, vars(main))
+        return main.train
+
+    return define
+
+
+WITH_ERROR = "def train(x):\n    return wrong"
+DECORATED = "import functools\n@functools.lru_cache\ndef train(x):\n    return {}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [
+        (WITH_ERROR, "def train(x):\n    return x", True),
+        ("def train(x, n=1): return x * n", "def train(x, n=2): return x * n", True),
+        (DECORATED.format("wrong"), DECORATED.format("x"), True),
+        (WITH_ERROR, WITH_ERROR, False),
+        (WITH_ERROR, f"\n\n{WITH_ERROR}", False),
+        (WITH_ERROR, "train = 3", False),
+        ("train = lambda x: wrong", "train = lambda x: x", False),
+    ],
+)
+def test_who_defines_a_function_otherwise_is_told_that_the_search_runs_the_earlier_one(
+    search, notebook_defines, before, after, is_told
+):
+    made = search(notebook_defines(before), total_max_jobs=3)
+    notebook_defines(after)
+    finished(made)
+    told = [notice.sentence for notice in made.errors if "defined otherwise" in notice.sentence]
+    how = f"continue this search with OptimizerWidget.open({made.id!r}, base_task_id=train)"
+    assert [how in sentence for sentence in told] == [True] * is_told
+
+
+def test_a_search_goes_on_with_the_function_that_was_corrected(search, notebook_defines):
+    made = finished(search(notebook_defines(WITH_ERROR), total_max_jobs=20, max_failures=2))
+    assert made.stop_reason.code == "max_failures"
+    corrected = notebook_defines("def train(x):\n    return x")
+    opened = HyperParameterOptimizer.open(made.id, base_task_id=corrected, journal=made.journal_path.parent)
+    finished(opened)
+    assert opened.stop_reason.code == "total_max_jobs"
+    assert opened.errors == []
 
 
 # The journal ------------------------------------------------------------------------------------------------------

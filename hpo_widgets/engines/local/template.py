@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
@@ -103,6 +104,16 @@ class FunctionTemplate(_LocalTemplate):
     def default_objective(self) -> str | None:
         """A callable may just return its objective."""
         return "objective"
+
+    def notices_at_start(self, search_id: str) -> Sequence[str]:
+        """Say that a cell has defined the function otherwise: who has corrected it expects the new one to run."""
+        name = _redefined(self.function)
+        sentence = (
+            f"{name} was defined otherwise since this search was made, which still runs the earlier one. To use the "
+            "new one, run the cell that makes the search again, or continue this search with "
+            f"OptimizerWidget.open({search_id!r}, base_task_id={name})"
+        )
+        return () if name is None else (sentence,)
 
     def prepare(self, workers: int, *, job_class: type | None, options: EngineOptions) -> None:
         """Start worker processes, at most one per processor and eight in all, which import what the callable needs.
@@ -310,6 +321,27 @@ def check_computes(function: Callable[..., object]) -> None:
         )
 
 
+def _redefined(function: Callable[..., object]) -> str | None:
+    """Name of a notebook's function that the notebook defines otherwise by now; None: it does not, or is unknown."""
+    inner: Any = inspect.unwrap(_innermost_partial(function))
+    if not inspect.isfunction(inner) or inner.__module__ != "__main__" or inner.__qualname__ != inner.__name__:
+        return None
+    now = inspect.unwrap(vars(sys.modules["__main__"]).get(inner.__name__, inner))
+    # A cell that runs once more makes another function, which does the same.
+    return inner.__name__ if inspect.isfunction(now) and _definition(now) != _definition(inner) else None
+
+
+def _definition(function: FunctionType) -> tuple[object, ...]:
+    """Return what a function does, wherever it is defined: its code and those of its defaults that compare well."""
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return _placeless(function.__code__), *(one for one in defaults if isinstance(one, (int, float, str)))
+
+
+def _placeless(code: CodeType) -> CodeType:
+    consts = tuple(_placeless(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+    return code.replace(co_firstlineno=1, co_consts=consts)
+
+
 def _check_names(
     given: Mapping[str, str], allowed: Collection[str] | None, required: Iterable[str], owner: str
 ) -> None:
@@ -345,17 +377,21 @@ def _short_names(names: Iterable[str], owner: str) -> dict[str, str]:
     return short
 
 
-def _innermost(function: object) -> object:
+def _innermost_partial(function: object) -> Any:
     while isinstance(function, functools.partial):
         function = function.func
+    return function
+
+
+def _innermost(function: object) -> object:
+    function = _innermost_partial(function)
     if not inspect.isroutine(function) and not inspect.isclass(function):
         return type(function).__call__
     return function
 
 
 def _name(function: object) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = _innermost_partial(function)
     name = str(getattr(function, "__name__", None) or type(function).__name__)
     if name != "<lambda>":
         return name
