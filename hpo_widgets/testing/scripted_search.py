@@ -406,6 +406,9 @@ class ScriptedSearch(ReadableSearch):
             for number in self.failed_points():
                 self._add(None, self._trials[number].parameters, TrialState.QUEUED, None, 0.0, enqueued=True)
             self.changed()
+        elif name == "add_trial":
+            self._add(list(arguments[1]), arguments[0], TrialState.COMPLETED, None, math.nan)
+            self.changed()
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]
             self.changed()
@@ -448,7 +451,7 @@ class ScriptedSearch(ReadableSearch):
         offset: int,
     ) -> TrialRow:
         values: list[float | None] = list(value) if isinstance(value, Sequence) else [value] * len(self.objectives)
-        if state.has_ended:
+        if state.has_ended and not math.isnan(seconds):
             self.budget.jobs.used += 1
             self.budget.compute_minutes.used += seconds / 60
         return TrialRow(

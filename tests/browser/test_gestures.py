@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -324,3 +326,31 @@ def test_a_queued_point_is_the_next_trial_and_is_marked(notebook):
     notebook.kernel(f"setattr(widget, 'selected', [{number}])")
     details = panel.get_by_role("region", name=f"Details of trial {number}")
     expect(details.get_by_role("row", name="point enqueued")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_result_that_is_known_already_is_recorded_in_the_form_and_runs_nothing(notebook):
+    panel = notebook.show(REAL)
+    button(panel, "try a point").click()
+    form = panel.get_by_role("form", name="Try this point")
+    form.get_by_role("textbox", name="lr").fill("0.0123")
+    form.get_by_role("textbox", name="dropout").fill("0.25")
+    result = form.get_by_role("textbox", name="validation / loss")
+    result.fill("small")
+    result.press("Enter")
+    expect(form.get_by_role("alert").filter(has_text="Type a number")).to_be_visible()
+    expect(result).to_be_focused()
+    result.fill("0.5")
+    notebook.screenshot("point-form-result", panel)
+    button(form, "Record result").click()
+    expect(form).to_be_hidden()
+    notebook.wait_kernel("widget.status == 'idle' and optimizer.trial(0).is_recorded")
+    assert notebook.kernel("[dict(optimizer.trial(0).parameters), optimizer.trial(0).value]") == [
+        {"lr": 0.0123, "dropout": 0.25},
+        0.5,
+    ]
+    expect(panel.get_by_role("row", name="recorded")).to_be_visible()
+    notebook.kernel("setattr(widget, 'selected', [0])")
+    details = panel.get_by_role("region", name="Details of trial 0")
+    expect(details.get_by_role("row", name=re.compile("^recorded 20"))).to_be_visible()
+    notebook.screenshot("recorded-result", panel)

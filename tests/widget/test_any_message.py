@@ -105,6 +105,11 @@ FORMS = {
     "note": {"number": NUMBERS, "note": JUNK},
     "tag": {"number": NUMBERS, "tag": JUNK, "is_on": near(st.booleans())},
     "queue": {"values": near(st.fixed_dictionaries(dict.fromkeys(PARAMETERS, near(st.just("1"))))), "id": IDS},
+    "record": {
+        "values": near(st.fixed_dictionaries(dict.fromkeys(PARAMETERS, near(st.just("1"))))),
+        "results": near(st.lists(SCALARS, min_size=1, max_size=1)),
+        "id": IDS,
+    },
     "add": {
         "condition": near(st.sampled_from(FIELDS)),
         "name": near(st.sampled_from(PARAMETERS)),

@@ -66,8 +66,10 @@ class AsProposed(SearchStrategy):
 class ProposalForm(PointForm):
     """A `PointForm` that tells when a point was queued, and offers the next one as long as there is one.
 
-    Pressed twice, the button would waste a point: one that ``was_proposed`` is refused.
+    Pressed twice, the button would waste a point: one that ``was_proposed`` is refused. Nobody has results beforehand.
     """
+
+    records_results = False
 
     def __init__(
         self,

@@ -346,15 +346,14 @@ def sparkline(x: Sequence[float], y: Sequence[float]) -> str:
 def _times(trial: Trial) -> list[list[str]]:
     lines = [
         ["started", text.day_and_clock(trial.started)],
-        ["ended", text.day_and_clock(trial.ended)],
+        ["recorded" if trial.is_recorded else "ended", text.day_and_clock(trial.ended)],
         ["took", text.seconds(trial.duration)],
         ["worker", str(trial.worker) if trial.worker >= 0 else text.NO_VALUE],
         ["space", str(trial.epoch + 1)],
     ]
     # What is not known, such as when a running trial ends, has no line.
     known = [line for line in lines if line[1] != text.NO_VALUE]
-    known += [["point", "enqueued"]] if trial.enqueued else []
-    return known + ([["result", "recorded"]] if trial.is_recorded else [])
+    return known + ([["point", "enqueued"]] if trial.enqueued else [])
 
 
 _INTERVAL = 1.0

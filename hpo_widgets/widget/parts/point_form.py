@@ -1,11 +1,12 @@
-"""A form for a point that a person wants to have tried: its values are checked, then it is queued next."""
+"""A form for a point of a person's own: its values are checked, then it is queued next, or its result is recorded."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets as t
@@ -16,6 +17,8 @@ from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.traits import PointTrait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.widget.sync.refresher import Refresher, Update
@@ -25,10 +28,14 @@ _DIGITS = 6
 _NEAR = 1e-4
 """By this share of its range a number may move to be shorter."""
 _MOST_DIGITS = 1000
+_MOST_OBJECTIVES = 8
+"""Objectives for whose values there is a field each; results of more are recorded in code."""
 
 
 class PointForm(ViewPart):
     """The values of a point in fields of their own kinds, with a button that queues it next; hidden without a point.
+
+    Beside it are a field for each objective and a button that records a result which is known already.
 
     What the point does not say is that of the best trial, or of the middle of the ranges as long as there is none.
 
@@ -46,9 +53,15 @@ class PointForm(ViewPart):
         help="Name, label, kind, choices and value of each parameter, and whether it may be empty; none: no point.",
     ).tag(sync=True)
     sentence = t.Unicode(help="Where the values come from, and which are outside the ranges.").tag(sync=True)
-    answer = t.Dict(help="The newest point that was to be queued: its id, and what is wrong, by field and in all.").tag(
+    objectives = t.List(t.Unicode(), help="Each objective whose value has a field; none: no result is recorded.").tag(
         sync=True
     )
+    answer = t.Dict(
+        help="The newest point that was to be queued or recorded: its id, and what is wrong, by field and in all."
+    ).tag(sync=True)
+
+    records_results: ClassVar[bool] = True
+    """Whether there are fields for a result."""
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_typed = False
@@ -56,13 +69,16 @@ class PointForm(ViewPart):
         self._origin = ""
         """Where the values came from."""
         super().__init__(search, refresher=refresher, **traits)
+        if self.records_results and len(search.objectives) <= _MOST_OBJECTIVES:
+            self.objectives = [text.axis(objective) for objective in search.objectives]
         self.observe(self._observe_point, "point")
         if self.point:
             self._observe_point(None)
 
     def refresh(self, update: Update) -> None:
-        """Say whether a point can be queued."""
-        self.commands = {"enqueue_trial": update.search.capabilities.get("enqueue_trial"), "edit": None}
+        """Say whether a point can be queued, and a result recorded."""
+        possible = update.search.capabilities
+        self.commands = {"edit": None, **{name: possible.get(name) for name in ("enqueue_trial", "add_trial")}}
 
     def _observe_point(self, _change: object) -> None:
         with self._refresher.lock, self.hold_sync():
@@ -110,9 +126,33 @@ class PointForm(ViewPart):
 
     def _on_queue(self, content: dict[str, object]) -> None:
         """Queue the point next; what is wrong with it is told at its fields."""
+        self._take(content, self._queue)
+
+    def _on_record(self, content: dict[str, object]) -> None:
+        """Record the result of the point; what is wrong with either is told at its fields."""
+        typed = content.get("results")
+        if not isinstance(typed, list) or not self.objectives or len(typed) != len(self.objectives):
+            self._refuse("a result was to be recorded that has no values")
+            return
+        values: list[float] = []
+        problems: dict[str, str] = {}
+        for index, words in enumerate(typed):
+            try:
+                values.append(typed_number(str(words).strip()))
+            except ValueError as error:
+                problems[str(index)] = str(error)
+        self._take(content, lambda point: self._record(point, values), problems)
+
+    def _take(
+        self,
+        content: dict[str, object],
+        act: Callable[[Mapping[str, Any]], str],
+        of_results: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Do something with the point that was typed, unless something is wrong with it or with its result."""
         typed, request = content.get("values"), content.get("id")
         if not isinstance(typed, Mapping) or not isinstance(request, str):
-            self._refuse("a point was to be queued that has no values")
+            self._refuse("a point was to be taken that has no values")
             return
         point, problems = _read(typed, self.search.space)
         problem = ""
@@ -123,13 +163,19 @@ class PointForm(ViewPart):
                 problem = str(error)
                 missing, superfluous = self.search.space.misfit(point)
                 problems = dict.fromkeys(missing, "Give a value.") | dict.fromkeys(superfluous, "Leave this empty.")
-        if not problems and not problem:
-            problem = self._queue(point)
-        self.answer = {"id": request[:_LONGEST_ID], "fields": problems, "problem": problem}
+        if not problems and not problem and not of_results:
+            problem = act(point)
+        answer = {"id": request[:_LONGEST_ID], "fields": problems, "problem": problem}
+        self.answer = {**answer, "results": dict(of_results)} if of_results else answer
 
     def _queue(self, point: Mapping[str, Any]) -> str:
         """Queue a point that the space has; returns what is wrong with it all the same, empty where it was queued."""
         self.search.command("enqueue_trial", point)
+        self.point = {}
+        return ""
+
+    def _record(self, point: Mapping[str, Any], values: list[float]) -> str:
+        self.search.command("add_trial", point, values)
         self.point = {}
         return ""
 

@@ -8,7 +8,7 @@ const FIELD = { label: "", kind: "float", choices: null, value: "1", may_be_empt
 /** Two panels, or other frames, that show the form of one search, in one page. */
 function rendered(className = "hpo-layout") {
   const body = fakePage();
-  const model = fakeModel({ fields: [], sentence: "", commands: {}, answer: {} });
+  const model = fakeModel({ fields: [], objectives: [], sentence: "", commands: {}, answer: {} });
   const panels = [0, 1].map(() => {
     const panel = document.createElement("div");
     panel.className = className;
@@ -103,4 +103,35 @@ test("what is typed is told to the kernel, before it is queued", async () => {
   form.querySelectorAll("input")[1].value = "2.5";
   form.tell("input");
   assert.deepEqual(model.sent, [{ kind: "edit", values: { x: "1", y: "2.5" } }]);
+});
+
+test("a result is recorded with the point, by the button or Enter, and what is wrong is said at it", async () => {
+  const { model, panels } = rendered();
+  await model.change({ objectives: ["loss", "size"], fields: [{ ...FIELD, name: "x" }] });
+  const [form] = panels[0].querySelectorAll("form");
+  const [x, loss, size] = form.querySelectorAll("input");
+  loss.value = "0.5";
+  loss.tell("input");
+  assert.deepEqual(model.sent, []);
+  loss.tell("keydown", { key: "Enter" });
+  const { id } = model.sent[0];
+  assert.deepEqual(model.sent, [{ kind: "record", id, values: { x: "1" }, results: ["0.5", ""] }]);
+  await model.change({ answer: { id, results: { 1: "Type a number." } } });
+  assert.equal(document.activeElement, size);
+  assert.equal(size.getAttribute("aria-invalid"), "true");
+  assert.equal(x.getAttribute("aria-invalid"), null);
+  size.value = "3";
+  form.querySelectorAll("button")[2].click();
+  assert.deepEqual(model.sent[1].results, ["0.5", "3"]);
+});
+
+test("where no result can be recorded there is no field for it", async () => {
+  const { model, panels } = rendered();
+  const known = panels[0].querySelector(".hpo-point-known");
+  await model.change({ fields: [{ ...FIELD, name: "x" }] });
+  assert.equal(known.hidden, true);
+  await model.change({ objectives: ["loss"], fields: [{ ...FIELD, name: "y" }] });
+  assert.equal(known.hidden, false);
+  await model.change({ commands: { add_trial: "each trial is a Task" } });
+  assert.equal(known.hidden, true);
 });

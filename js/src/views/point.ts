@@ -1,4 +1,5 @@
-// A form for a point to be tried: the value of each parameter, checked by the kernel, then queued next.
+// A form for a point of one's own: the value of each parameter, checked by the kernel, then queued next, or recorded with
+// the result that one has already.
 
 import { Announcer } from "../lib/announcer";
 import { element, isDisabled, makeButton, setAttribute, setReason, setText } from "../lib/dom";
@@ -22,11 +23,26 @@ interface Field {
 type Model = {
   fields: Field[];
   sentence: string;
+  /** The objectives whose values have a field; none: no result is recorded. */
+  objectives: string[];
   commands: Record<string, string | null>;
-  answer: { id?: string; problem?: string; fields?: Record<string, string> };
+  answer: {
+    id?: string;
+    problem?: string;
+    fields?: Record<string, string>;
+    /** By the place of the objective. */
+    results?: Record<string, string>;
+  };
 };
 
 type Input = HTMLInputElement | HTMLSelectElement;
+
+/** A field as it was made, and where it says what is wrong. */
+interface Made {
+  input: Input;
+  problem: HTMLElement;
+  root: HTMLElement;
+}
 
 export default view<Model>(({ model, el, lifetime }) => {
   const title = element("b", "", {}, "Try this point");
@@ -35,6 +51,21 @@ export default view<Model>(({ model, el, lifetime }) => {
   const queue = makeButton("Queue next", "hpo-main", { type: "submit" });
   const cancel = makeButton("Cancel");
   const problem = element("span", "hpo-bad", { role: "alert" });
+  const record = makeButton("Record result");
+  const results = element("div", "hpo-point-fields");
+  const known = element(
+    "div",
+    "hpo-point-known",
+    {},
+    element(
+      "span",
+      "hpo-muted",
+      {},
+      "Or record its result, if you have it already; nothing runs then.",
+    ),
+    results,
+    record,
+  );
   const root = element(
     "form",
     "hpo-part hpo-point",
@@ -42,6 +73,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     element("div", "hpo-point-line", {}, title, sentence),
     body,
     element("div", "hpo-point-line", {}, queue, cancel, problem),
+    known,
   );
   let said = "";
   const announcer = new Announcer(lifetime, () => said);
@@ -53,17 +85,20 @@ export default view<Model>(({ model, el, lifetime }) => {
   let opener: HTMLElement | null = null;
   /** Whether the form had the focus when it went: outside of a panel nothing else takes it. */
   let isAwaited = false;
-  const inputs = new Map<string, { input: Input; problem: HTMLElement }>();
+  const inputs = new Map<string, Made>();
+  /** The field of each objective, in their order. */
+  let values: Made[] = [];
+  /** Whether the newest request is to record a result. */
+  let isRecord = false;
 
-  const complain = (name: string, words: string): void => {
-    const field = inputs.get(name);
+  const complain = (field: Made | undefined, words: string): void => {
     if (field) {
       setText(field.problem, words);
       setAttribute(field.input, "aria-invalid", words ? "true" : null);
     }
   };
 
-  const make = (field: Field): HTMLElement => {
+  const make = (field: Field): Made => {
     const id = `hpo-point-${newId()}`;
     const about = { for: id, dir: "auto", title: field.name };
     const label = element("label", "hpo-cut", about, field.label);
@@ -84,7 +119,7 @@ export default view<Model>(({ model, el, lifetime }) => {
         autocomplete: "off",
         spellcheck: "false",
         placeholder: field.may_be_empty ? "–" : "",
-        title: `now ${field.range ?? ""}`,
+        title: field.range === undefined ? "" : `now ${field.range}`,
       });
     }
     input.value = field.value;
@@ -93,8 +128,20 @@ export default view<Model>(({ model, el, lifetime }) => {
       id: `${id}-problem`,
     });
     input.setAttribute("aria-describedby", words.id);
-    inputs.set(field.name, { input, problem: words });
-    return element("div", "hpo-point-field", {}, label, input, words);
+    return {
+      input,
+      problem: words,
+      root: element("div", "hpo-point-field", {}, label, input, words),
+    };
+  };
+
+  const makeResults = (): void => {
+    values = model
+      .get("objectives")
+      .map((label) =>
+        make({ name: label, label, kind: "float", choices: null, value: "", may_be_empty: false }),
+      );
+    results.replaceChildren(...values.map((field) => field.root));
   };
 
   const paint = (): void => {
@@ -112,7 +159,14 @@ export default view<Model>(({ model, el, lifetime }) => {
       const isMeant = panel
         ? panel.contains(activeElement)
         : hadFocus || (isAwaited && activeElement === document.body);
-      body.replaceChildren(...fields.map(make));
+      body.replaceChildren(
+        ...fields.map((field) => {
+          const made = make(field);
+          inputs.set(field.name, made);
+          return made.root;
+        }),
+      );
+      makeResults();
       setText(problem, "");
       // On a saved page nothing can be queued.
       root.hidden = fields.length === 0 || (model.get("commands").edit ?? null) !== null;
@@ -129,18 +183,23 @@ export default view<Model>(({ model, el, lifetime }) => {
     }
     setText(sentence, model.get("sentence"));
     setReason(queue, model.get("commands").enqueue_trial ?? null);
+    known.hidden = values.length === 0 || (model.get("commands").add_trial ?? null) !== null;
     const answer = model.get("answer");
     if (request.takes(answer.id)) {
       const wrong = answer.fields ?? {};
-      for (const name of inputs.keys()) {
-        complain(name, own(wrong, name) ?? "");
+      const wrongResults = answer.results ?? {};
+      for (const [name, field] of inputs) {
+        complain(field, own(wrong, name) ?? "");
+      }
+      for (const [index, field] of values.entries()) {
+        complain(field, own(wrongResults, String(index)) ?? "");
       }
       setText(problem, answer.problem ?? "");
-      const first = Object.keys(wrong)[0];
-      if (first !== undefined) {
-        inputs.get(first)?.input.focus();
+      const first = [...inputs.values(), ...values].find(({ problem }) => problem.textContent);
+      if (first) {
+        first.input.focus();
       } else if (!answer.problem) {
-        said = "The point is queued next.";
+        said = isRecord ? "The result is recorded." : "The point is queued next.";
         announcer.announce();
       }
     }
@@ -152,25 +211,46 @@ export default view<Model>(({ model, el, lifetime }) => {
       const field = inputs.get(name);
       if (field) {
         field.input.value = value;
-        complain(name, "");
+        complain(field, "");
       }
     }
+    makeResults();
     setText(problem, "");
     model.send({ kind: "cancel" });
   };
 
-  const values = (): Record<string, string> =>
+  const typed = (): Record<string, string> =>
     Object.fromEntries([...inputs].map(([name, { input }]) => [name, input.value]));
 
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!request.isOpen && !isDisabled(queue)) {
-      model.send({ kind: "queue", id: request.begin(), values: values() });
+      isRecord = false;
+      model.send({ kind: "queue", id: request.begin(), values: typed() });
     }
+  });
+  const recordResult = (): void => {
+    if (!request.isOpen) {
+      isRecord = true;
+      const given = values.map(({ input }) => input.value);
+      model.send({ kind: "record", id: request.begin(), values: typed(), results: given });
+    }
+  };
+  record.addEventListener("click", recordResult);
+  results.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      // It would run the point.
+      event.preventDefault();
+      recordResult();
+    }
+  });
+  results.addEventListener("input", (event) => {
+    event.stopPropagation(); // the point is as it was
+    request.forget();
   });
   root.addEventListener("input", () => {
     request.forget();
-    model.send({ kind: "edit", values: values() });
+    model.send({ kind: "edit", values: typed() });
   });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.parameters import LogUniformParameterRange, ParameterSet, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.point_form import PointForm
+from tests.runs import X, identity
 
 BEST = {"lr": 0.003739, "dropout": 0.125, "layers": 3, "activation": "tanh"}
 
@@ -164,4 +166,38 @@ def test_a_search_that_takes_no_points_says_why(show, filled, refresh):
     filled.refuse("enqueue_trial", "The search has ended.")
     form = show(PointForm, filled, point={"lr": 0.01})
     refresh(form)
-    assert form.commands == {"enqueue_trial": "The search has ended.", "edit": None}
+    assert form.commands == {"enqueue_trial": "The search has ended.", "add_trial": None, "edit": None}
+
+
+def test_a_result_is_recorded_with_the_point_and_the_form_closes(show, filled, wire):
+    panel = show(OptimizerWidget, filled, point={"lr": 0.01})
+    form = panel._point_form
+    assert form.objectives == ["validation / loss"]
+    wire.browser_says(form, kind="record", id="1", values=values(form) | {"layers": "5"}, results=[" 1e-3 "])
+    wanted = {"lr": 0.01, "dropout": 0.125, "layers": 5, "activation": "tanh"}
+    assert filled.commands == [("add_trial", wanted, [0.001])]
+    assert form.answer == {"id": "1", "fields": {}, "problem": ""}
+    assert panel.point == {}
+    assert (filled.trial(2).is_recorded, filled.trial(2).value) == (True, 0.001)
+
+
+def test_what_is_wrong_with_a_result_or_its_point_is_said_and_nothing_is_recorded(show, wire):
+    search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
+    form = show(PointForm, search, point=BEST)
+    typed = values(form)
+    wire.browser_says(form, kind="record", id="1", values=typed | {"lr": "small"}, results=["0.5", "nan"])
+    assert list(form.answer["fields"]) == ["lr"]
+    assert list(form.answer["results"]) == ["1"]
+    wire.browser_says(form, kind="record", id="2", values=typed | {"lr": "small"}, results=["0.5", "1"])
+    assert (list(form.answer["fields"]), form.answer.get("results")) == (["lr"], None)
+    wire.browser_says(form, kind="record", id="3", values=typed, results=["0.5"])
+    assert search.commands == []
+    assert form.point == BEST
+
+
+def test_with_a_real_search_the_result_is_a_trial_that_did_not_run(show, tmp_path, wire):
+    made = HyperParameterOptimizer(identity, [X], journal=tmp_path / "journals")
+    form = show(PointForm, made, point={"x": 0.25})
+    wire.browser_says(form, kind="record", id="1", values={"x": "0.25"}, results=["0.5"])
+    assert (made.trial(0).parameters, made.trial(0).value, made.trial(0).is_recorded) == ({"x": 0.25}, 0.5, True)
+    assert made.errors == []
