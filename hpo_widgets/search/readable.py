@@ -15,11 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.trials.export import Export, Extra, experiment_details, extras_of_trials, more_parameters
 from hpo_widgets.trials.filter import TrialFilter
 
@@ -312,12 +313,11 @@ class ReadableSearch(ABC):
 
     def _recorded(self) -> list[tuple[Point, list[float]]]:
         """Point and values of each recorded result whose choices the present ranges have."""
-        everything, space = self.snapshot(), self.space
-        rows = everything.where(everything.is_recorded)
-        columns = [nan_where_absent(column).tolist() for column in rows.parameters.values()]
+        rows, space = self.snapshot(), self.space
+        places = np.flatnonzero(rows.is_recorded)
         found = []
-        for encoded, values in zip(zip(*columns, strict=True), rows.values.tolist(), strict=True):
-            point = space.decode([None if math.isnan(entry) else entry for entry in encoded])
+        for encoded, values in zip(rows.encoded(places.tolist()), rows.values[places].tolist(), strict=True):
+            point = space.decode(encoded)
             if all(space.leaf(name).kind != "choice" or space.leaf(name).contains(point[name]) for name in point):
                 found.append((point, values))
         return found
