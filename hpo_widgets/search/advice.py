@@ -116,7 +116,7 @@ class Tried:
     numbers : ndarray
         Trial numbers.
     failed : ndarray of bool
-        Which of them failed.
+        Which of them failed, and did so when they were run again, if they were.
     values : ndarray
         The first objective, of the sign for which less is better; NaN where the trial did not complete.
     columns : mapping of str to ndarray
@@ -174,7 +174,7 @@ def tried(rows: Rows, space: Space, objectives: Sequence[Objective]) -> Tried:
     places = places[np.argsort(rows.ended[places], kind="stable")]
     sign = 1.0 if objectives[0].minimise else -1.0
     values = np.where(rows.state == TrialState.COMPLETED, sign * rows.values[:, 0], np.nan)
-    everything = Tried(rows.numbers, rows.state == TrialState.FAILED, values, columns)
+    everything = Tried(rows.numbers, rows.fails_still(), values, columns)
     return everything.take(places)
 
 

@@ -66,6 +66,21 @@ class Rows:
         parameters = {name: column[chosen] for name, column in self.parameters.items()}
         return Rows(version=self.version, parameters=parameters, remarks=self.remarks, is_anew=self.is_anew, **arrays)
 
+    def fails_still(self) -> np.ndarray:
+        """Return which trials have failed, without those whose point a person has run again since with a result."""
+        failed: np.ndarray = self.state == TrialState.FAILED
+        again = self.enqueued & np.isin(self.state, (TrialState.COMPLETED, TrialState.PRUNED))
+        if failed.any() and again.any():
+            keys = _keys(self._points())
+            last = dict(zip(keys[again].tolist(), self.numbers[again].tolist(), strict=True))
+            of_failed = zip(keys[failed].tolist(), self.numbers[failed].tolist(), strict=True)
+            failed[failed] = [number > last.get(key, -1) for key, number in of_failed]
+        return failed
+
+    def _points(self) -> np.ndarray:
+        """All points, one a row, NaN where a parameter does not apply."""
+        return np.column_stack([nan_where_absent(column) for column in self.parameters.values()])
+
 
 _NO_COLUMNS = frozenset({"version", "parameters", "remarks", "is_anew"})
 """Fields of `Rows` that have no entry for each trial."""
@@ -127,10 +142,6 @@ class Snapshot(Rows):
         for key in (*others, *(_keys(np.array(more, dtype=float)).tolist() if more else ())):
             failed.pop(key, None)
         return list(failed.values())
-
-    def _points(self) -> np.ndarray:
-        """All points, one a row, NaN where a parameter does not apply."""
-        return np.column_stack([nan_where_absent(column) for column in self.parameters.values()])
 
 
 class Changes(Rows):

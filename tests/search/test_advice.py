@@ -458,6 +458,26 @@ def test_few_equal_and_endless_values_are_no_fault(values):
     assert all(one.code == "plateau" for one in find_advice(search))
 
 
+def test_trials_that_completed_when_they_were_retried_did_not_fail():
+    search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
+    for place in range(60):
+        x = place / 60
+        state = TrialState.FAILED if x > 0.5 else TrialState.COMPLETED
+        search.add_trial(None if x > 0.5 else x, {"x": x}, state=state)
+
+    def look():
+        return failures_share(tried(search.snapshot(), search.space, search.objectives), search.space)
+
+    assert look().label == "Exclude x > 0.5"
+    search.command("retry_failed")
+    assert look() is not None  # they wait
+    for number in range(60, len(search.snapshot())):
+        search.end_trial(number, 0.1)
+    found = tried(search.snapshot(), search.space, search.objectives)
+    assert (found.failed.sum(), len(found)) == (0, 60)
+    assert look() is None
+
+
 def test_a_search_of_failures_alone_and_of_several_objectives_is_no_fault():
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     search.add_trials([None] * 40, TrialState.FAILED)

@@ -75,6 +75,18 @@ def test_failed_points_are_each_named_once_by_their_first_trial_without_those_th
     assert columns.snapshot().failed_points([failed[5].parameters, failed[4].parameters]) == []
 
 
+def test_a_trial_fails_no_more_once_a_person_has_run_its_point_again_with_a_result(columns):
+    point = [0.1, 2, 1]
+    states = [TrialState.FAILED, TrialState.COMPLETED, TrialState.FAILED]
+    columns.put([row(number, state, parameters=point, values=None) for number, state in enumerate(states)])
+    assert columns.snapshot().fails_still().tolist() == [True, False, True]  # a strategy has repeated the point
+    columns.put([row(3, TrialState.RUNNING, parameters=point, values=None, enqueued=True)])
+    assert columns.snapshot().fails_still().tolist() == [True, False, True, False]
+    columns.put([row(3, TrialState.PRUNED, parameters=point, values=None, enqueued=True)])
+    columns.put([row(4, TrialState.FAILED, parameters=point, values=None, enqueued=True)])
+    assert columns.snapshot().fails_still().tolist() == [False, False, False, False, True]
+
+
 def test_failed_points_are_told_apart_by_what_does_not_apply_to_them(columns):
     points = [[0.1, None, None], [0.1, 2, None], [0.1, 2, 1], [None, 2, 1], [-0.0, 2, 1]]
     columns.put([row(n, TrialState.FAILED, parameters=point, values=None) for n, point in enumerate(points)])
