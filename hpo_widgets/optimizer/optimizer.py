@@ -662,7 +662,7 @@ class HyperParameterOptimizer(ReadableSearch):
             For parameters that `enqueue_trial` refuses, a missing value and one that is no number, such as NaN, and
             on ClearML, where each trial is a Task; nothing is recorded then.
         JournalError
-            When the journal cannot be written.
+            When the journal cannot be written; the result is kept in memory, and written with the next change.
 
         Examples
         --------

@@ -13,6 +13,7 @@ from hpo_widgets import (
     HyperParameterOptimizer,
     OptimizerOptuna,
     RandomSearch,
+    UniformIntegerParameterRange,
     replay,
 )
 from hpo_widgets.search import SearchStatus
@@ -107,6 +108,22 @@ def test_while_trials_run_it_takes_the_next_number_and_is_shown_when_the_call_re
     assert made.wait()
     assert (made.counts[TrialState.COMPLETED], made.budget.jobs.used) == (4, 3)
     assert [made.trial(number).worker >= 0 for number in range(4)] == [True, True, False, True]
+
+
+def test_while_short_trials_run_its_number_is_that_of_no_other_and_its_point_is_not_run_afterwards(search, until):
+    made = search(identity, [UniformIntegerParameterRange("x", 0, 4999)], total_max_jobs=3000, seed=1)
+    made.start()
+    until(made, lambda: made.counts[TrialState.COMPLETED] > 0)
+    recorded = {}
+    for x in range(0, 5000, 125):
+        recorded[made.add_trial({"x": x}, -1.0)] = x
+    assert made.wait()
+    rows = made.snapshot()
+    assert rows.numbers[rows.is_recorded].tolist() == list(recorded)
+    assert (len(rows), made.budget.jobs.used) == (3040, 3000)
+    ran = {int(x): number for number, x in enumerate(rows.parameters["x"]) if number not in recorded}
+    assert len(ran) == 3000
+    assert all(ran.get(x, -1) < number for number, x in recorded.items())
 
 
 def test_the_callback_for_jobs_that_end_is_not_called(search):
