@@ -327,6 +327,8 @@ class FittedAxis:
         values
             Gives all values, the new ones included.
         """
+        if len(fresh) == 0:  # an axis without values may have made room for those of running trials
+            return
         self._num_values += len(fresh)
         must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
         if must_fit or self._num_values >= 2 * self._num_fitted:

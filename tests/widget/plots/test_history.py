@@ -220,6 +220,23 @@ def test_before_the_first_trial_has_ended_the_values_so_far_are_drawn_on_an_axis
     assert 1.25 * low < figure.domain.high < 1.5 * low
 
 
+def test_before_the_first_trial_has_ended_the_axis_stays_while_values_so_far_change_and_grows_in_steps(
+    show, search, refresh
+):
+    plot = show(HistoryPlot, search)
+    numbers = [search.add_trial(value, state=TrialState.RUNNING) for value in (2.0, 3.0)]
+    refresh(plot)
+    figure, domains = plot.figures[0], []
+    for share in np.linspace(1.0, 0.2, 40):
+        for number, value in zip(numbers, (2.0, 3.0), strict=True):
+            search.end_trial(number, share * value, state=TrialState.RUNNING)
+        refresh(plot)
+        assert figure._running.y.tolist() == pytest.approx([share * 2.0, share * 3.0])
+        domains.append(figure.domain)
+    assert figure.domain.high == domains[0].high
+    assert len(set(domains)) < 10
+
+
 def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show, search, refresh):
     plot = show(HistoryPlot, search)
     search.add_trials([1.0, 2.0, 3.0])
