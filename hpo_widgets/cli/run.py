@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import counted, near_match
 from hpo_widgets.cli.kept import (
     UsageError,
     add_folder,
@@ -117,6 +117,11 @@ def add_parsers(commands: Any) -> None:
     going_on.add_argument(
         "--workers", type=positive_int, metavar="N", help="trials at the same time (default: as before)"
     )
+    going_on.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="first run each point again that has failed and has no result; the retries count as trials",
+    )
     add_folder(going_on)
     going_on.set_defaults(command=continue_search)
 
@@ -164,6 +169,10 @@ def continue_search(chosen: argparse.Namespace) -> int:
         opened.set_time_limit(in_minutes=chosen.minutes)
     if chosen.workers is not None:
         opened.set_max_number_of_concurrent_tasks(chosen.workers)
+    if chosen.retry_failed:
+        opened.retry_failed()
+        # With those that were queued before: by a run whose budget had no room for them, or by a person.
+        print(f"to be run first: {counted(opened.num_waiting_points, 'point')}", file=sys.stderr)
     return _follow(opened, chosen)
 
 

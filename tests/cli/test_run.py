@@ -180,6 +180,24 @@ def test_a_search_goes_on_with_another_budget_and_number_of_workers(tmp_path, mo
         assert search.get_time_limit() is not None
 
 
+def test_failed_trials_are_run_again_where_a_search_goes_on(tmp_path, monkeypatch, capsys, caplog):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest="raise OSError('no space left on device')"), encoding="utf-8")
+    words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "2", "--strategy", "random"]
+    assert main(["run", "train.py", *words]) == 1
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["continue", "train", "train.py", "--retry-failed"]) == 2
+    said = capsys.readouterr().err
+    assert "to be run first: 2 points\n" in said
+    assert "2 points wait, as all 2 trials of the budget are used; raise the budget to 4 to run them" in caplog.text
+    assert "is used up: raise it with --trials or --minutes" in said
+    assert main(["continue", "train", "train.py", "--retry-failed", "--trials", "4"]) == 0
+    said = capsys.readouterr()
+    assert "to be run first: 2 points\n" in said.err  # not twice
+    assert "4 trials: 2 completed, 2 failed" in said.out
+
+
 def test_the_code_of_a_search_over_a_script_names_where_that_is(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
