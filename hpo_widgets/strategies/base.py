@@ -52,8 +52,8 @@ class Observation(NamedTuple):
     number
         The trial's number in its search.
     point
-        Full parameter name to Python value. Enqueued points and points of earlier spaces come too,
-        so it may lie outside the current space.
+        Full parameter name to Python value. Enqueued points, recorded results and points of earlier
+        spaces come too, so it may lie outside the current space.
     state
         How the trial ended.
     values
@@ -365,7 +365,7 @@ class SearchStrategy(ABC):
         return self.report(number, *reports[-1])
 
     def tell(self, observation: Observation) -> None:  # noqa: B027  optional
-        """Learn how a trial ended, enqueued points and trials of earlier spaces included."""
+        """Learn how a trial ended, or a result that was recorded; the point may lie outside the current space."""
 
 
 def _checked_seed(seed: int) -> int:
