@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
@@ -218,32 +217,6 @@ def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
         return number(float(value), digits)
     index = leaf.table.index_of(value)
     return NO_VALUE if index is None else str(leaf.labels[index])
-
-
-def digits_apart(rising: Sequence[float], most: int | None = None) -> int:
-    """Return how many significant digits rising numbers need, so that no two neighbours read the same.
-
-    >>> digits_apart([0.97, 0.98]), digits_apart([45123.4, 45123.6, 45260.0])
-    (2, 6)
-
-    Parameters
-    ----------
-    rising
-        The numbers, which are finite.
-    most
-        Digits at most: neighbours that need more do not count, as they read the same anyway. Default: no limit.
-
-    Returns
-    -------
-    int
-        The digits; 1 where nothing is to be told apart.
-    """
-    needed = (
-        1 + math.floor(math.log10(max(abs(low), abs(high)))) - math.floor(math.log10(high - low))
-        for low, high in pairwise(rising)
-        if 0 < high - low < math.inf
-    )
-    return max((digits for digits in needed if most is None or digits <= most), default=1)
 
 
 def as_dict(parameters: Mapping[str, object]) -> str:

@@ -492,8 +492,9 @@ def _heads(labels: Sequence[str]) -> Mapping[str, str]:
 
 def _number_cell(value_of: Callable[[Trial], float | None], trials: Sequence[Trial]) -> Callable[[Trial], str]:
     """Return what writes the number of a trial, with the digits that tell those of some trials apart."""
-    values = {value for value in map(value_of, trials) if value is not None and math.isfinite(value)}
-    digits = max(_DIGITS, text.digits_apart(sorted(values), _MOST_DIGITS))
+    values = set(map(value_of, trials))
+    told = {digits: len({text.number(one, digits) for one in values}) for digits in range(_DIGITS, _MOST_DIGITS + 1)}
+    digits = next(digits for digits, number in told.items() if number == told[_MOST_DIGITS])
     return lambda trial: text.number(value_of(trial), digits)
 
 

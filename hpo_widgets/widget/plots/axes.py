@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -400,13 +401,25 @@ def tick_format(ticks: Sequence[float]) -> str:
     is_plain = all(_LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
     # Beside large numbers, which it writes with an exponent anyway, it leaves 0 as it is.
     is_large = len(sizes) < len(ticks) and min(sizes, default=0) >= _MOST_PLAIN
-    return f".{max(_DIGITS, text.digits_apart(ticks))}{_PLAIN if is_plain or is_large else _SCIENTIFIC}"
+    return f".{max(_DIGITS, _digits_apart(ticks))}{_PLAIN if is_plain or is_large else _SCIENTIFIC}"
 
 
 def tick_words(ticks: Sequence[float]) -> list[str]:
     """Return the ticks of one axis as short texts, which all differ."""
-    digits = max(_FEW_DIGITS, text.digits_apart(ticks))
+    digits = max(_FEW_DIGITS, _digits_apart(ticks))
     return [text.number(tick, digits) for tick in ticks]
+
+
+def _digits_apart(ticks: Sequence[float]) -> int:
+    """Return how many significant digits rising ticks need, so that no two neighbours read the same."""
+    return max(
+        (
+            1 + math.floor(math.log10(max(abs(low), abs(high)))) - math.floor(math.log10(high - low))
+            for low, high in pairwise(ticks)
+            if low < high
+        ),
+        default=1,
+    )
 
 
 def value_ticks(domain: Domain, most: int) -> list[float]:

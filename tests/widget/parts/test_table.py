@@ -280,13 +280,15 @@ def test_whole_numbers_are_shown_in_full(show, refresh):
 
 
 def test_values_that_differ_late_are_told_apart_by_more_digits_as_far_as_that_helps(table, search, refresh):
-    for value in (45123.4, 45123.6, 45260.0, 45123.4000001):
-        summarise(search, search.add_trial(value), train__loss=value / 1e9)
+    for value in (45123.3, 45123.4, 45260.0, 45123.30000001):
+        # The others differ by little, and yet in the fourth digit.
+        summarise(search, search.add_trial(value), train__loss=0.05 + value % 1 / 1e4, train__accuracy=value / 1e9)
     refresh(table)
     cells = [row["cells"] for row in rows(table)]
-    assert [cell[1] for cell in cells] == ["45123.4", "45123.4", "45123.6", "45260"]
-    scalar = headings(table).index("train / loss")
-    assert [cell[scalar] for cell in cells] == ["4.51234e-5", "4.51234e-5", "4.51236e-5", "4.526e-5"]
+    assert [cell[1] for cell in cells] == ["45123.3", "45123.3", "45123.4", "45260"]
+    loss, accuracy = map(headings(table).index, ("train / loss", "accuracy"))
+    assert [cell[loss] for cell in cells] == ["0.05003", "0.05003", "0.05004", "0.05"]
+    assert [cell[accuracy] for cell in cells] == ["4.51233e-5", "4.51233e-5", "4.51234e-5", "4.526e-5"]
 
 
 def test_several_objectives_have_a_column_each(show, refresh):
