@@ -332,7 +332,7 @@ def test_one_press_runs_all_failed_trials_again(notebook):
     notebook.page.keyboard.press("Enter")
     expect(again).to_be_hidden()
     expect(panel.locator(".hpo-status :focus")).to_be_visible()
-    expect(panel.locator(".hpo-status")).to_contain_text(f"{num_failed} points wait")
+    expect(panel.locator(".hpo-status")).to_contain_text(f"{num_failed} points wait for Continue")
     beyond = num_done + num_failed - 60
     expect(panel.get_by_role("list", name="Notices")).to_contain_text(
         f"{beyond} of {num_failed} points wait, as the budget of 60 trials has room for {60 - num_done}; "

@@ -162,7 +162,8 @@ def next_poll(search: Search) -> str:
 def forecast(search: Search) -> str:
     """When the search will end, where that can be known: ``ends in about 1:20``; what a pause does not stop.
 
-    Before it how many points of people wait: ``2 points wait · ends in about 1:20``.
+    Before it how many points of people wait: ``2 points wait · ends in about 1:20``. After the end they wait for a
+    person, who has a button of that name.
     """
     num_points = _num_waiting(search)
     left = time_left(search)
@@ -171,6 +172,8 @@ def forecast(search: Search) -> str:
     else:
         end = f"ends in about {left}" if left else ""
     points = f"{counted(num_points, 'point')} wait{'s' if num_points == 1 else ''}" if num_points else ""
+    if points and not search.status.is_alive and search.status is not SearchStatus.IDLE:
+        points += " for Continue"
     return " · ".join(filter(None, (points, end)))
 
 

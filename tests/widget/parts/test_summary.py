@@ -124,6 +124,8 @@ def test_points_that_wait_for_a_worker_are_counted_before_what_is_foretold(searc
     assert summary.forecast(search) == "2 points wait · ends in about 5:00"
     search.command("pause")
     assert summary.forecast(search) == "2 points wait · the time limit runs on"
+    search.set_status("stopped")
+    assert summary.forecast(search) == "2 points wait for Continue"
 
 
 def test_the_newest_notices_come_first_and_the_others_are_counted(search):
