@@ -162,7 +162,7 @@ class SearchComparison(ComparisonPanel):
 
     def _best_table(self, best: Mapping[str, Trial | None]) -> dict[str, Any]:
         names = _parameters(self._searches)
-        labels = text.labels(names)
+        heads = _heads(names)
         rows = []
         for series, (name, search) in enumerate(self._searches.items()):
             trial = best[name]
@@ -175,13 +175,13 @@ class SearchComparison(ComparisonPanel):
             rows.append(
                 [*cells, cell(text.number(trial.values[0]), strong=True), cell(f"#{trial.number}"), *map(cell, words)]
             )
-        columns = ["search", "trials", ">best", ">at", *(f">{text.short(labels[one], _MOST_NAME)}" for one in names)]
+        columns = ["search", "trials", ">best", ">at", *(f">{heads[one]}" for one in names)]
         return table("The best of each search", columns, rows)
 
     def _importance_table(self) -> dict[str, Any]:
         self._compute()
         names = _parameters(self._searches)
-        labels = text.labels(names)
+        heads = _heads(names)
         rows = []
         for series, name in enumerate(self._searches):
             _, found = self._importance.get(name, (0, None))
@@ -191,7 +191,7 @@ class SearchComparison(ComparisonPanel):
         note = f"What sets the best tenth apart (PED-ANOVA), from {LEAST_TRIALS} completed trials on."
         return table(
             "Importance of each parameter",
-            ["importance", *(f">{text.short(labels[one], _MOST_NAME)}" for one in names)],
+            ["importance", *(f">{heads[one]}" for one in names)],
             rows,
             note,
         )
@@ -305,6 +305,13 @@ def _range(leaf: LeafParameter) -> tuple[object, ...]:
         if isinstance(leaf, DiscreteParameterRange)
         else leaf.range
     )
+
+
+def _heads(names: Sequence[str]) -> dict[str, str]:
+    """Map each parameter to what its column of a table is called."""
+    labels = text.labels(names)
+    short = text.short_names([*labels.values()], _MOST_NAME)
+    return {name: short[labels[name]] for name in names}
 
 
 def _parameters(searches: Mapping[str, Search]) -> list[str]:

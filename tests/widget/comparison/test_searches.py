@@ -69,6 +69,15 @@ def test_the_parameters_of_the_best_are_a_table_and_a_frame(show):
     assert shown._tables.verdict == ("", "")
 
 
+def test_columns_of_parameters_whose_names_begin_alike_can_be_told_apart(show):
+    names = [f"encoder_transformer_block_of_the_{place}_layer_learning_rate" for place in ("first", "third")]
+    parameters = [UniformParameterRange(name, 0, 1) for name in names]
+    shown = show(compare, [searched(name, [2], parameters) for name in ("a", "b")])
+    for table in shown._tables.tables:
+        heads = [column["label"] for column in table["columns"][-2:]]
+        assert heads == [f"encoder_trans…{place}_layer_learning_rate" for place in ("first", "third")]
+
+
 def test_a_parameter_that_is_called_like_a_column_has_another_title(show):
     parameters = [UniformParameterRange(name, 10, 11) for name in ("value", "trial", "search", "x")]
     wide, narrow = searched("wide", [3, 1, 2], parameters), searched("narrow", [2], parameters[:1])
