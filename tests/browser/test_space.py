@@ -355,3 +355,23 @@ widget
     notebook.screenshot("space-names", notebook.panel())
     assert cut_off(notebook.panel()) == []
     assert space.locator("img[src], script").count() == 0
+
+
+@pytest.mark.slow
+def test_long_names_of_a_point_are_whole_and_its_values_stand_beside_each_other(notebook):
+    begin = "encoder_transformer_block_of_the"
+    names = [f"{begin}_first_layer_learning_rate", f"{begin}_second_layer_learning_rate", "x"]
+    space = f"[UniformParameterRange(name, 0.0, 10.0) for name in {names!r}]"
+    notebook.show(f"{IMPORTS}\nsearch = ScriptedSearch({space})\nwidget = OptimizerWidget(search)\nwidget")
+    panel = notebook.panel()
+    panel.get_by_role("button", name="try a point").click()
+    form = panel.get_by_role("form", name="Try this point")
+    fields = [form.get_by_role("textbox", name=name, exact=True) for name in names]
+    fields[0].fill("many")
+    fields[0].press("Enter")
+    expect(form.get_by_text("Type a number")).to_be_visible()
+    labels = form.locator("label")
+    assert labels.all_text_contents()[:3] == names
+    assert labels.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth + 1)") == []
+    tops = [field.bounding_box()["y"] for field in fields]
+    assert max(tops) - min(tops) < 1

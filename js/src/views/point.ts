@@ -101,7 +101,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const make = (field: Field): Made => {
     const id = `hpo-point-${newId()}`;
     const about = { for: id, dir: "auto", title: field.name };
-    const label = element("label", "hpo-cut", about, field.label);
+    const label = element("label", "", about, field.label);
     let input: Input;
     if (field.choices) {
       input = element("select", "", { id });
