@@ -268,8 +268,8 @@ class FunctionPool(ProcessEngine):
         if not self._held:
             return
         # After a trial that failed the search may be over; and a worker without a process has to be started first.
-        is_free = worker.process is not None and not worker.has_closed and worker.index < self._num_workers
-        if is_free and outcome.state is TrialState.COMPLETED:
+        is_ready = worker.process is not None and not worker.has_closed
+        if is_ready and outcome.state is TrialState.COMPLETED and self.free() > 0:  # none after a resize, maybe
             number, point = self._held.popleft()
             place = len(self._events)
             index = self.launch(number, point)

@@ -129,6 +129,23 @@ def test_a_worker_that_leaves_after_a_resize_gets_no_held_trial(drive, tmp_path)
     assert driver.ended(2).worker == 0
 
 
+def test_after_a_resize_a_held_trial_is_not_launched_beside_as_many_as_may_run(drive, tmp_path):
+    driver = drive(wait_for_file, workers=3)
+    files = [tmp_path / str(number) for number in range(4)]
+    for number in range(3):
+        driver.launch(number, path=str(files[number]))
+    driver.engine.hold(3, {"path": str(files[3])})
+    driver.engine.resize(2)
+    files[0].touch()
+    assert driver.ended(0).worker == 0
+    assert ("launched", 3) not in driver.told
+    files[1].touch()
+    driver.ended(1)
+    assert ("launched", 3) in driver.told
+    files[3].touch()
+    assert driver.ended(3).worker == 1
+
+
 def test_what_is_no_longer_held_is_not_launched(drive):
     driver = drive(lambda x: x)
     driver.launch(0, x=0)
