@@ -141,19 +141,22 @@ class Run:
             self._record()
             if was_locked:
                 return None  # where the lock is gone, trials are launched again
-        if self._held and not self._may_launch:  # a limit was reached, or a lock met
-            self.drop_held()
+        self._hold()
         until = min(moment for moment in (deadlines.next_check, recorder.due, next_ask) if moment is not None)
-        for event in self.engine.wait(max(0.0, until - time.monotonic())):
+        events = self.engine.wait(max(0.0, until - time.monotonic()))
+        # First, as a subscriber that hears of another event may command the search, which these run in already.
+        for event in events:
             if event.kind == "launched":
                 self._launched(event)
-            else:
+        for event in events:
+            if event.kind != "launched":
                 trials.receive(event)
         return None
 
     def close(self, reason: StopReason) -> None:
         """Stop asking the strategy, and mark the trials that the engine's close has ended as aborted."""
         self.trials.stop_reason = self.trials.stop_reason or reason
+        self.drop_held()
         self._proposals.close()
         self.trials.abandon(reason.sentence)
 
@@ -186,12 +189,13 @@ class Run:
                 proposal, encoded = sampled
                 proposals.launched(proposal, trials.launch(proposal.point, encoded, proposal))
             num_free -= 1
-        if num_free <= 0:
-            self._hold()
         return max(0, num_free)
 
     def _hold(self) -> None:
-        """Let the engine hold the next trials, as many as run at once: a short one leaves its worker little to do."""
+        """Let the engine hold the next trials, as many as run at once: a short one leaves its worker little to do.
+
+        This is the last before the engine launches them, so that a command of any thread comes before.
+        """
         holder, state = self._holder, self._state
         if holder is None:
             return
@@ -214,7 +218,9 @@ class Run:
         The launch of a long one has to be durable before it begins, and a search without any result may be over soon.
         """
         state = self._state
-        if state.enqueued or self.trials.keeps_launches or not state.stop_conditions.has_objective:
+        if not self._may_launch or state.enqueued or self.trials.keeps_launches:
+            return 0
+        if not state.stop_conditions.has_objective:
             return 0
         limit, num_active = state.settings.total_max_jobs, len(state.active)
         return num_active if limit is None else min(num_active, limit - state.num_launched)

@@ -337,6 +337,44 @@ def test_no_point_is_lost_or_run_twice_however_a_search_is_steered(search, optim
     assert Pool.made[-1].numbers
 
 
+def test_a_subscriber_that_lowers_the_budget_ends_what_is_held(search):
+    made = search(identity, optimizer_class=RandomSearch)
+    made.set_default_job_class(Pool)
+    limits = []
+
+    def lower():
+        if len(made.snapshot()) >= 20 and not limits:
+            limits.append(made._controller.state.num_launched)
+            made.set_total_max_jobs(limits[0])
+
+    made.subscribe(lower)
+    finished(made)
+    assert len(made.snapshot()) == limits[0]
+
+
+def fail_once(n):
+    if n == 5 and not os.path.exists("failed"):
+        os.mkdir("failed")
+        raise RuntimeError("no luck")
+    return n
+
+
+def test_what_was_held_when_a_failure_ended_a_search_comes_in_the_next_run(search, monkeypatch):
+    monkeypatch.setattr("hpo_widgets.controller.state.LONG_TRIAL", math.inf)  # however slow this machine is now
+    made = search(
+        fail_once,
+        [UniformIntegerParameterRange("n", 0, 9)],
+        optimizer_class=GridSearch,
+        max_number_of_concurrent_tasks=1,
+        max_failures=1,
+    )
+    made.set_default_job_class(Pool)
+    finished(made)
+    assert (made.stop_reason.code, Pool.made[-1].numbers[-1]) == ("max_failures", 6)
+    finished(made)
+    assert [made.trial(number).parameters["n"] for number in range(len(made.snapshot()))] == list(range(10))
+
+
 class Listening(RandomSearch):
     """Is told how its trials end."""
 
