@@ -42,6 +42,15 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     expect(dots).to_have_count(100)
     rest(panel)
 
+    # All the width is theirs.
+    notebook.set_panel_width(1700)
+    page.wait_for_function(
+        "([last, grid]) => last.getBoundingClientRect().right > grid.getBoundingClientRect().right - 10",
+        arg=[figures.last.element_handle(), panel.locator(".hpo-slices-grid").element_handle()],
+    )
+    notebook.screenshot("slices-wide", panel)
+    notebook.set_panel_width(1000)
+
     # The best is on top: it is named under the pointer, and a click selects it in both plots.
     best = dots.last
     hover_dot(best)
