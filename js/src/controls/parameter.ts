@@ -1,6 +1,6 @@
 // What every control of a parameter has, whatever its range is like: the group with its name and its kind.
 
-import { element } from "../lib/dom";
+import { element, setName } from "../lib/dom";
 
 /** Says in words what is dashed. */
 export function adviceNote(): HTMLElement {
@@ -24,7 +24,8 @@ export function parameterFrame(spec: {
   needs: string;
 }): ParameterFrame {
   const about = { dir: "auto", title: spec.name };
-  const name = element("span", "hpo-parameter-name", about, spec.label);
+  const name = element("span", "hpo-parameter-name", about);
+  setName(name, spec.label);
   const badge = element("span", "hpo-badge");
   const head = element("div", "hpo-parameter-head", {}, name, badge);
   const needs = element("div", "hpo-needs hpo-optional", { dir: "auto" }, spec.needs);

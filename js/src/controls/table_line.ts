@@ -1,6 +1,14 @@
 // How a heading and a row of the table of trials are drawn; a cell is touched only where it differs.
 
-import { element, makeButton, setAttribute, setCount, setReason, setText } from "../lib/dom";
+import {
+  element,
+  makeButton,
+  setAttribute,
+  setCount,
+  setName,
+  setReason,
+  setText,
+} from "../lib/dom";
 import type { Column, Row, Sorting } from "../lib/table_order";
 import { SHAPES } from "../lib/trial_states";
 
@@ -32,14 +40,6 @@ export function paintHeading(
       "aria-sort",
       direction ? (direction.isDescending ? "descending" : "ascending") : "none",
     );
-  }
-}
-
-/** Writes a name that may be broken where its words end. */
-function setName(node: HTMLElement, name: string): void {
-  if (node.textContent !== name) {
-    const words = name.split(/(?<=[\s/_.-])/);
-    node.replaceChildren(...words.flatMap((word) => [word, element("wbr")]));
   }
 }
 

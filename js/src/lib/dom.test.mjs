@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { inOrder } from "./dom";
+import { inOrder, setName } from "./dom";
 import { fakePage } from "./fake_page.mjs";
 
 test("what stays is not moved when what stands before it goes", () => {
@@ -14,4 +14,17 @@ test("what stays is not moved when what stands before it goes", () => {
     put.mock.calls.map((call) => call.arguments[0]),
     [d],
   );
+});
+
+test("a name may be broken where its words end, and is written only where it differs", () => {
+  const node = fakePage();
+  setName(node, "encoder/first_rate");
+  assert.equal(node.textContent, "encoder/first_rate");
+  const broken = node.children;
+  assert.deepEqual(
+    broken.map(({ tagName }) => tagName),
+    ["wbr", "wbr", "wbr"],
+  );
+  setName(node, "encoder/first_rate");
+  assert.deepEqual(node.children, broken);
 });

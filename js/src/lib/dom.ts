@@ -35,6 +35,14 @@ export function setText(node: Element, text: string): void {
   }
 }
 
+/** Writes a name that may be broken where its words end. */
+export function setName(node: Element, name: string): void {
+  if (node.textContent !== name) {
+    const words = name.split(/(?<=[\s/_.-])/);
+    node.replaceChildren(...words.flatMap((word) => [word, element("wbr")]));
+  }
+}
+
 export function setAttribute(node: HTMLElement, name: string, value: string | null): void {
   if (value === null) {
     node.removeAttribute(name);

@@ -2,7 +2,15 @@
 // the result that one has already.
 
 import { Announcer } from "../lib/announcer";
-import { element, isDisabled, makeButton, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isDisabled,
+  makeButton,
+  setAttribute,
+  setName,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { own } from "../lib/own";
 import { NewestRequest, requestIds } from "../lib/request_ids";
 import { view } from "../lib/view";
@@ -101,7 +109,8 @@ export default view<Model>(({ model, el, lifetime }) => {
   const make = (field: Field): Made => {
     const id = `hpo-point-${newId()}`;
     const about = { for: id, dir: "auto", title: field.name };
-    const label = element("label", "", about, field.label);
+    const label = element("label", "", about);
+    setName(label, field.label);
     let input: Input;
     if (field.choices) {
       input = element("select", "", { id });
