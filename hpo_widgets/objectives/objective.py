@@ -128,7 +128,10 @@ class Objective:
             if printable(getattr(self, what)) != getattr(self, what):
                 raise ValueError(f"the {what} of an objective has half of a surrogate pair: {getattr(self, what)!r}")
         if self.sign not in SIGNS:
-            raise ValueError(f"{self.sign!r} is not a sign of an objective. {near_match(str(self.sign), SIGNS)}")
+            given = str(self.sign)
+            word = given.casefold().removesuffix("imize").removesuffix("imise")  # other packages say "maximize"
+            meant = near_match(word if word in SIGNS else given, SIGNS)
+            raise ValueError(f"{self.sign!r} is not a sign of an objective. {meant}")
 
     @classmethod
     def named(cls, key: str, sign: str = "min") -> Objective:

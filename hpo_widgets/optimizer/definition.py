@@ -150,6 +150,8 @@ def make_template(base_task_id: object, arguments: str | Sequence[str] | None = 
         "base_task_id must be a callable, a pathlib.Path of a script, or a ClearML Task, its id "
         f"(32 hexadecimal digits) or 'project/name', got {base_task_id!r}"
     )
+    if isinstance(base_task_id, (int, float)):
+        msg += "; give the function itself, not what it returns"
     if base_task_id is None:
         msg += "; Task.get_task returns None if its project has no such Task: give 'project/name' to see a similar name"
     raise TypeError(msg)

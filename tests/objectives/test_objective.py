@@ -82,6 +82,8 @@ def test_three_lists_are_several_objectives():
     ("arguments", "message"),
     [
         (("a", "b", "minimum"), "'minimum' is not a sign of an objective. Did you mean 'min'?"),
+        (("a", "b", "maximize"), "'maximize' is not a sign of an objective. Did you mean 'max'?"),
+        (("a", "b", "Minimise"), "Did you mean 'min'?"),
         (("a", "b", "max-global"), "Did you mean 'max_global'?"),
         (("a", "b", "upwards"), "Known: 'min', 'max', 'min_global', 'max_global'"),
         ((["a", "b"], ["c"], ["min", "max"]), "must be lists of equal length, got 2, 1 and 2"),

@@ -66,6 +66,10 @@ BAD_ARGUMENTS = {
         "cannot be sent to a worker.*lock",
     ),
     "an async callable": (lambda s: s(_async), "async"),
+    "a function that was called": (
+        lambda s: s(identity(0.5)),
+        "got 0.5; give the function itself, not what it returns$",
+    ),
     "no callable": (lambda s: s(3), "must be a callable, a pathlib.Path of a script, or a ClearML Task, its id"),
     "an id with a typing error": (lambda s: s("fa30fa45d95d4927b87c323b5b04dc4"), "32 hexadecimal digits"),
     "a script by str": (lambda s: s("train.py"), r"pass pathlib.Path\('train.py'\)"),
