@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 MOST_COMPETITORS = len(style.SERIES)
 _NUM_TICKS = 6
-_MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 136}
+_MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 168}
 # The dash of a line and its label, in pixels from the plot, and how wide the plot is as long as nobody has said.
 _SAMPLE, _LABEL, _WIDTH = (4, 26), 32, 800.0
 # Labels are kept so far apart, as a share of the height.
 _LEAST_GAP = 0.075
-_MOST_NAME = 14
+# Letters that a label has room for in the margin; a name keeps the latter at least.
+_MOST_LETTERS, _LEAST_NAME = 17, 8
 _SECONDS_BELOW = 3.0
 """Minutes below which time is written in seconds."""
 
@@ -77,7 +78,7 @@ class BestFigure:
         ]
         self._labels = Label(
             x=style.NONE, y=style.NONE, text=[], scales={"x": unit, "y": unit}, colors=[style.STRONG_TEXT],
-            default_size=12, font_weight="bold", align="start", y_offset=-1, apply_clip=False,
+            default_size=11, font_weight="bold", align="start", y_offset=-1, apply_clip=False,
             preserve_domain=style.FIXED,
         )  # fmt: skip
         # The dash of each line again, beside its label.
@@ -147,7 +148,10 @@ class BestFigure:
         drawn = [(index, line) for index, line in enumerate(lines) if len(line.band.at)]
         ends = self.y.domain.place(np.array([line.band.median[-1] for _, line in drawn]))
         places = spread(ends, _LEAST_GAP)
-        words = [f"{text.short(line.name, _MOST_NAME)} {text.number(line.band.median[-1], 3)}" for _, line in drawn]
+        values = [text.number(line.band.median[-1], 3) for _, line in drawn]
+        room = _MOST_LETTERS - 1 - max(map(len, values), default=0)
+        names = text.short_names([line.name for _, line in drawn], max(_LEAST_NAME, room))
+        words = [f"{names[line.name]} {value}" for (_, line), value in zip(drawn, values, strict=True)]
         with self._labels.hold_sync():
             # In the same measure as the dashes, so that these stand apart in a picture of another width, too.
             self._labels.x, self._labels.y = np.full(len(drawn), 1 + _LABEL / self._width), places

@@ -29,13 +29,26 @@ def test_competitors_differ_by_colour_dash_and_label():
     assert [sample.line_style for sample in figure._samples] == [dash for _, dash in looks]
 
 
+def test_labels_of_long_names_that_begin_alike_differ_and_keep_their_values():
+    figure = drawn(band(4, 0.00443), band(4, 0.0875))
+    names = "optuna on the small data set", "optuna on the large data set"
+    figure.draw(
+        [Line(name, band(4, value)) for name, value in zip(names, (0.00443, 0.0875), strict=True)], by_minutes=False
+    )
+    first, second = figure._labels.text.tolist()
+    assert first.endswith(" 0.00443")
+    assert second.endswith(" 0.0875")
+    assert first.split()[0] != second.split()[0]
+    assert max(len(first), len(second)) <= 17
+
+
 def test_the_dash_beside_a_label_is_as_long_however_wide_the_plot_is():
     figure = drawn(band(4, 3))
     lengths = []
     for width in (402, 1202):
         figure.set_width(width)
         figure.draw([Line("a", band(4, 3))], by_minutes=False)
-        lengths.append(float(np.ptp(figure._samples[0].x)) * (width - 202))
+        lengths.append(float(np.ptp(figure._samples[0].x)) * (width - 234))
     assert lengths == pytest.approx([22, 22])
 
 
