@@ -79,6 +79,13 @@ def test_scalars_with_long_names_and_values_fit_beside_the_plot(opened, details)
 @pytest.mark.slow
 def test_the_result_is_told_curves_are_drawn_and_parameters_copied(opened, details, themes_and_widths):
     expect(details.locator(".hpo-details-result")).to_have_text("validation / loss 0.25")
+    among = details.get_by_text("the last of 2 selected trials")
+    expect(among).to_be_hidden()
+    opened.kernel("setattr(widget, 'selected', [0, 1])")
+    expect(among).to_be_visible()
+    opened.screenshot("details-of-two", opened.panel())
+    opened.kernel("setattr(widget, 'selected', [1])")
+    expect(among).to_be_hidden()
     expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
         "widget._details.curves[0].removeprefix('M0 0')"
     ))  # fmt: skip

@@ -68,6 +68,7 @@ class TrialDetails(ViewPart):
     brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last drag in a figure has selected.")
     point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
     number = t.Int(None, allow_none=True, help="Number of the trial that is shown.").tag(sync=True)
+    num_selected = t.Int(0, help="How many trials are selected, of which it is the last one.").tag(sync=True)
     state = t.Unicode(help="Its state; empty when there is no such trial.").tag(sync=True)
     result = t.Unicode(help="Its objectives, as far as it has them.").tag(sync=True)
     sentence = t.Unicode(help="Its error, or what a person should know instead.").tag(sync=True)
@@ -106,6 +107,7 @@ class TrialDetails(ViewPart):
         reads_curves = True
         with self.hold_sync():
             self.commands = {name: search.capabilities.get(name) for name in _COMMANDS}
+            self.num_selected = len(self.selected)
             described: dict[str, Any] = {}
             if is_changed:
                 trial = _trial(search, number)

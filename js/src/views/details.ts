@@ -19,6 +19,7 @@ import { view } from "../lib/view";
 
 type Model = {
   number: number | null;
+  num_selected: number;
   state: string;
   result: string;
   sentence: string;
@@ -164,6 +165,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-details-host");
   const title = element("b");
   const state = element("span");
+  const among = element("div", "hpo-muted");
   const retry = makeButton("Retry", "hpo-details-asking");
   const stop = makeButton("Stop trial", "hpo-details-asking");
   const vary = makeButton("Try a variation", "hpo-details-asking");
@@ -199,6 +201,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     // Stop and Retry are the last buttons, as they come and go and would move the others.
     element("div", "hpo-details-head", {}, title, state, vary, copy, stop, retry, page),
     result,
+    among,
     sentence,
     element("div", "hpo-details-sections", {}, ...sections.map((section) => section.root)),
   );
@@ -302,6 +305,9 @@ export default view<Model>(({ model, el, lifetime }) => {
     setAttribute(root, "aria-label", `Details of trial ${number}`);
     setText(state, word && `${SHAPES[word] ?? ""} ${word}`);
     state.className = word === "failed" ? "hpo-bad" : "";
+    const numSelected = model.get("num_selected");
+    setText(among, numSelected > 1 ? `the last of ${numSelected} selected trials` : "");
+    among.hidden = numSelected < 2;
     stop.hidden = word === "" || ENDED.has(word);
     setReason(
       stop,

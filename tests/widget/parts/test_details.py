@@ -108,7 +108,9 @@ def test_the_trial_selected_last_is_the_one(details, search, refresh):
     search.add_trials([0.5, 0.25])
     details.selected = [0, 1]
     refresh(details)
-    assert details.number == 1
+    assert (details.number, details.num_selected) == (1, 2)
+    select(details, refresh, 1)
+    assert (details.number, details.num_selected) == (1, 1)
 
 
 def test_a_selected_trial_follows_the_search(details, search, refresh):
