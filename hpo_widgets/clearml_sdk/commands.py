@@ -48,7 +48,9 @@ class SdkCommands:
         possible["redo"] = why_no_ranges or (None if self._history.can_redo else "no change of a range was undone")
         why_no_point = possible["enqueue_trial"] = possible["retry"] = self._why_no_enqueued_point()
         possible["retry_failed"] = why_no_point
-        possible["add_trial"] = "a search of ClearML's own controller has no journal for results that did not run"
+        possible["add_trial"] = possible["add_trials"] = (
+            "a search of ClearML's own controller has no journal for results that did not run"
+        )
         possible["stop_trial"] = "ClearML's own controller stops no single trial: abort its Task in the web UI"
         possible["set_note"] = possible["set_tags"] = (
             "a search of ClearML's own controller has no journal for notes and tags: set them on the Task"

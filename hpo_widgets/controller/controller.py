@@ -316,34 +316,50 @@ class Controller:
         self.state.num_enqueued += 1
         self.recorder.event("enqueue_trial", parameters=encoded)
 
-    def add_trial(self, row: TrialRow, remark: Remark) -> int:
-        """Record a result that is known already as the next trial: it has ended, and no limit counts it.
+    def add_trials(self, rows: Sequence[TrialRow], remark: Remark) -> list[int]:
+        """Record results that are known already as the next trials: they have ended, and no limit counts them.
 
         Parameters
         ----------
-        row
-            Its point and its result (`recorded_row`); this gives it its number.
+        rows
+            Their points and results (`recorded_row`); this gives them their numbers.
         remark
-            What people have written about it.
+            What people have written about each of them.
 
         Returns
         -------
-        int
-            The number. The trial is durable, and shown, unless another program holds the journal locked.
+        list of int
+            The numbers. The trials are durable, and shown, unless another program holds the journal locked.
+
+        Raises
+        ------
+        JournalError
+            When the journal cannot be written: none of them is recorded.
         """
-        state = self.state
-        if self._present_run is not None:
-            self._present_run.drop_held()  # one of those would have got this number, and may have the same point
-        row.number, row.epoch, row.ended = state.num_numbered, state.epochs.number, time.time()
-        state.num_numbered += 1
-        state.seen.add(tuple(row.parameters))
-        self.recorder.ended(row)
-        for name, value in asdict(remark).items():
-            if value:
-                self.recorder.remark(row.number, **{name: value})
-        if self._present_run is not None:
-            self._present_run.add_trial(row)
-        return row.number
+        state, recorder, run = self.state, self.recorder, self._present_run
+        if run is not None:
+            run.drop_held()  # those would have got these numbers, and may have the same points
+        numbers = range(state.num_numbered, state.num_numbered + len(rows))
+        new = {tuple(row.parameters) for row in rows} - state.seen
+        state.num_numbered = numbers.stop
+        state.seen |= new
+        remarks = {name: value for name, value in asdict(remark).items() if value}
+        for number, row in zip(numbers, rows, strict=True):
+            row.number, row.epoch, row.ended = number, state.epochs.number, time.time()
+            recorder.ended(row)
+            for name, value in remarks.items():
+                recorder.remark(number, **{name: value})
+        try:
+            if run is None:
+                recorder.flush()
+            else:
+                run.add_trials(rows)
+        except JournalError:
+            if recorder.withdraw(numbers):  # so that whoever tries again does not record them twice
+                state.num_numbered = numbers.start
+                state.seen -= new
+            raise
+        return list(numbers)
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and those that wait in a queue are kept from beginning."""

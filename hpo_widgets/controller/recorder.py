@@ -21,7 +21,7 @@ from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from hpo_widgets.controller.state import RestoredTrials
@@ -149,6 +149,17 @@ class Recorder:
         """Write a trial's last row with the next flush; ranking and callbacks follow once it is durable."""
         self._ended.append(row)
         self.change(row)
+
+    def withdraw(self, numbers: Collection[int]) -> bool:
+        """Forget the ended rows of new trials, with their remarks; False: they are durable already."""
+        if not self._rows.keys() >= set(numbers):
+            return False
+        for number in numbers:
+            del self._rows[number]
+            self._remarks.pop(number, None)
+        self._ended = [row for row in self._ended if row.number not in numbers]
+        self._events = [event for event in self._events if event.get("number") not in numbers]
+        return True
 
     def scalar(self, number: int, title: str, series: str, value: float, iteration: int) -> None:
         """Write one report with the next flush, which the caller makes due by `change` for the trial's row.
@@ -317,6 +328,7 @@ class Recorder:
         if self._sequence is None:
             journal = Journal.create(self.path, self.search_id, self.header)
             self._has_owned = True
+            self._sequence = journal.sequence  # also where the first write fails: the file is there
             return journal
         journal = Journal.open(self.path, whole=whole)
         if journal.sequence != self._sequence:

@@ -25,7 +25,7 @@ from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from hpo_widgets.controller import Controller
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hpo_widgets.optimizer.definition import Definition
     from hpo_widgets.search import Search
     from hpo_widgets.space.prior import GivenPrior
+    from hpo_widgets.trials import TrialRow
 
 _Result = TypeVar("_Result")
 
@@ -177,7 +178,8 @@ class SearchCommands:
         else:
             possible["resume"] = "the search is not paused"
         possible["set_prior"] = possible["set_priors"] = state.strategy.why_no_prior()
-        possible["add_trial"] = None if self._definition.template.remote is None else _WHY_NO_RESULTS
+        is_here = self._definition.template.remote is None
+        possible["add_trial"] = possible["add_trials"] = None if is_here else _WHY_NO_RESULTS
         if not state.epochs.can_undo:
             possible["undo"] = "no range was changed"
         if not state.epochs.can_redo:
@@ -372,35 +374,59 @@ class SearchCommands:
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
     ) -> int | None:
-        """Record a result as a trial.
+        """Record a result as a trial; the parameters are those of `add_trials` for one result."""
+        numbers = self._record("add_trial", lambda: [self._row(parameters, values)], note, tags)
+        return None if numbers is None else numbers[0]
+
+    def add_trials(
+        self, results: Iterable[tuple[Mapping[str, Any], object]], note: str = "", tags: Sequence[str] = ()
+    ) -> list[int] | None:
+        """Record results as trials, all of them or none.
 
         Parameters
         ----------
-        parameters
-            The point.
-        values
-            As for `recorded_row`.
+        results
+            A point and its values each, as for `recorded_row`.
         note, tags
-            As for `set_note` and `set_tags`.
+            As for `set_note` and `set_tags`; for each trial.
 
         Returns
         -------
-        int or None
-            The trial's number; None where nobody waits for it.
+        list of int or None
+            The trials' numbers; None where nobody waits for them.
 
         Raises
         ------
+        TypeError
+            For what is no pair.
         ValueError
             For what is no result of this search, and on ClearML.
         """
-        why_not = self.capabilities["add_trial"]
+        return self._record("add_trials", lambda: list(self._rows(results)), note, tags)
+
+    def _record(
+        self, name: str, rows: Callable[[], list[TrialRow]], note: str, tags: Sequence[str]
+    ) -> list[int] | None:
+        """Record results that are made, and so checked, on the caller's thread: a run goes on meanwhile."""
+        why_not = self.capabilities[name]
         if why_not is not None:
             raise ValueError(why_not)
+        remark, made = Remark(checked_note(note), checked_tags(tags)), rows()
+        return self._do(name, lambda: self._controller.add_trials(made, remark))
+
+    def _row(self, parameters: Mapping[str, Any], values: object) -> TrialRow:
         state = self._controller.state
-        row = recorded_row(state.space.encode(state.space.normalise(parameters)), values, state.objectives)
-        remark = Remark(checked_note(note), checked_tags(tags))
-        number: int | None = self._do("add_trial", lambda: self._controller.add_trial(row, remark))
-        return number
+        return recorded_row(state.space.encode(state.space.normalise(parameters)), values, state.objectives)
+
+    def _rows(self, results: Iterable[object]) -> Iterator[TrialRow]:
+        """Yield the row of each result; an error tells which of them is wrong."""
+        for place, result in enumerate(results):
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                raise TypeError(f"results[{place}] is a pair of parameters and values, got {result!r:.80}")
+            try:
+                yield self._row(*result)
+            except ValueError as error:
+                raise ValueError(f"results[{place}]: {error}") from error
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""

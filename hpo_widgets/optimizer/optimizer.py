@@ -39,7 +39,7 @@ from hpo_widgets.viewer.journal_state import write_copy
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import optuna
@@ -660,9 +660,9 @@ class HyperParameterOptimizer(ReadableSearch):
         ------
         ValueError
             For parameters that `enqueue_trial` refuses, a missing value and one that is no number, such as NaN, and
-            on ClearML, where each trial is a Task; nothing is recorded then.
+            on ClearML, where each trial is a Task.
         JournalError
-            When the journal cannot be written; the result is kept in memory, and written with the next change.
+            When the journal cannot be written, for instance as the disk is full. After any error nothing is recorded.
 
         Examples
         --------
@@ -671,6 +671,45 @@ class HyperParameterOptimizer(ReadableSearch):
         number = self._commands.add_trial(parameters, values, note, tags)
         assert number is not None  # noqa: S101 -- these commands are waited for
         return number
+
+    def add_trials(
+        self,
+        results: Iterable[tuple[Mapping[str, Any], float | Sequence[float] | Mapping[str, float]]],
+        *,
+        note: str = "",
+        tags: Sequence[str] = (),
+    ) -> list[int]:
+        """Record many results as completed trials, as `add_trial` does one, but by one write of the journal.
+
+        Parameters
+        ----------
+        results
+            Pairs of parameters and values, each as for `add_trial`. All are checked before the first is recorded.
+        note, tags
+            Note and tags of each of these trials, as for `add_trial`. Default: none.
+
+        Returns
+        -------
+        list of int
+            The numbers of the trials, in the order of the results.
+
+        Raises
+        ------
+        TypeError
+            For what is no pair.
+        ValueError
+            For results that `add_trial` refuses: the message names the first of them, as in ``results[17]: …``.
+        JournalError
+            When the journal cannot be written. After any error none of the results is recorded.
+
+        Examples
+        --------
+        >>> points = earlier[["lr", "kind"]].to_dict("records")  # doctest: +SKIP
+        >>> optimizer.add_trials(zip(points, earlier["loss"]), tags=["2025"])  # doctest: +SKIP
+        """
+        numbers = self._commands.add_trials(results, note, tags)
+        assert numbers is not None  # noqa: S101 -- these commands are waited for
+        return numbers
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget.

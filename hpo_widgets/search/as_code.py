@@ -110,7 +110,7 @@ def constructor_call(
     -------
     str
         Imports, the call and, for what a constructor cannot give, ``optimizer.set_ranges``, ``optimizer.set_priors``
-        and ``optimizer.add_trial``.
+        and ``optimizer.add_trials``.
 
     Raises
     ------
@@ -143,10 +143,12 @@ def constructor_call(
     if space.priors and package == PACKAGE:
         entries = "".join(f"    {_text(name)}: {_prior(prior)},\n" for name, prior in space.priors.items())
         statements.append(f"{variable}.set_priors({{\n{entries}}})")
+    results = ""
     for point, result in recorded[:_MOST_RECORDED]:
         entries = ", ".join(f"{_text(name)}: {writer.expression(value, name)}" for name, value in point.items())
-        value = writer.expression(result[0] if single else list(result), "values")
-        statements.append(f"{variable}.add_trial({{{entries}}}, {value})")
+        results += f"    ({{{entries}}}, {writer.expression(result[0] if single else list(result), 'values')}),\n"
+    if results:
+        statements.append(f"{variable}.add_trials([\n{results}])")
     if len(recorded) > _MOST_RECORDED:
         statements.append(f"# Not written here: {len(recorded) - _MOST_RECORDED} more results that were recorded.")
     if shows_panel:

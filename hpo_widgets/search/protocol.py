@@ -79,6 +79,7 @@ COMMANDS = (
     "redo",
     "enqueue_trial",
     "add_trial",
+    "add_trials",
     "retry",
     "retry_failed",
     "stop_trial",

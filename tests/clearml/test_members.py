@@ -401,3 +401,11 @@ def test_add_trial_is_refused_with_what_to_do_as_a_trial_is_a_task(optimizer):
     with pytest.raises(ValueError, match="each trial of a search on ClearML is a Task"):
         made.add_trial({"x": 0.125}, -1)
     assert not made.journal_path.exists()
+
+
+def test_add_trials_is_refused_as_add_trial_is(optimizer):
+    made = optimizer()
+    assert made.capabilities["add_trials"] == made.capabilities["add_trial"]
+    with pytest.raises(ValueError, match="each trial of a search on ClearML is a Task"):
+        made.add_trials([({"x": 0.125}, -1)])
+    assert not made.journal_path.exists()

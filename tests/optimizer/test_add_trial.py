@@ -16,6 +16,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     replay,
 )
+from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
@@ -35,6 +36,10 @@ def two_values(x):
 
 def fails(x):
     raise ValueError("no luck")
+
+
+def is_full(*_arguments):
+    raise JournalError("the journal could not be written: the disk is full")
 
 
 def points_told(made):
@@ -152,6 +157,27 @@ def test_of_several_objectives_the_values_come_in_order_or_by_name_with_other_sc
     assert [trial.number for trial in made.top(1)] == [1]
 
 
+def test_many_are_recorded_by_one_write_of_the_journal_with_a_note_and_tags_for_each(search):
+    made = search(identity, total_max_jobs=2)
+    assert made.add_trials(iter([]), tags=["paper"]) == []
+    assert not made.journal_path.exists()
+    made.add_trial({"x": 0.125}, 4.0)
+    writes = []
+    write = Journal.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "write", lambda *given: (writes.append(given), write(*given))[1])
+        assert made.add_trials((({"x": x / 8}, x) for x in range(3)), note="table 2", tags=["paper"]) == [1, 2, 3]
+    assert len(writes) == 1
+    finished(made)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    for seen in (made, again):
+        assert [seen.trial(number).is_recorded for number in range(6)] == [True] * 4 + [False] * 2
+        assert [seen.trial(number).value for number in range(1, 4)] == [0.0, 1.0, 2.0]
+        assert {(seen.trial(number).note, seen.trial(number).tags) for number in range(1, 4)} == {
+            ("table 2", ("paper",))
+        }
+
+
 # What strategies make of it --------------------------------------------------------------------------------------
 
 
@@ -167,6 +193,42 @@ def test_a_strategy_that_learns_is_told_at_once_and_has_it_in_its_history_afterw
     again.set_total_max_jobs(3)
     finished(again)
     assert again.get_optimizer().history == [(0.5,), (0.5,), (4.0,), (5.0,)]
+
+
+def test_a_strategy_has_many_results_at_once_in_its_history_and_its_points_asked_before_are_dropped(two_running, gate):
+    made = two_running(optimizer_class=Listening, allow_duplicates=True, total_max_jobs=4)
+    made.add_trials([({"x": 0.25}, float(value)) for value in range(500)])
+    gate.open()
+    assert made.wait()
+    strategy = made.get_optimizer()
+    assert strategy.history == [(float(value),) for value in range(500)]
+    assert [values for _point, _state, values in strategy.told] == [(0.5,)] * 4
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_a_strategy_learns_once_from_results_at_which_a_subscriber_has_changed_ranges(two_running, gate, count):
+    made = two_running(optimizer_class=Listening, allow_duplicates=True, total_max_jobs=2)
+
+    def narrow():
+        if len(made.snapshot()) > 2 and made.epochs[-1].epoch == 0:
+            made.set_range("x", (0.0, 0.75))
+
+    made.subscribe(narrow)
+    made.add_trials([({"x": 0.25}, 4.0)] * count)
+    gate.open()
+    assert made.wait()
+    strategy = made.get_optimizer()
+    known = [*strategy.history, *(values for _point, _state, values in strategy.told)]
+    assert known.count((4.0,)) == count
+
+
+def test_optuna_learns_from_many_results_recorded_while_trials_run(two_running, gate):
+    made = two_running(optimizer_class=OptimizerOptuna, total_max_jobs=4, seed=1, max_observations=None)
+    made.add_trials([({"x": x / 1000}, x / 1000) for x in range(200)])
+    gate.open()
+    assert made.wait()
+    assert {x / 1000 for x in range(200)} < set(points_told(made))
+    assert (len(points_told(made)), made.budget.jobs.used) == (204, 4)
 
 
 def test_optuna_learns_from_results_recorded_before_the_start(search):
@@ -254,6 +316,62 @@ def test_what_is_no_result_is_refused_before_anything_happens(search, parameters
     assert made.add_trial({"x": 0.5}, math.inf) == 0
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        (({"x": 0.5}, math.nan), ValueError, "results[2]: the value is a number, got nan"),
+        (({"x": 0.5, "y": 1}, 1.0), ValueError, "results[2]: the space has no parameter 'y'"),
+        (({"x": 0.5}, 1.0, ["paper"]), TypeError, "results[2] is a pair of parameters and values, got ("),
+        ("xy", TypeError, "results[2] is a pair of parameters and values, got 'xy'"),
+        ((0.5, 1.0), ValueError, "results[2]: a point is a dict"),
+    ],
+)
+def test_of_many_the_first_wrong_one_is_named_and_none_is_recorded(search, wrong, error, words):
+    made = search(identity)
+    right = ({"x": 0.5}, 1.0)
+    with pytest.raises(error) as raised:
+        made.add_trials([right, right, wrong, right])
+    assert str(raised.value).startswith(words)
+    assert len(made.snapshot()) == 0
+    assert not made.journal_path.exists()
+    assert made.add_trials([right]) == [0]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "later"])
+def test_what_a_full_disk_keeps_from_the_journal_is_not_recorded_and_may_be_recorded_again(search, is_first):
+    made = search(of_kind, [KIND], optimizer_class=GridSearch)
+    if not is_first:
+        made.add_trial({"kind": "b"}, 0.0)
+    before = len(made.snapshot())
+    results = [({"kind": "a"}, 1.0), ({"kind": "b"}, 2.0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "write", is_full)
+        with pytest.raises(JournalError, match="the disk is full"):
+            made.add_trials(results, tags=["paper"])
+    assert len(made.snapshot()) == before
+    finished(made)
+    names = [made.trial(number).parameters["kind"] for number in range(len(made.snapshot()))]
+    assert sorted(names) == ["a", "b", "c"]
+    assert made.add_trials(results, tags=["paper"]) == [3, 4]
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert (viewer.counts, viewer.trial(4).tags) == (made.counts, ("paper",))
+
+
+def test_while_trials_run_a_full_disk_keeps_it_from_strategy_and_numbers_too(two_running, gate):
+    made = two_running(optimizer_class=Listening, allow_duplicates=True, total_max_jobs=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "write", is_full)
+        with pytest.raises(JournalError, match="the disk is full"):
+            made.add_trial({"x": 0.25}, 4.0, tags=["paper"])
+    assert made.add_trial({"x": 0.25}, 5.0) == 2
+    assert made.trial(2).tags == ()
+    gate.open()
+    assert made.wait()
+    assert [values for _point, _state, values in made.get_optimizer().told] == [(5.0,), (0.5,), (0.5,), (0.5,)]
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert (viewer.counts, len(viewer.snapshot()), viewer.trial(2).tags) == (made.counts, 4, ())
+
+
 def test_a_note_that_is_none_is_refused_before_anything_happens(search):
     made = search(identity)
     with pytest.raises(TypeError, match="tags are a list of words"):
@@ -276,14 +394,16 @@ def test_as_code_it_is_recorded_again_but_for_choices_that_the_ranges_leave_out(
     made.add_trial({"kind": "a", "x": 0.5}, 1.0)
     made.add_trial({"kind": "b", "x": 2}, math.inf)
     lines = [
-        'optimizer.add_trial({"kind": "a", "x": 0.5}, 1.0)',
-        'optimizer.add_trial({"kind": "b", "x": 2.0}, float("inf"))',
+        'optimizer.add_trials([\n    ({"kind": "a", "x": 0.5}, 1.0),\n',
+        '    ({"kind": "b", "x": 2.0}, float("inf")),\n])\n',
     ]
     with SearchViewer(made.journal_path) as viewer:
         for code in (made.as_code(), viewer.as_code()):
-            assert [line for line in code.splitlines() if ".add_trial(" in line] == lines
+            assert code.endswith("".join(lines))
     made.set_range("kind", ["b", "c"])
-    assert [line for line in made.as_code().splitlines() if ".add_trial(" in line] == lines[1:]
+    assert made.as_code().endswith("optimizer.add_trials([\n" + lines[1])
+    made.set_range("kind", ["c"])
+    assert "optimizer.add_trial" not in made.as_code()
 
 
 def test_a_replay_shows_it_from_the_moment_at_which_it_was_recorded(search):

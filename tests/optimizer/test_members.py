@@ -260,6 +260,16 @@ def test_add_trial_records_a_result_as_the_next_trial(running, gate):
     assert [made.trial(number).is_recorded for number in range(5)] == [False, False, True, False, False]
 
 
+def test_add_trials_records_many_results_or_none(running, gate):
+    made = running()
+    with pytest.raises(ValueError, match=r"results\[1\]: "):
+        made.add_trials([({"x": 0.125}, -1), ({"x": 0.25}, None)])
+    assert made.add_trials(zip([{"x": 0.125}, {"x": 0.25}], [-1, -2], strict=True), tags=["paper"]) == [2, 3]
+    gate.open()
+    assert made.wait()
+    assert (made.best_trial.number, made.best_trial.tags, made.budget.jobs.used) == (3, ("paper",), 4)
+
+
 def test_engine_name_and_strategy(optimizer):
     assert optimizer().engine_name == "this machine"
 
