@@ -276,6 +276,8 @@ def rounded_interval(low: float, high: float, *, is_log: bool) -> tuple[float, f
     return float(f"{round(low / quantum) * quantum:.12g}"), float(f"{round(high / quantum) * quantum:.12g}")
 
 
+_FEW_ENDED = 3
+
 # Up to so many values the axis is fitted again when their number has doubled; later it only grows.
 _MOST_FITTED = 64
 
@@ -337,20 +339,22 @@ class FittedAxis:
         self.domain = self.domain.grown(fresh)
 
     def make_room_for_running(self, values: Floats) -> None:
-        """Choose the ends for values so far of running trials; once a trial has ended, make room for the best of them.
+        """Choose the ends for values so far of running trials; once trials have ended, make room for the best of them.
 
-        At the bad end a first report may be far from all that follow.
+        At the bad end a first report may be far from all that follow. Beside one or two trials that have ended, whose
+        values say little of how far others lie apart, there is room for all.
         """
         if len(values) == 0:
             return
-        if self._num_values:
+        if self._num_values >= _FEW_ENDED:
             best = float(values.min() if self._minimise else values.max())
             place = float(self.domain.place(np.array([best]))[0])
             if (place < LANE if self._minimise else place > 1) and not (self.domain.is_log and best <= 0):
                 self.domain = self.domain.grown(np.array([best]))
         else:
-            is_first = self.domain in {UNIT, first_domain(np.empty(0), is_log=False)}
-            self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
+            is_first = not self._num_values and self.domain in {UNIT, first_domain(np.empty(0), is_log=False)}
+            shown = values[values > 0] if self.domain.is_log else values
+            self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(shown)
 
 
 _PLAIN, _SCIENTIFIC = "~g", "~e"

@@ -237,6 +237,19 @@ def test_before_the_first_trial_has_ended_the_axis_stays_while_values_so_far_cha
     assert len(set(domains)) < 10
 
 
+@pytest.mark.parametrize("num_ended", [1, 2])
+def test_beside_the_first_trials_that_have_ended_there_is_room_for_all_that_run(show, search, refresh, num_ended):
+    plot = show(HistoryPlot, search)
+    search.add_trials([0.5, 0.51][:num_ended])
+    for value in (2.0, 3.0):
+        search.add_trial(value, state=TrialState.RUNNING)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert figure._running.y.tolist() == [2.0, 3.0]
+    assert figure.domain.low < 0.5
+    assert 3.0 < figure.domain.high < 4.0
+
+
 def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show, search, refresh):
     plot = show(HistoryPlot, search)
     search.add_trials([1.0, 2.0, 3.0])
