@@ -145,8 +145,6 @@ class TrialLifecycle:
         self._state.clock.active_started[row.number] = began
         self._recorder.change(row)
         self.on_began()
-        if self.stop_reason is not None:  # by the end of the trial before it
-            self.abort(row.number, self.stop_reason.sentence)
         return row.number
 
     def _add(self, encoded: list[float | None], proposal: Proposal | None, began: float, started: float) -> ActiveTrial:

@@ -80,13 +80,6 @@ def test_a_trial_that_was_held_has_begun_when_its_worker_got_it(trials, state, r
     assert (state.num_launched, state.num_draws, state.seen) == (1, 8, {(0.5,)})
 
 
-def test_a_trial_that_began_when_another_ended_the_search_is_aborted(trials, state, engine):
-    trials.stop(StopReason("error", "it is over"))
-    trials.launched([0.5], Proposal({"x": 0.5}), 0, time.monotonic())
-    assert engine.aborted == [0]
-    assert state.active[0].end_reason == "it is over"
-
-
 @pytest.mark.parametrize("end", [TrialState.ABORTED, TrialState.FAILED])
 def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials, state, recorder, clocks, end):
     trials.launch({"x": 0.5}, [0.5], None)
