@@ -94,11 +94,10 @@ class Run:
         if state.was_killed and self.queue is None and not state.has_long_trials:
             # The launch of a short trial is durable with the next commit, some milliseconds later: a commit before it
             # would double what the trial costs the kernel.
-            first, last = state.num_numbered, state.num_numbered + state.settings.max_number_of_concurrent_tasks - 1
             self._tell(
                 "search",
-                f"the process that ran this search was killed: trials #{first} to #{last} may have begun in its last "
-                "milliseconds, and would then run a second time",
+                f"the process that ran this search was killed: trials from #{state.num_numbered} on may have begun in "
+                "its last milliseconds, and would then run a second time",
             )
         state.was_killed = False
         if self.queue is not None and state.is_paused:

@@ -171,7 +171,7 @@ def test_what_may_run_a_second_time_after_a_kill_is_said(search, was_killed, sec
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
     again.set_total_max_jobs(3)
     finished(again)
-    expected = ["trials #2 to #3 may have begun"] * is_said
+    expected = ["trials from #2 on may have begun"] * is_said
     assert [sentence for sentence in expected if sentence not in again.errors[-1].sentence] == []
     assert len(again.errors) == is_said
 
