@@ -225,18 +225,18 @@ class Run:
             holder.hold(state.num_numbered + len(self._held), proposal.point)
             self._held.append(sampled)
 
-    def _most_held(self) -> int:
+    def _most_held(self) -> float:
         """How many trials the engine may hold now.
 
         The launch of a long one has to be durable before it begins, and a search without any result may be over soon.
+        So may one that fails: the engine does not know that a trial failed which has returned no number.
         """
-        state = self._state
-        if not self._may_launch or state.enqueued or self.trials.keeps_launches:
-            return 0
-        if not state.stop_conditions.has_objective:
+        state, conditions = self._state, self._state.stop_conditions
+        if not self._may_launch or state.enqueued or self.trials.keeps_launches or not conditions.has_objective:
             return 0
         limit, num_active = state.settings.total_max_jobs, len(state.active)
-        return num_active if limit is None else min(num_active, limit - state.num_launched)
+        most = min(num_active, conditions.num_failures_left - num_active)
+        return most if limit is None else min(most, limit - state.num_launched)
 
     def drop_held(self) -> None:
         """Let the engine hold nothing; the points are the next ones again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,12 @@ class StopConditions:
         self.why_none_launched: StopReason | None = None
         """Why no further trial is launched in this run, though those that are left go on; None: further ones are."""
         self.begin_run()
+
+    @property
+    def num_failures_left(self) -> float:
+        """How many trials in a row have to fail from now on before the search ends for that."""
+        limit = self._settings.max_failures
+        return math.inf if limit is None else limit - self._num_failures_in_a_row
 
     def begin_run(self) -> None:
         """Count failures anew for a search that is continued."""

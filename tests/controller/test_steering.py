@@ -30,9 +30,13 @@ COMMANDS = (
     "pause", "resume", "stop", "set workers", "set budget", "set no budget", "set range", "undo", "redo", "enqueue",
     "add", "retry_failed", "stop trial",
 )  # fmt: skip
-ENDS = ("completes", "completes", "all complete", "fails", "returns nan", "completes after a notice")
+ENDS = (
+    "completes", "completes", "all complete", "fails", "returns nan", "all fail to start", "completes after a notice",
+)  # fmt: skip
 LISTENING = [("completes", 0), ("subscriber: set range", 3), ("completes after a notice", 0)]
 """The subscriber hears of the notice before the search hears of the held trial that is launched after it."""
+ENDING = [("completes", 0), ("all fail to start", 0)]
+"""This ends a search of three workers while trials are held."""
 OF_SUBSCRIBERS = tuple(f"subscriber: {command}" for command in COMMANDS)
 
 
@@ -67,15 +71,16 @@ class Steered(NoWorkers):
         if number in self.running:
             self._end(number, Outcome(state))
 
-    def end(self, place, state, result=None):
+    def end(self, place, outcome):
         """End the trial at a place among those that run; nothing happens when none runs."""
         numbers = list(self.running)
         if numbers:
-            number = numbers[place % len(numbers)]
-            self._end(number, Outcome(state, self.running[number]["x"] if result is None else result))
+            self._end(numbers[place % len(numbers)], outcome)
 
     def _end(self, number, outcome):
-        del self.running[number]
+        point = self.running.pop(number)
+        if outcome.state is TrialState.COMPLETED and outcome.result is None:
+            outcome = outcome._replace(result=point["x"])
         self.events.append(JobEvent("ended", number, outcome))
         if self.held and outcome.state is TrialState.COMPLETED and self.free() > 0:
             assert self.steering.made.num_waiting_points == 0
@@ -138,7 +143,7 @@ class Steering:
             return False
         if not self.steps:
             if self.is_finishing:
-                self.engine.end(0, TrialState.COMPLETED)
+                self.engine.end(0, Outcome(TrialState.COMPLETED))
                 return bool(self.engine.events)
             self.is_finishing = True
             self.steps.append(("finish", 0))
@@ -146,9 +151,13 @@ class Steering:
         if kind in ENDS:
             if kind == "completes after a notice":
                 self.engine.events.append(JobEvent("notice", -1, ("trials", "it is late")))
-            state = TrialState.FAILED if kind == "fails" else TrialState.COMPLETED
-            for _ in range(len(self.engine.running) if kind == "all complete" else 1):
-                self.engine.end(number, state, math.nan if kind == "returns nan" else None)
+            outcome = Outcome(
+                TrialState.FAILED if "fail" in kind else TrialState.COMPLETED,
+                math.nan if kind == "returns nan" else None,
+                launch_failed=kind == "all fail to start",
+            )
+            for _ in range(len(self.engine.running) if "all" in kind else 1):
+                self.engine.end(number, outcome)
         elif kind in OF_SUBSCRIBERS:
             self.of_subscriber.append((kind.removeprefix("subscriber: "), number))
         else:
@@ -219,6 +228,7 @@ class Steering:
     workers=st.integers(1, 3),
     max_failures=st.sampled_from([1, 3, None]),
 )
+@example(steps=ENDING, workers=3, max_failures=None)
 @example(steps=LISTENING, workers=1, max_failures=None)
 def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, steps, workers, max_failures):
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(recorder, "_FLUSH_SECONDS", 0.0):
