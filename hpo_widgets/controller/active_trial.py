@@ -37,6 +37,7 @@ class ActiveTrial:
     __slots__ = (
         "asked_to_stop",
         "end_reason",
+        "ended",
         "is_aborted",
         "last_iteration",
         "proposal",
@@ -49,6 +50,8 @@ class ActiveTrial:
         self.row = row
         self.proposal = proposal
         self.started = started
+        self.ended: float | None = None
+        """``time.monotonic()`` of its end, where that is known before the end is received."""
         self.summaries: dict[tuple[str, str], ScalarSummary] = {}
         self.last_iteration = -1
         self.asked_to_stop = False

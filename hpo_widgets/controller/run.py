@@ -251,8 +251,8 @@ class Run:
     def _launched(self, event: JobEvent) -> None:
         """Count a trial that the engine has held and launched."""
         proposal, encoded = self._held.popleft()
-        worker, began = cast("tuple[int, float]", event.data)
-        self._proposals.launched(proposal, self.trials.launched(encoded, proposal, worker, began))
+        worker, began, after = cast("tuple[int, float, int]", event.data)
+        self._proposals.launched(proposal, self.trials.launched(encoded, proposal, worker, began, after))
 
     def _num_left(self) -> int | None:
         """How many trials the strategy may still propose; None: no limit."""

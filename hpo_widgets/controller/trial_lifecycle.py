@@ -120,7 +120,7 @@ class TrialLifecycle:
             self._engine.abort(row.number, self._state.settings.stop_grace)
         return row.number
 
-    def launched(self, encoded: list[float | None], proposal: Proposal, worker: int, began: float) -> int:
+    def launched(self, encoded: list[float | None], proposal: Proposal, worker: int, began: float, after: int) -> int:
         """Count a trial that the engine has held and launched.
 
         Parameters
@@ -133,12 +133,15 @@ class TrialLifecycle:
             Index of its worker.
         began
             ``time.monotonic()`` at its launch.
+        after
+            The trial that had ended on its worker then; its end is still to be received.
 
         Returns
         -------
         int
             The trial's number.
         """
+        self._state.active[after].ended = began
         trial = self._add(encoded, proposal, began, time.time() - (time.monotonic() - began))
         row = trial.row
         row.worker = worker
@@ -451,7 +454,7 @@ class TrialLifecycle:
         search, proposals = self._state, self._proposals
         del search.active[number]
         search.num_failed += state == TrialState.FAILED
-        now = time.monotonic()
+        now = time.monotonic() if trial.ended is None else trial.ended
         began = search.clock.active_started.pop(number, None)
         duration = None if began is None else now - began
         if self.queue is not None:

@@ -67,7 +67,7 @@ class JobEvent(NamedTuple):
         gave the job; ``"started"`` when it left the queue, or ``"queued"`` with None when it returned to the queue;
         ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which concerns no single trial.
         Of a `HoldingEngine` also ``"launched"``, before any other event of a trial that was held, with the index of its
-        worker and ``time.monotonic()`` at its launch.
+        worker, ``time.monotonic()`` at its launch and the number of the trial that had ended there then.
     number
         The trial's number; -1 for a notice.
     data

@@ -86,7 +86,7 @@ class Steered(NoWorkers):
             assert self.steering.made.num_waiting_points == 0
             following = self.held.popleft()
             self.launch(*following)
-            self.events.append(JobEvent("launched", following[0], (0, time.monotonic())))
+            self.events.append(JobEvent("launched", following[0], (0, time.monotonic(), number)))
 
     def wait(self, timeout=None):
         while not self.events and not self.woken.is_set():

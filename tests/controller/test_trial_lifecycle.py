@@ -69,15 +69,19 @@ def test_a_trial_takes_no_time_before_its_worker_is_ready(trials, state, recorde
     assert (row.started, row.ended) == (launched, clocks.time())
 
 
-def test_a_trial_that_was_held_has_begun_when_its_worker_got_it(trials, state, recorder, clocks):
-    clocks.seconds += 2.0  # in which this thread was busy
-    clocks.set_by = 3600.0
-    assert trials.launched([0.5], Proposal({"x": 0.5}, 7), 3, clocks.monotonic() - 2.0) == 0
-    trials.receive(JobEvent("ended", 0, Outcome(TrialState.COMPLETED, 1.0, duration=1.5)))
-    [row] = recorder.rows
-    assert (row.started, row.ended) == (clocks.time() - 2.0, clocks.time())
+def test_a_trial_that_was_held_begins_when_the_one_before_it_has_ended_on_its_worker(trials, state, recorder, clocks):
+    trials.launch({"x": 0.25}, [0.25], None)
+    launched = clocks.time()
+    clocks.seconds += 5.0  # in the last two of which this thread was busy
+    assert trials.launched([0.5], Proposal({"x": 0.5}, 7), 3, clocks.monotonic() - 2.0, 0) == 1
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.COMPLETED, 1.0, duration=2.5)))
+    trials.receive(JobEvent("ended", 1, Outcome(TrialState.COMPLETED, 1.0, duration=1.5)))
+    before, row = recorder.rows
+    assert (before.started, before.ended, before.duration) == (launched, launched + 3.0, 3.0)
+    assert (row.started, row.ended, row.duration) == (launched + 3.0, launched + 5.0, 2.0)
+    assert state.clock.compute_done == pytest.approx(5.0 / 60)
     assert (row.worker, row.draw, row.enqueued) == (3, 7, False)
-    assert (state.num_launched, state.num_draws, state.seen) == (1, 8, {(0.5,)})
+    assert (state.num_launched, state.num_draws, state.seen) == (2, 8, {(0.25,), (0.5,)})
 
 
 @pytest.mark.parametrize("end", [TrialState.ABORTED, TrialState.FAILED])

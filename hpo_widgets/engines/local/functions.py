@@ -264,6 +264,7 @@ class FunctionPool(ProcessEngine):
     # Inside --------------------------------------------------------------------------------------
 
     def _end(self, worker: WorkerHandle, outcome: Outcome) -> None:
+        ended = worker.number
         super()._end(worker, outcome)
         if not self._held:
             return
@@ -273,7 +274,7 @@ class FunctionPool(ProcessEngine):
             number, point = self._held.popleft()
             place = len(self._events)
             index = self.launch(number, point)
-            self._events.insert(place, JobEvent("launched", number, (index, self._workers[index].began)))
+            self._events.insert(place, JobEvent("launched", number, (index, self._workers[index].began, ended)))
 
     def _hand_over(self, worker: WorkerHandle) -> None:
         """Send the worker its trial, after starting its process if that is gone."""

@@ -75,8 +75,8 @@ def test_the_launch_of_a_held_trial_is_told_first_with_its_worker_and_moment(dri
         events += driver.engine.wait(DEADLINE)
     of_held = [event for event in events if event.number == 2]
     assert [event.kind for event in of_held] == ["launched", "scalar", "ended"]
-    worker, began = of_held[0].data
-    assert worker == of_held[-1].data.worker == 0
+    worker, began, ended = of_held[0].data
+    assert (worker, ended) == (of_held[-1].data.worker, 1) == (0, 1)
     assert before <= began <= time.monotonic()
     kinds = [(event.kind, event.number) for event in events]
     assert kinds.index(("ended", 1)) < kinds.index(("launched", 2))
