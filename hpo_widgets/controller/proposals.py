@@ -170,7 +170,7 @@ class Proposals(ABC):
 
     def _next_ready(self) -> tuple[Proposal, EncodedPoint] | None:
         """Take the next point that is ready; None: there is none."""
-        while self._ready and self.error is None:
+        while self._ready:
             proposal, encoded = self._ready.popleft()
             # A person may have enqueued the same point since, or the strategy proposed it twice: it is run once.
             if self._sampler.is_new(encoded):
@@ -377,7 +377,7 @@ class ThreadedProposals(Proposals):
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         self._take_answers()
-        return self._next_ready()
+        return None if self.error is not None else self._next_ready()
 
     def ask(self, num_free: int, num_left: int | None) -> None:
         self.next_ask = None

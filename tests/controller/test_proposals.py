@@ -378,6 +378,18 @@ def test_what_was_given_back_comes_also_when_the_strategy_has_no_more(controller
     assert controller.next(made) == given
 
 
+def test_what_was_given_back_comes_also_when_the_strategy_has_raised_since(controller):
+    strategy = Counting()
+    made = controller.proposals(strategy)
+    given = controller.next(made)
+    strategy.broken = StopIteration("the list is at its end")
+    assert made.next() is None
+    assert made.error is strategy.broken
+    made.give_back([given])
+    assert made.next() == given
+    assert made.next() is None
+
+
 def test_points_are_asked_for_free_workers_only_and_none_is_held(controller):
     strategy = Thinking()
     proposals = controller.proposals(strategy)
