@@ -480,6 +480,7 @@ class Controller:
     def _close(self, reason: StopReason) -> StopReason:
         """Close every process and file that the run opened, and write its end; returns the reason."""
         state = self.state
+        state.exhausted = state.epochs.number  # before a subscriber that hears of the last ends changes the ranges
         if self._engine is not None:
             try:
                 self._engine.close()
@@ -542,7 +543,8 @@ class Controller:
             self._thread = threading.current_thread()
             self._engine = self._present_run = None
             self.state.stop_reason = reason
-            self.state.exhausted = self.state.epochs.number if reason.code == "space_exhausted" else None
+            if reason.code != "space_exhausted":
+                self.state.exhausted = None
             self.state.status = self.state.status_after(reason)
             if self._inbox:
                 while self._run_next():

@@ -37,6 +37,8 @@ LISTENING = [("completes", 0), ("subscriber: set range", 3), ("completes after a
 """The subscriber hears of the notice before the search hears of the held trial that is launched after it."""
 ENDING = [("completes", 0), ("all fail to start", 0)]
 """This ends a search of three workers while trials are held."""
+EXHAUSTING = [("set range", 7), *[("completes", 0)] * 9, ("subscriber: undo", 0), ("completes", 0)]
+"""The subscriber hears of the last end in the range, which ends the search."""
 OF_SUBSCRIBERS = tuple(f"subscriber: {command}" for command in COMMANDS)
 
 
@@ -229,6 +231,7 @@ class Steering:
     max_failures=st.sampled_from([1, 3, None]),
 )
 @example(steps=ENDING, workers=3, max_failures=None)
+@example(steps=EXHAUSTING, workers=1, max_failures=None)
 @example(steps=LISTENING, workers=1, max_failures=None)
 def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, steps, workers, max_failures):
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(recorder, "_FLUSH_SECONDS", 0.0):
