@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 MOST_NAMES = 10
 """Trials that one sentence names at most."""
 
-_MOST_TOLD = 100
-"""Recorded results up to which a strategy is told of each; from more it learns at once, as at the start of a run."""
-
 HEARTBEAT_SECONDS = 5.0
 """Seconds between two renewals of the journal's lease."""
 
@@ -107,32 +104,24 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Begin the present space with the strategy; points proposed before are dropped, or taken back."""
+        state = self._state
         self.drop_held()
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
         finally:  # the ranges have changed already, whatever the journal says
-            self._begin_strategy()
+            history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
+            self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
             self.trials.take_back()
-
-    def _begin_strategy(self) -> None:
-        """Begin the present space with the strategy, which learns from all trials that have ended."""
-        state = self._state
-        history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
-        self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
 
     def add_trials(self, rows: Sequence[TrialRow]) -> None:
         """Make results that people have recorded durable, and have the strategy learn from them."""
         epoch = self._state.epochs.number
         self._record()
         # Where a subscriber has changed ranges, the strategy has them from its history.
-        if not self._proposals.wants_observations or epoch != self._state.epochs.number:
-            return
-        if len(rows) > _MOST_TOLD:
-            self._begin_strategy()
-            return
-        for row in rows:
-            self._proposals.tell(Observation.of(row, self._state.space))
+        if self._proposals.wants_observations and epoch == self._state.epochs.number:
+            for row in rows:
+                self._proposals.tell(Observation.of(row, self._state.space))
 
     def step(self) -> StopReason | None:
         """Act on what is due, then wait until something happens; the returned reason ends the run."""

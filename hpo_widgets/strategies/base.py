@@ -280,7 +280,7 @@ class SearchStrategy(ABC):
         history: Sequence[Observation],  # noqa: ARG002  for strategies that learn
         draws: int,  # noqa: ARG002  for strategies that count
     ) -> None:
-        """Start on a space: when the search starts, is opened again, its space changes, or many results are recorded.
+        """Start on a space: when the search starts, is opened again, or its space changes.
 
         Parameters
         ----------
@@ -293,8 +293,8 @@ class SearchStrategy(ABC):
         history
             All trials ended so far, oldest first, those of other spaces included.
         draws
-            How many points were drawn in this epoch already; above 0 when a search is opened again, and when
-            results are recorded while it runs.
+            How many points were drawn in this epoch already; above 0 only when a search is opened
+            again.
         """
         if not hasattr(self, "space"):
             self.check(space, objectives)

@@ -409,19 +409,6 @@ def test_points_are_asked_for_free_workers_only_and_none_is_held(controller):
     assert strategy.num_asked == 3
 
 
-def test_points_that_were_asked_before_a_beginning_in_the_same_epoch_are_dropped(controller):
-    strategy = Thinking()
-    proposals = controller.proposals(strategy)
-    proposals.ask(2, None)
-    settled(proposals)
-    proposals.begin(SPACE, 0, [], 2)
-    assert proposals.next() is None
-    proposals.ask(1, None)
-    settled(proposals)
-    assert proposals.next()[0].point["n"] == 2
-    assert proposals.next() is None
-
-
 def test_nothing_is_asked_until_every_end_of_a_batch_was_told(controller):
     strategy = Thinking()
     proposals = controller.proposals(strategy)

@@ -195,18 +195,7 @@ def test_a_strategy_that_learns_is_told_at_once_and_has_it_in_its_history_afterw
     assert again.get_optimizer().history == [(0.5,), (0.5,), (4.0,), (5.0,)]
 
 
-def test_a_strategy_has_many_results_at_once_in_its_history_and_its_points_asked_before_are_dropped(two_running, gate):
-    made = two_running(optimizer_class=Listening, allow_duplicates=True, total_max_jobs=4)
-    made.add_trials([({"x": 0.25}, float(value)) for value in range(500)])
-    gate.open()
-    assert made.wait()
-    strategy = made.get_optimizer()
-    assert strategy.history == [(float(value),) for value in range(500)]
-    assert [values for _point, _state, values in strategy.told] == [(0.5,)] * 4
-
-
-@pytest.mark.parametrize("count", [1, 500])
-def test_a_strategy_learns_once_from_results_at_which_a_subscriber_has_changed_ranges(two_running, gate, count):
+def test_a_strategy_learns_once_from_results_at_which_a_subscriber_has_changed_ranges(two_running, gate):
     made = two_running(optimizer_class=Listening, allow_duplicates=True, total_max_jobs=2)
 
     def narrow():
@@ -214,12 +203,12 @@ def test_a_strategy_learns_once_from_results_at_which_a_subscriber_has_changed_r
             made.set_range("x", (0.0, 0.75))
 
     made.subscribe(narrow)
-    made.add_trials([({"x": 0.25}, 4.0)] * count)
+    made.add_trials([({"x": 0.25}, 4.0)] * 3)
     gate.open()
     assert made.wait()
     strategy = made.get_optimizer()
     known = [*strategy.history, *(values for _point, _state, values in strategy.told)]
-    assert known.count((4.0,)) == count
+    assert known.count((4.0,)) == 3
 
 
 def test_optuna_learns_from_many_results_recorded_while_trials_run(two_running, gate):
