@@ -405,7 +405,7 @@ def test_the_code_is_written_anew_when_a_result_was_recorded(show, steered, refr
     [point] = steered.space.points(np.full((1, steered.space.num_dimensions), 0.5))
     steered.add_trial(point, [0.25, 3])
     refresh(part)
-    assert ".add_trial(" in part.code
+    assert ".add_trials([" in part.code
     assert run(part.code).trial(0).values == (0.25, 3.0)
 
 
