@@ -296,8 +296,6 @@ class Controller:
         for name, value in changes.items():
             setattr(settings, name, value)
         if run is not None:
-            if "max_number_of_concurrent_tasks" in changes:
-                run.engine.resize(settings.max_number_of_concurrent_tasks)
             if "report_period" in changes:
                 run.deadlines.begin_report_period()
             run.deadlines.check_now()

@@ -75,6 +75,7 @@ class Run:
         self._proposals = proposals
         self._tell = tell
         self._has_notified_error = False
+        self._num_workers = state.settings.max_number_of_concurrent_tasks
         # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
         self._holder = engine if isinstance(engine, HoldingEngine) and not proposals.wants_observations else None
         self._held: deque[tuple[Proposal, list[float | None]]] = deque()
@@ -126,6 +127,7 @@ class Run:
     def step(self) -> StopReason | None:
         """Act on what is due, then wait until something happens; the returned reason ends the run."""
         trials, deadlines, recorder = self.trials, self.deadlines, self._recorder
+        self._resize()
         trials.prune(self._proposals.take_prunes())
         deadlines.check_if_due()
         next_ask = None
@@ -143,6 +145,7 @@ class Run:
             self._record()
             if was_locked:
                 return None  # where the lock is gone, trials are launched again
+        self._resize()
         self._hold()
         until = min(moment for moment in (deadlines.next_check, recorder.due, next_ask) if moment is not None)
         events = self.engine.wait(max(0.0, until - time.monotonic()))
@@ -169,17 +172,30 @@ class Run:
         is_over = self.trials.stop_reason is not None or state.stop_conditions.why_none_launched is not None
         return not is_over and not state.is_paused and self._recorder.locked_since is None
 
+    @property
+    def _is_in_budget(self) -> bool:
+        """Whether one more trial may be launched, as far as it goes by their number."""
+        limit = self._state.settings.total_max_jobs
+        return limit is None or self._state.num_launched < limit
+
+    def _resize(self) -> None:
+        """Let the engine run as many trials as are set; not at once, as a subscriber may while one is launched."""
+        most = self._state.settings.max_number_of_concurrent_tasks
+        if most != self._num_workers:
+            self._num_workers = most
+            self.engine.resize(most)
+
     def _launch(self) -> int:
         """Give free workers what is enqueued, then what the strategy proposed; returns how many stay free."""
         state, proposals, trials = self._state, self._proposals, self.trials
-        limit = state.settings.total_max_jobs
         num_free = self.engine.free()
         if num_free > 0:
             self.drop_held()
-        while num_free > 0 and (limit is None or state.num_launched < limit):
+        while num_free > 0 and self._is_in_budget:
             if trials.keeps_launches:
                 self._record()
-                if not self._may_launch:  # a lock was met, or a subscriber has stopped or paused the search
+                # A lock was met, or a subscriber has stopped or paused the search, or lowered its budget.
+                if not (self._may_launch and self._is_in_budget):
                     break
             if state.enqueued:
                 encoded = state.enqueued.popleft()

@@ -39,6 +39,8 @@ ENDING = [("completes", 0), ("all fail to start", 0)]
 """This ends a search of three workers while trials are held."""
 EXHAUSTING = [("set range", 7), *[("completes", 0)] * 9, ("subscriber: undo", 0), ("completes", 0)]
 """The subscriber hears of the last end in the range, which ends the search."""
+RESIZING = [("subscriber: set workers", 0), ("set workers", 1)]
+"""The subscriber hears of the launch that the new worker allows."""
 OF_SUBSCRIBERS = tuple(f"subscriber: {command}" for command in COMMANDS)
 
 
@@ -232,6 +234,7 @@ class Steering:
 )
 @example(steps=ENDING, workers=3, max_failures=None)
 @example(steps=EXHAUSTING, workers=1, max_failures=None)
+@example(steps=RESIZING, workers=1, max_failures=None)
 @example(steps=LISTENING, workers=1, max_failures=None)
 def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, steps, workers, max_failures):
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(recorder, "_FLUSH_SECONDS", 0.0):
