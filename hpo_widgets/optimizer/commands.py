@@ -374,7 +374,20 @@ class SearchCommands:
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
     ) -> int | None:
-        """Record a result as a trial; the parameters are those of `add_trials` for one result."""
+        """Record a result as a trial, as `add_trials` does.
+
+        Parameters
+        ----------
+        parameters, values
+            Its point, and its values as for `recorded_row`.
+        note, tags
+            As for `set_note` and `set_tags`.
+
+        Returns
+        -------
+        int or None
+            The trial's number; None where nobody waits for it.
+        """
         numbers = self._record("add_trial", lambda: [self._row(parameters, values)], note, tags)
         return None if numbers is None else numbers[0]
 
