@@ -265,6 +265,7 @@ def recorded_row(point: list[float | None], values: object, objectives: tuple[Ob
 def _named_values(values: object, objectives: Sequence[Objective]) -> Iterator[tuple[str, float]]:
     """Name the values of a trial, and check that they are numbers."""
     keys = [objective.key for objective in objectives]
+    is_named = isinstance(values, Mapping) or len(keys) > 1
     if not isinstance(values, Mapping):
         listed = list(values) if isinstance(values, (list, tuple, np.ndarray)) else [values]
         if len(listed) != len(keys):
@@ -272,9 +273,6 @@ def _named_values(values: object, objectives: Sequence[Objective]) -> Iterator[t
             has = f"the search has {counted(len(keys), 'objective')}, {names}"
             raise ValueError(f"{has}: got {counted(len(listed), 'value')}")
         values = dict(zip(keys, listed, strict=True))
-        is_named = len(keys) > 1
-    else:
-        is_named = True
     for key, given in values.items():
         value = python_value(given)
         number = None if isinstance(value, bool) or not isinstance(value, numbers.Real) else _as_float(value)

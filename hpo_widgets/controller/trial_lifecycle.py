@@ -103,11 +103,9 @@ class TrialLifecycle:
         int
             The trial's number.
         """
-        trial = self._add(encoded, proposal, time.monotonic(), time.time())
+        trial = self._add(encoded, proposal, time.monotonic())
         row = trial.row
-        if self.queue is None:
-            self._state.clock.active_started[row.number] = trial.started
-        else:
+        if self.queue is not None:
             row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
             self.queue.describe(row)
         if self.keeps_launches:
@@ -142,16 +140,14 @@ class TrialLifecycle:
             The trial's number.
         """
         self._state.active[after].ended = began
-        trial = self._add(encoded, proposal, began, time.time() - (time.monotonic() - began))
-        row = trial.row
+        row = self._add(encoded, proposal, began).row
         row.worker = worker
-        self._state.clock.active_started[row.number] = began
         self._recorder.change(row)
         self.on_began()
         return row.number
 
-    def _add(self, encoded: list[float | None], proposal: Proposal | None, began: float, started: float) -> ActiveTrial:
-        """Add a trial to the active ones, under the next number."""
+    def _add(self, encoded: list[float | None], proposal: Proposal | None, began: float) -> ActiveTrial:
+        """Add a trial to the active ones, under the next number; ``began`` is a moment of `time.monotonic`."""
         state = self._state
         number = state.num_numbered
         state.num_numbered = number + 1
@@ -162,12 +158,14 @@ class TrialLifecycle:
             1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
             state.epochs.number,
             encoded,
-            started=started,
+            started=time.time() - (time.monotonic() - began),
             enqueued=proposal is None,
         )
         if proposal is not None:
             row.draw = proposal.draw
             state.num_draws = proposal.draw + 1
+        if self.queue is None:
+            state.clock.active_started[number] = began
         trial = state.active[number] = ActiveTrial(row, proposal, began)
         return trial
 

@@ -451,7 +451,8 @@ class SearchCommands:
         """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for."""
 
         def find() -> list[list[float | None]]:
-            return self._recorder.shown.columns.snapshot().encoded(self.failed_points())
+            rows = self._recorder.shown.columns.snapshot()
+            return rows.encoded(rows.failed_points(self._under_way()))
 
         return self._enqueue("retry_failed", find) or 0
 

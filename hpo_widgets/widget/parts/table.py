@@ -54,9 +54,9 @@ _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
 _PAUSE_FACTOR = 10
+"""Trials are not sorted again before so many times as long as it took has passed."""
 _IN_A_HEAD = 26
 """Characters that three lines of a head have room for, which end where words do."""
-"""Trials are not sorted again before so many times as long as it took has passed."""
 
 
 class _TableColumn(NamedTuple):
@@ -493,8 +493,12 @@ def _heads(labels: Sequence[str]) -> Mapping[str, str]:
 def _number_cell(value_of: Callable[[Trial], float | None], trials: Sequence[Trial]) -> Callable[[Trial], str]:
     """Return what writes the number of a trial, with the digits that tell those of some trials apart."""
     values = set(map(value_of, trials))
-    told = {digits: len({text.number(one, digits) for one in values}) for digits in range(_DIGITS, _MOST_DIGITS + 1)}
-    digits = next(digits for digits, number in told.items() if number == told[_MOST_DIGITS])
+
+    def num_told(digits: int) -> int:
+        return len({text.number(one, digits) for one in values})
+
+    most = num_told(_MOST_DIGITS)
+    digits = next(digits for digits in range(_DIGITS, _MOST_DIGITS + 1) if num_told(digits) == most)
     return lambda trial: text.number(value_of(trial), digits)
 
 
