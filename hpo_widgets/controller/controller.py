@@ -488,7 +488,6 @@ class Controller:
         if self._present_run is not None:
             self._present_run.close(reason)
         state.clock.end_run()
-        state.is_paused = False
         status = state.status_after(reason)
         if status is SearchStatus.FAILED and reason.code not in END_STATUS:
             which = "" if self.recorder.shown.best() is None else " that ran"  # recorded ones have theirs
@@ -541,6 +540,7 @@ class Controller:
             self._thread = threading.current_thread()
             self._engine = self._present_run = None
             self.state.stop_reason = reason
+            self.state.is_paused = False  # only now, as a subscriber that hears of the last ends may have paused it
             if reason.code != "space_exhausted":
                 self.state.exhausted = None
             self.state.status = self.state.status_after(reason)

@@ -28,6 +28,7 @@ from hpo_widgets import (
     replay,
 )
 from hpo_widgets.engines.base import default_concurrency
+from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import TimeLimit
@@ -1317,6 +1318,34 @@ def test_a_pause_that_comes_after_the_end_changes_nothing(search):
     made.set_total_max_jobs(2)
     assert made.start()
     assert made.wait(DEADLINE / 60)
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_pause_by_who_hears_of_the_last_ends_is_over_with_the_run(search):
+    class Closing(FunctionPool):
+        is_closed = False
+
+        def close(self):
+            super().close()
+            Closing.is_closed = True
+
+    made = search(identity, total_max_jobs=1)
+    made.set_default_job_class(Closing)
+    heard = []
+
+    def pause_at_the_end():
+        if Closing.is_closed and made.is_running():
+            made.pause()
+            heard.append(made.status)
+
+    unsubscribe = made.subscribe(pause_at_the_end)
+    finished(made)
+    assert heard
+    assert made.status is SearchStatus.COMPLETED
+    assert made.capabilities["resume"] == "the search is not paused"
+    unsubscribe()
+    made.set_total_max_jobs(2)
+    finished(made)
     assert made.counts[TrialState.COMPLETED] == 2
 
 
