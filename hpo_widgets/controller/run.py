@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from hpo_widgets.controller.recorder import RecordedHistory
 from hpo_widgets.controller.trial_lifecycle import AGREEMENT_SECONDS, TrialLifecycle
-from hpo_widgets.engines.base import HoldingEngine
+from hpo_widgets.engines.base import can_hold
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -77,7 +77,7 @@ class Run:
         self._has_notified_error = False
         self._num_workers = state.settings.max_number_of_concurrent_tasks
         # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
-        self._holder = engine if isinstance(engine, HoldingEngine) and not proposals.wants_observations else None
+        self._holder = engine if can_hold(engine) and not proposals.wants_observations else None
         self._held: deque[tuple[Proposal, list[float | None]]] = deque()
         """Points that the engine holds, with their encoded forms."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from hpo_widgets.trials import TrialState
 
@@ -171,7 +171,6 @@ class JobEngine(Protocol):
         ...
 
 
-@runtime_checkable
 class HoldingEngine(JobEngine, Protocol):
     """Holds trials and launches each as soon as a worker has completed another, before the controller hears of it.
 
@@ -194,6 +193,14 @@ class HoldingEngine(JobEngine, Protocol):
     def drop_held(self) -> None:
         """Forget the trials that are held."""
         ...
+
+
+def can_hold(engine: JobEngine) -> TypeGuard[HoldingEngine]:
+    """Whether an engine can hold trials, by the methods of its class.
+
+    What one gets by ``__getattr__`` does not count: the engine behind it would launch without asking the one in front.
+    """
+    return all(hasattr(type(engine), name) for name in ("hold", "drop_held"))
 
 
 @runtime_checkable

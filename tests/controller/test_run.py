@@ -13,6 +13,7 @@ import pytest
 
 from hpo_widgets import GridSearch, HyperParameterOptimizer, RandomSearch, UniformIntegerParameterRange
 from hpo_widgets.controller import proposals
+from hpo_widgets.engines.base import ENGINE_METHODS
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
@@ -237,6 +238,30 @@ def two_held(search, gate, until, monkeypatch):
         return made, pool
 
     return start
+
+
+class Wrapped:
+    """An engine that launches by itself, and gives all else to the one of this machine."""
+
+    def __init__(self, *arguments, **keywords):
+        self.pool = FunctionPool(*arguments, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self.pool, name)
+
+    def launch(self, number, point):
+        return self.pool.launch(number, {"x": point["x"] + 1.0})
+
+
+for _name in set(ENGINE_METHODS) - {"launch"}:
+    setattr(Wrapped, _name, lambda self, *arguments, _name=_name: getattr(self.pool, _name)(*arguments))
+
+
+def test_an_engine_in_front_of_another_launches_each_trial_itself(search):
+    made = search(identity, total_max_jobs=50, max_number_of_concurrent_tasks=2)
+    made.set_default_job_class(Wrapped)
+    finished(made)
+    assert min(points(made)) >= 1.0
 
 
 def points(made):
