@@ -166,6 +166,25 @@ class NumericParameter(LeafParameter):
         k = steps.grid.position(self._to_scale(value))
         return k - steps.first if k is not None and steps.first <= k < steps.first + steps.num_positions else None
 
+    def steps_between(self, low: float, high: float) -> tuple[Any, Any] | None:
+        """Find the first and the last step between two numbers, beyond the current range, too.
+
+        Parameters
+        ----------
+        low, high
+            The numbers; a step may be equal to one of them.
+
+        Returns
+        -------
+        tuple or None
+            None where no step lies between them, and without steps.
+        """
+        try:
+            within = self.with_range((low, high))
+        except ValueError:
+            return None
+        return None if within.num_values is None else (within.value_at(0), within.value_at(within.num_values - 1))
+
     def contains(self, value: Any) -> bool:
         """Tell whether a value is one that the current range can give."""
         if not self._is_number(value):

@@ -544,7 +544,8 @@ class ParameterAxis:
     def box(self, stretch: tuple[float, float]) -> dict[str, tuple[Any, ...]]:
         """Return what a stretch of the axis covers: the parameter's name to (low, high), or to choices.
 
-        Empty where it covers no value; without the margins of the axis, where there are no values.
+        Empty where it covers no value; without the margins of the axis, where there are no values. Bounds are steps
+        where the parameter has them.
         """
         low, high = stretch
         parameter, chosen = self._parameter, tuple[Any, ...]()
@@ -553,10 +554,13 @@ class ParameterAxis:
             return {parameter.name: chosen} if chosen else {}
         if self._is_whole:
             low, high = math.ceil(low), math.floor(high)
-        else:
+        elif parameter.step is None:
             low, high = rounded_interval(low, high, is_log=self.domain.is_log)
         low, high = max(low, self._ends[0]), min(high, self._ends[1])
-        return {parameter.name: (low, high)} if low < high or (low == high and self._is_whole) else {}
+        if parameter.step is not None:
+            steps = parameter.steps_between(low, high)
+            return {} if steps is None else {parameter.name: steps}
+        return {parameter.name: (low, high)} if low < high else {}
 
     def place_of(self, value: Any) -> float:
         """Return where a value lies, in values of the axis: a choice at its index; NaN for none of the choices."""

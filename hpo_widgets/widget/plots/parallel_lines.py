@@ -408,7 +408,11 @@ def narrowed(leaf: Any, within: Sequence[Any]) -> tuple[Any, ...]:
         inner = tuple(one for one in leaf.range if leaf.table.index_of(one) in wanted)
         return inner if len(inner) < len(leaf.range) else ()  # not compared: choices may be arrays
     low, high = max(within[0], leaf.range[0]), min(within[1], leaf.range[1])
-    return (low, high) if low <= high and (low, high) != leaf.range else ()
+    if (low, high) == leaf.range:
+        return ()
+    if leaf.step is not None:
+        return leaf.steps_between(low, high) or ()
+    return (low, high) if low <= high else ()
 
 
 class LineDensity:

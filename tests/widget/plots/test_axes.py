@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.parameters import DiscreteParameterRange
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
 from hpo_widgets.widget.plots.axes import (
     LANE,
     Domain,
@@ -149,3 +154,19 @@ def test_choices_that_begin_alike_are_told_apart():
     assert labels[:2] == ["…0", "…4"]
     assert len(set(labels)) == len(labels)
     assert axis.words(np.array([0.2, 28.9]), 8) == ["…0", "…29"]
+
+
+STEPPED = [
+    (UniformIntegerParameterRange("n", 16, 256, step_size=16), (20.3, 100.2), (32, 96)),
+    (UniformIntegerParameterRange("n", 16, 256, step_size=16), (31.6, 40.0), (32, 32)),
+    (UniformIntegerParameterRange("n", 16, 256, step_size=16), (33.0, 40.0), None),
+    (UniformIntegerParameterRange("n", 10, 50, step_size=15), (0.0, 60.0), (10, 50)),
+    (UniformIntegerParameterRange("n", 16, 256, step_size=16).with_range((64, 128)), (20.3, 300.0), (32, 256)),
+    (UniformParameterRange("n", 0.0, 1.0, step_size=0.1), (0.26, 0.77), (0.3, 0.7)),
+    (LogUniformParameterRange("n", -4, -1, step_size=1), (2e-4, 0.05), (1e-3, 1e-2)),
+]
+
+
+@pytest.mark.parametrize(("parameter", "stretch", "expected"), STEPPED, ids=str)
+def test_a_stretch_of_steps_begins_and_ends_with_one(parameter, stretch, expected):
+    assert ParameterAxis(parameter).box(stretch) == ({} if expected is None else {"n": expected})

@@ -106,6 +106,10 @@ def test_a_box_is_what_an_interval_leaves_of_the_present_range():
     assert narrowed(DROPOUT, (-1.0, 9.0)) == ()
     assert narrowed(DROPOUT, (0.6, 0.9)) == ()
     assert narrowed(ACTIVATION.with_range(["relu", 1]), (True, 1)) == (1,)
+    batch = UniformIntegerParameterRange("batch", 16, 256, step_size=16)
+    assert narrowed(batch, (20.0, 300.0)) == (32, 256)
+    assert narrowed(batch, (33.0, 40.0)) == ()
+    assert narrowed(batch.with_range((20, 50)), (0, 256)) == ()
 
 
 def test_a_box_may_be_of_choices_that_are_arrays():
