@@ -215,6 +215,11 @@ class TrialColumns:
             rows = {name: self._arrays[name][: self._num_rows] for name in ("state", "started")}
             return int((never_ran(rows) | recorded(rows)).sum())
 
+    def num_enqueued(self) -> int:
+        """Number of trials whose points people have enqueued."""
+        with self._lock:
+            return int(self._arrays["enqueued"][: self._num_rows].sum())
+
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
         with self._lock:

@@ -155,7 +155,7 @@ class SearchViewer(JournalFollower, JournalSearch):
     @property
     def num_waiting_points(self) -> int:
         """How many enqueued points no worker has taken yet."""
-        return len(self._state.enqueued) - int(self.snapshot().enqueued.sum())
+        return len(self._state.enqueued) - self._store.columns.num_enqueued()
 
     def failed_points(self) -> list[int]:
         """Find the points that have failed and that nothing else has become of: the number of a trial of each."""

@@ -16,6 +16,7 @@ from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials.columns import TrialColumns
 from hpo_widgets.viewer import SearchViewer, follower
 from hpo_widgets.viewer import viewer as viewer_module
 from tests.conftest import DEADLINE
@@ -234,6 +235,14 @@ def test_a_loop_over_is_running_ends_with_the_search(journal, view):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert viewer.counts[TrialState.COMPLETED] == 1
+
+
+def test_points_that_wait_are_counted_without_a_copy_of_all_trials(journal, view, monkeypatch):
+    journal.write([], events=[{"kind": "enqueue_trial", "at": 640.0, "parameters": [0.25, 0]}] * 3)
+    journal.write([row(0), row(1, TrialState.RUNNING, enqueued=True)])
+    viewer = view()
+    monkeypatch.setattr(TrialColumns, "snapshot", None)
+    assert viewer.num_waiting_points == 2
 
 
 def test_the_journal_is_not_read_at_each_reading(journal, view, monkeypatch):
