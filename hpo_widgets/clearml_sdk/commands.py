@@ -41,6 +41,9 @@ class SdkCommands:
         if not (patches.has_loop or patches.is_optuna):
             possible["pause"] = f"hpo_widgets cannot hold back the jobs of {self._live.strategy_name}"
         why_no_ranges = possible["set_range"] = possible["set_ranges"] = self._why_no_other_ranges()
+        possible["add_choices"] = (
+            "ClearML's own controller takes no new choice: HyperParameterOptimizer of hpo_widgets does"
+        )
         possible["set_prior"] = possible["set_priors"] = (
             f"ClearML's {self._live.strategy_name} follows no prior: random search and TPE of hpo_widgets do"
         )

@@ -256,6 +256,7 @@ class Controller:
         """Restore the state that a journal holds, before the first start in this process."""
         self.recorder.load(past)
         self.state.restore(past)
+        self.recorder.reader.space = self.state.epochs.first_space
         # The template may have told something now.
         self.notices = [*past.journal_state.notices, *self.notices][-MOST_NOTICES:]
 
@@ -264,6 +265,12 @@ class Controller:
     def set_ranges(self, ranges: Mapping[str, Any]) -> None:
         """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
         self._begin_epoch(self.state.epochs.set_ranges(ranges, self.state.num_numbered), "set")
+
+    def add_choices(self, choices: Mapping[str, Sequence[Any]]) -> None:
+        """Add choices to those of some parameters: one call is one epoch and one step of `undo`."""
+        mark = self.state.epochs.add_choices(choices, self.state.num_numbered)
+        self.recorder.reader.space = self.state.epochs.first_space
+        self._begin_epoch(mark, "set")
 
     def set_priors(self, priors: Mapping[str, Any]) -> None:
         """Draw priors or take them away: one call is one epoch and one step of `undo`."""

@@ -92,6 +92,22 @@ class Template(ABC):
             For what does not fit.
         """
 
+    def check_choices(self, name: str, values: Sequence[Any]) -> None:  # noqa: B027 -- most take any
+        """Check choices that are added to a search which may run.
+
+        Parameters
+        ----------
+        name
+            The parameter.
+        values
+            The new choices.
+
+        Raises
+        ------
+        TypeError
+            For one that its trials cannot be given.
+        """
+
     def check_job_class(self, job_class: Any) -> None:
         """Raise ``TypeError`` for a class that cannot run its jobs."""
         missing = [name for name in ENGINE_METHODS if not callable(getattr(job_class, name, None))]

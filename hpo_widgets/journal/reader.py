@@ -194,6 +194,11 @@ class JournalReader:
         with self._snapshot() as content:
             return content.columns()
 
+    def whole(self) -> tuple[int, BulkColumns, list[dict[str, Any]]]:
+        """Read the sequence number, all trials as columns, and all events, in one snapshot."""
+        with self._snapshot() as content:
+            return content.totals.sequence, content.columns(), content.events(0)
+
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """Read a trial's reports in report order: (title, series, value, iteration)."""
         return self.scalars_after(number, 0)[1]

@@ -339,6 +339,25 @@ class SearchCommands:
         """Change ranges; they are checked where they are changed, by the owner of the state."""
         self._do("set_ranges", lambda: self._controller.set_ranges(ranges))
 
+    def add_choices(self, name: str, values: Sequence[Any]) -> None:
+        """Add choices, which the template and the strategy have to take.
+
+        Parameters
+        ----------
+        name
+            The parameter's full name.
+        values
+            The new choices.
+        """
+        definition, state = self._definition, self._controller.state
+        before = state.space
+        space = before.with_choices({name: values})
+        added = space.leaf(name).declared[len(before.leaf(name).declared) :]
+        definition.template.check_choices(name, added)
+        definition.template.check_search(space, definition.objectives)
+        state.strategy.check(space, definition.objectives)
+        self._do("add_choices", lambda: self._controller.add_choices({name: added}))
+
     def set_prior(self, name: str, prior: GivenPrior) -> None:
         """Set one prior.
 

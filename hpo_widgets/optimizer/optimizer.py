@@ -551,6 +551,35 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.set_ranges(ranges)
 
+    def add_choices(self, name: str, values: Sequence[Any]) -> None:
+        """Add choices to a parameter, before, while or after the search runs; all trials are kept.
+
+        Trials proposed from now on may have them, and the grid is gone through for what it lacks. They come after the
+        choices that are there. In a prior each has the mean weight of these. `undo` leaves them out, as `set_range`
+        would, and `redo` allows them again. A search that is opened again has them.
+
+        Parameters
+        ----------
+        name
+            The parameter, a `DiscreteParameterRange`, also one inside a single combination of a `ParameterSet`.
+        values
+            The new choices, of any type.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name (with the nearest one), a range of numbers, no value, a choice that is there already,
+            values that the template experiment does not take, and where combinations of a `ParameterSet` set the name;
+            nothing changes then.
+        TypeError
+            For a value that cannot be sent to a worker process.
+
+        Examples
+        --------
+        >>> optimizer.add_choices("kind", ["resnet"])  # doctest: +SKIP
+        """
+        self._commands.add_choices(name, values)
+
     def set_prior(self, name: str, prior: GivenPrior) -> None:
         """Say which values of a parameter are likely to be good, before or while the search runs.
 
@@ -940,7 +969,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def _declared_space(self) -> Space:
-        return self._definition.space
+        return self._controller.state.epochs.first_space
 
     def _experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
         return self._definition.template.experiments(trials)
@@ -1062,6 +1091,7 @@ class HyperParameterOptimizer(ReadableSearch):
             definition.template.base_task_id,
             type(self._controller.state.strategy),
             definition.header,
+            self.space,
             definition.given,
         )
 
@@ -1070,7 +1100,7 @@ class HyperParameterOptimizer(ReadableSearch):
         from hpo_widgets.strategies.optuna import study_from_trials
 
         rows = self._recorder.ended_rows()
-        space = self._definition.space
+        space = self._declared_space
         return study_from_trials(space, self.objectives, [Observation.of(row, space) for row in rows], self.name)
 
     @classmethod

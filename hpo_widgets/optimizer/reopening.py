@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +38,7 @@ from hpo_widgets.optimizer.definition import (
 )
 from hpo_widgets.optimizer.task_viewer import TaskViewer
 from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choices import identity
 from hpo_widgets.search import Search
 from hpo_widgets.search.as_code import Named, arguments_as_kept
 from hpo_widgets.search.limits import Settings
@@ -323,18 +324,21 @@ def _strategy_class(header: Mapping[str, Any], optimizer_class: Any) -> type[Sea
         raise TypeError(msg) from None
 
 
-def _check_given(given: Space, declared: Space) -> None:
+def _check_given(given: Space, state: JournalState) -> None:
     """Raise a ValueError where parameters that are given to `open` are not those of the journal.
 
-    Choices that JSON cannot hold are compared by `Space.from_dict`, by their type only: their text may hold an address.
+    Choices that were added later may be among them, or not. Choices that JSON cannot hold are compared by
+    `Space.from_dict`, by their type only: their text may hold an address.
     """
+    declared, first = state.declared_space, Space.from_dict(state.header["space"], state.choices)
     for column in given.columns:
         here: Any = given.leaf(column.name)
         kept: Any = declared.leaf(column.name)
         if here.kind == kept.kind == "choice":
-            is_same = len(here.declared) == len(kept.declared) and all(
-                label == other or not isinstance(value, str | int | float | None)
-                for label, other, value in zip(here.labels, kept.labels, kept.declared, strict=True)
+            num = len(here.declared)
+            is_same = num in {len(first.leaf(column.name).declared), len(kept.declared)} and all(
+                identity(choice) == identity(value) or not isinstance(value, str | int | float | None)
+                for choice, value in zip(here.declared, kept.declared[:num], strict=True)
             )
         else:
             is_same = here == kept
@@ -447,18 +451,21 @@ def _continued(
     if given is not None:
         choices = {column.name: given.leaf(column.name).declared for column in given.columns if column.kind == "choice"}
     state = JournalState(header, choices)
+    (sequence, bulk, events), jobs = reader.whole(), reader.jobs()
+    state.follow(events)
     lost = state.declared_space.lost_choices
     if lost:
         msg = (
             f"the choices of {', '.join(lost)} are objects that a journal cannot hold; "
-            "pass hyper_parameters= as when the search was made"
+            "pass hyper_parameters= as when the search was made, with choices that were added at the end"
         )
         raise JournalError(msg)
     if given is not None:
-        _check_given(given, state.declared_space)
-    sequence = reader.sequence
-    state.follow(reader.events())
-    bulk, jobs = reader.columns(), reader.jobs()
+        for event in [one for one in events if one["kind"] == "set_ranges"][-1:]:
+            # Has all choices. Where those that are given are others, it was not followed: say why.
+            with suppress(AttributeError, LookupError, TypeError):
+                Space.from_dict(event["space"], choices, may_lack=True)
+        _check_given(given, state)
     with reported_as_damage(reader.path, "a trial"):
         state.check_columns(bulk)
     if last_sign is not None:

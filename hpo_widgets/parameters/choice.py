@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name, has_dict_form
+from hpo_widgets.parameters.base import (
+    Kind,
+    LeafParameter,
+    Parameter,
+    UnitNumbers,
+    check_name,
+    has_dict_form,
+    python_value,
+)
 from hpo_widgets.parameters.choices import ChoiceTable, choice_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+HOW_TO_ADD = "A search takes a new choice by add_choices."
 
 
 @has_dict_form
@@ -126,7 +136,7 @@ class DiscreteParameterRange(LeafParameter):
         if place is None:
             same = [choice for choice in self.declared if choice_label(choice) == choice_label(value)]
             hint = f"The choice is {same[0]!r}." if same else near_match(choice_label(value), self.labels)
-            raise ValueError(f"{value!r} is not a choice of {self.name!r}. {hint}")
+            raise ValueError(f"{value!r} is not a choice of {self.name!r}. {hint} {HOW_TO_ADD}")
         return self.declared[place]
 
     def with_range(self, range: Sequence[Any], limits: tuple[Any, Any] | None = None) -> DiscreteParameterRange:  # noqa: A002
@@ -144,6 +154,37 @@ class DiscreteParameterRange(LeafParameter):
         changed.__dict__.pop("range", None)
         object.__setattr__(changed, "_allowed", tuple(sorted(place for place in places if place is not None)))
         return changed
+
+    def with_choices(self, values: Sequence[Any]) -> DiscreteParameterRange:
+        """Return this parameter with further choices at the end, which are allowed; the others keep their places.
+
+        Raises
+        ------
+        ValueError
+            When there is none, one is no list, or a choice is there already.
+        """
+        try:
+            listed = [python_value(value) for value in self._listed(values)]
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        if not listed:
+            raise ValueError(f"no new choice of {self.name!r} is given: list at least one")
+        for value in listed:
+            place = self.table.index_of(value)
+            if place is not None:
+                what = "leave it out" if place in self._allowed else "allow it again with set_range"
+                raise ValueError(f"{value!r} is a choice of {self.name!r} already: {what}")
+        more = type(self)(self.name, [*self.declared, *listed])
+        added = range(len(self.declared), len(more.declared))
+        object.__setattr__(more, "_allowed", (*self._allowed, *added))
+        return more
+
+    def with_choices_of(self, other: DiscreteParameterRange) -> DiscreteParameterRange:
+        """Return this parameter with all choices that another version of it has at its end; they are not allowed."""
+        more = copy.copy(other)
+        more.__dict__.pop("range", None)
+        object.__setattr__(more, "_allowed", self._allowed)
+        return more
 
     def from_unit(self, u: UnitNumbers) -> list[Any]:
         """Turn uniform numbers into choices; see `LeafParameter.from_unit`."""

@@ -216,6 +216,7 @@ def opening_call(
     base_task_id: object,
     strategy: type | str,
     header: Mapping[str, Any],
+    space: Space,
     given: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """Return the statements that show a search in another kernel, where it can be continued.
@@ -230,6 +231,8 @@ def opening_call(
         The strategy's class, or the name of one.
     header
         The header of its journal.
+    space
+        Its present space.
     given
         Arguments as they were given, where they are known: each that a journal cannot hold is given again.
 
@@ -241,8 +244,12 @@ def opening_call(
     kept = arguments_as_kept(header).items()
     again = {name: given.get(name, value) for name, value in kept if isinstance(value, Named) and name not in _DEFAULTS}
     again |= {name: Named(name, comment) for name, comment in _NEVER_WRITTEN.items() if given.get(name) is not None}
-    if lost := Space.from_dict(header["space"]).lost_choices:
-        again["hyper_parameters"] = Named("hyper_parameters", f"as when the search was made, for {', '.join(lost)}")
+    if lost := Space.from_dict(space.to_dict()).lost_choices:
+        declared = Space.from_dict(header["space"])
+        has_more = any(len(space.leaf(name).declared) > len(declared.leaf(name).declared) for name in lost)
+        words = ", with the choices that were added at the end" if has_more else ""
+        comment = f"as when the search was made, for {', '.join(lost)}{words}"
+        again["hyper_parameters"] = Named("hyper_parameters", comment)
     writer = _Writer(PACKAGE, "_")
     panel = writer.own("OptimizerWidget")
     arguments = {"base_task_id": writer.expression(base_task_id, "template_experiment")}

@@ -73,6 +73,7 @@ COMMANDS = (
     "stop",
     "set_range",
     "set_ranges",
+    "add_choices",
     "set_prior",
     "set_priors",
     "undo",

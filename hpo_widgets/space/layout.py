@@ -1,7 +1,7 @@
 """The structure of a space: leaf occurrences, ParameterSets, conditions, columns, hard limits.
 
 A layout follows from the declared parameters alone and is the same in every space epoch, so that dimensions,
-columns and choice indices keep their meaning when a range changes.
+columns and choice indices keep their meaning when a range changes. Choices that are added come after the others.
 """
 
 from __future__ import annotations
@@ -205,6 +205,24 @@ class Layout:
         self._sets[index] = SetOccurrence(index, conditions, dimension, tuple(combinations), frozenset(all_names))
         return True, index, frozenset(all_names)
 
+    def with_choices(self, choices: Mapping[str, Sequence[Any]]) -> Layout:
+        """Return this layout with further choices at the end of those of some names.
+
+        Raises
+        ------
+        ValueError
+            For a name whose choices are parts of combinations of a ParameterSet, and as
+            `DiscreteParameterRange.with_choices`.
+        """
+        for name in choices:
+            column = self.columns[name]
+            if len(column.occurrences) > 1 or self.occurrences[column.occurrences[0]].dimension is None:
+                raise ValueError(
+                    f"the choices of {name!r} are parts of combinations of a ParameterSet, to which a search takes no "
+                    "other: make a new search with them, which can learn from this one by continue_previous_study"
+                )
+        return Layout([_with_choices(parameter, choices) for parameter in self.parameters])
+
     @property
     def names_of_every_point(self) -> frozenset[str]:
         """Names that are part of every point, whichever combinations it uses."""
@@ -264,6 +282,20 @@ class Layout:
                 number = DiscreteParameterRange(name, values)
                 self._occurrences[index] = Occurrence(index, number, occurrence.conditions, occurrence.dimension)
         return [self._occurrences[index].parameter for index in indices]
+
+
+def _with_choices(parameter: Parameter, choices: Mapping[str, Sequence[Any]]) -> Parameter:
+    """Return a parameter with further choices, inside the combinations of a ParameterSet too."""
+    if isinstance(parameter, DiscreteParameterRange):
+        return parameter.with_choices(choices[parameter.name]) if parameter.name in choices else parameter
+    if not isinstance(parameter, ParameterSet):
+        return parameter
+    return ParameterSet(
+        [
+            {key: _with_choices(part, choices) if isinstance(part, Parameter) else part for key, part in one.items()}
+            for one in parameter.values
+        ]
+    )
 
 
 def _check_duplicates(names: list[frozenset[str]]) -> None:

@@ -88,7 +88,7 @@ class Prior:
             When it is not a valid prior of the parameter.
         """
         if isinstance(given, Prior):
-            return given
+            return given.with_choices_of(leaf)
         name, beta, bounds = leaf.name, BETA, None
         if isinstance(given, Mapping) and not _is_weights_of_choices(leaf, given):
             for key in given:
@@ -154,6 +154,16 @@ class Prior:
         """Return a dict that `of` takes: weights, for numbers their range, and beta unless it is the default."""
         range_ = {} if self.bounds is None else {"range": self.bounds}
         return {"weights": self.weights, **range_, **({} if self.beta == BETA else {"beta": self.beta})}
+
+    def with_choices_of(self, leaf: LeafParameter) -> Prior:
+        """Return this prior with a weight for each choice that was added since it was drawn.
+
+        That is the mean of the others, so that a new choice is as likely as it is without a prior.
+        """
+        missing = len(leaf.declared) - len(self.weights) if self.bounds is None else 0
+        if missing <= 0:
+            return self
+        return replace(self, weights=(*self.weights, *[sum(self.weights) / len(self.weights)] * missing))
 
     def exponent(self, num_trials: int) -> float:
         """Return the power to which weights are raised, ``num_trials`` trials after the prior was drawn."""

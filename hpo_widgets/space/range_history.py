@@ -92,17 +92,14 @@ class RangeHistory:
 
     def __init__(self, space: Space, clock: Callable[[], float] = time.time) -> None:
         self.space = space
+        self.first_space = space
+        """The first epoch, which fixes the columns, with all choices that were added since."""
         self.marks: Sequence[EpochMark] = [EpochMark(0, 0, dict(space.ranges), {}, clock())]
         """All epochs; replaced by a longer list at each change, so that a list once read stays as it is."""
         self._clock = clock
         self._spaces = {0: space}
         self._undo: list[EpochMark] = []
         self._redo: list[EpochMark] = []
-
-    @property
-    def first_space(self) -> Space:
-        """The space of the first epoch, which fixes the columns."""
-        return self._spaces[0]
 
     @property
     def number(self) -> int:
@@ -122,6 +119,7 @@ class RangeHistory:
     def restore(self, other: RangeHistory) -> None:
         """Become a copy of another history, such as one that was read from a journal."""
         self.space, self.marks, self._spaces = other.space, list(other.marks), dict(other._spaces)
+        self.first_space = other.first_space
         self._undo, self._redo = undo_and_redo(self.marks)
 
     def began_at(self, at: float) -> None:
@@ -150,6 +148,28 @@ class RangeHistory:
         """
         return self._change(self.space.with_ranges(ranges), first_number, "set")
 
+    def add_choices(self, choices: Mapping[str, Sequence[Any]], first_number: int) -> EpochMark | None:
+        """Add choices, which are allowed from then on; `undo` only leaves them out again, as trials may have them.
+
+        Parameters
+        ----------
+        choices
+            Name to its new choices.
+        first_number
+            The first trial that they hold for.
+
+        Returns
+        -------
+        EpochMark or None
+            The new epoch; None when no name is given.
+
+        Raises
+        ------
+        ValueError
+            As `Space.with_choices`; nothing changes then.
+        """
+        return self._change(self.space.with_choices(choices), first_number, "set")
+
     def set_priors(self, priors: Mapping[str, Any], first_number: int) -> EpochMark | None:
         """Draw priors, or take them away.
 
@@ -174,11 +194,14 @@ class RangeHistory:
 
     def undo(self, first_number: int) -> EpochMark | None:
         """Go back to the ranges and priors before the last change."""
-        return self._change(self._spaces[self._undo[-1].epoch], first_number, "undo") if self._undo else None
+        return self._return_to(self._undo[-1], first_number, "undo") if self._undo else None
 
     def redo(self, first_number: int) -> EpochMark | None:
         """Take back the last `undo`."""
-        return self._change(self._spaces[self._redo[-1].epoch], first_number, "redo") if self._redo else None
+        return self._return_to(self._redo[-1], first_number, "redo") if self._redo else None
+
+    def _return_to(self, mark: EpochMark, first_number: int, step: str) -> EpochMark | None:
+        return self._change(self._spaces[mark.epoch].with_choices_of(self.space), first_number, step)
 
     def _change(self, space: Space, first_number: int, step: str) -> EpochMark | None:
         if space.range_keys == self.space.range_keys and space.priors == self.space.priors:
@@ -206,13 +229,14 @@ class RangeHistory:
         EpochMark
             The new epoch.
         """
-        before, now, drawn = self.space.range_keys, space.range_keys, self.space.priors
+        before, now, drawn = self.space.range_keys, space.range_keys, self.space.with_choices_of(space).priors
         changed = {name: range_ for name, range_ in space.ranges.items() if before[name] != now[name]}
         names = dict.fromkeys([*drawn, *space.priors])
         changed_priors = tuple(name for name in names if drawn.get(name) != space.priors.get(name))
         ranges, priors = dict(space.ranges), dict(space.priors)
         mark = EpochMark(epoch, first_number, ranges, changed, at, step, priors, changed_priors)
         self._spaces[epoch] = space
+        self.first_space = self.first_space.with_choices_of(space)
         marks = [*self.marks, mark]
         self._undo, self._redo = undo_and_redo(marks)
         self.space, self.marks = space, marks

@@ -29,7 +29,7 @@ from hpo_widgets.space.prior import Prior, Priors
 from hpo_widgets.space.stored import ColumnSpec, PointCodec, space_from_json, space_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     import numpy.typing as npt
 
@@ -226,10 +226,12 @@ class Space:
         self._priors: dict[str, Prior] = {}
         self._settle()
 
-    def _with_changed(self, changed: dict[str, LeafParameter], priors: dict[str, Prior]) -> Space:
-        """Return another epoch of this space."""
+    def _with_changed(
+        self, changed: dict[str, LeafParameter], priors: dict[str, Prior], layout: Layout | None = None
+    ) -> Space:
+        """Return another epoch of this space, maybe with a layout of more choices."""
         other = object.__new__(Space)
-        other._layout, other._limits, other._changed = self._layout, self._limits, changed
+        other._layout, other._limits, other._changed = layout or self._layout, self._limits, changed
         other._priors = priors
         other._settle()
         return other
@@ -391,6 +393,66 @@ class Space:
             whole = range_.of(present) if isinstance(range_, RangeChange) else range_
             changed[name] = self._layout.columns[name].parameter.with_range(whole, self._limits.get(name))
         return self._with_changed(changed, self._priors)
+
+    def with_choices(self, choices: Mapping[str, Sequence[Any]]) -> Space:
+        """Return the next epoch: this space with further choices, which are allowed.
+
+        They come after those that are there, whose numbers in encoded points stay as they are. In a prior each has the
+        mean weight of the others.
+
+        Parameters
+        ----------
+        choices : mapping of str to sequence
+            Name to its new choices.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name (with a near match), numbers, no choice, one that is there already, and a name that
+            several combinations of a ParameterSet set.
+        """
+        given: object = choices
+        if not isinstance(given, Mapping):
+            msg = f"choices map names to lists of new choices, got {choices!r:.80}"
+            raise ValueError(msg)  # noqa: TRY004 -- one kind of error for choices that make no sense
+        leaves: dict[str, DiscreteParameterRange] = {}
+        for name, values in choices.items():
+            leaf = self.leaf(name)
+            if not isinstance(leaf, DiscreteParameterRange):
+                raise ValueError(f"{name!r} is a range of numbers: widen it with set_range")  # noqa: TRY004 -- as above
+            leaves[name] = leaf.with_choices(values)
+        layout = self._layout.with_choices(
+            {name: leaf.declared[len(self.leaf(name).declared) :] for name, leaf in leaves.items()}
+        )
+        changed = {name: leaves.get(name, leaf) for name, leaf in self._changed.items()}
+        return self._with_changed(changed, self._priors_in(layout), layout)
+
+    def with_choices_of(self, other: Space) -> Space:
+        """Return this epoch with the choices that a later one has besides; they are not allowed."""
+        more: dict[str, LeafParameter] = {}
+        for name, leaf in self._options.leaves.items():
+            column = other._layout.columns[name].parameter
+            if (
+                isinstance(leaf, DiscreteParameterRange)
+                and isinstance(column, DiscreteParameterRange)
+                and len(column.declared) > len(leaf.declared)
+            ):
+                more[name] = leaf.with_choices_of(column)
+        if not more:
+            return self
+        return self._with_changed({**self._changed, **more}, self._priors_in(other._layout), other._layout)
+
+    def _priors_in(self, layout: Layout) -> dict[str, Prior]:
+        return {name: prior.with_choices_of(layout.columns[name].parameter) for name, prior in self._priors.items()}
+
+    def extends(self, other: Space) -> bool:
+        """Whether this space has the columns of another one, with the same choices or more at their end."""
+        pairs = zip(self.columns, other.columns, strict=False)
+        return len(self.columns) == len(other.columns) and all(
+            (mine.name, mine.kind) == (theirs.name, theirs.kind)
+            and _identities(self.leaf(mine.name))[: len(theirs.labels or ())] == _identities(other.leaf(mine.name))
+            for mine, theirs in pairs
+        )
 
     def with_priors(self, priors: Mapping[str, Any], first_number: int = 0) -> Space:
         """Return the next epoch: this space with some priors drawn, or taken away.
@@ -586,7 +648,9 @@ class Space:
         return form
 
     @classmethod
-    def from_dict(cls, form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]] | None = None) -> Space:
+    def from_dict(
+        cls, form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]] | None = None, *, may_lack: bool = False
+    ) -> Space:
         """Return the space that `to_dict` wrote.
 
         Parameters
@@ -596,13 +660,15 @@ class Space:
         choices : mapping of str to sequence, optional
             The declared values of parameters whose choices JSON cannot hold. Without them such choices
             become place holders that show their label; see `lost_choices`.
+        may_lack : bool, default False
+            Whether the last of them may be missing, as those that were added later; they become place holders then.
 
         Raises
         ------
         ValueError
             When the given choices are not the stored ones.
         """
-        parameters, limits, changed = space_from_json(form, choices or {})
+        parameters, limits, changed = space_from_json(form, choices or {}, may_lack=may_lack)
         space = cls(parameters, limits)
         ranges = {
             name: tuple(space.leaf(name).declared[index] for index in range_)
@@ -637,3 +703,8 @@ def _rebuild(
     parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, LeafParameter], priors: dict[str, Prior]
 ) -> Space:
     return Space(parameters, limits)._with_changed(changed, priors)  # noqa: SLF001 -- what pickle calls for the class
+
+
+def _identities(leaf: LeafParameter) -> tuple[Hashable, ...]:
+    """Return what tells the declared choices apart; nothing for numbers."""
+    return leaf.table.identities if isinstance(leaf, DiscreteParameterRange) else ()

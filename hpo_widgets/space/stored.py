@@ -37,7 +37,7 @@ class ColumnSpec(NamedTuple):
 
 
 class PointCodec:
-    """Turns points into rows and back; the same in every epoch of a space.
+    """Turns points into rows and back: each number means the same in every epoch, and later ones may know more choices.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def _choice_to_json(layout: Layout, name: str, value: Any) -> dict[str, Any]:
 
 
 def space_from_json(
-    form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]]
+    form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]], *, may_lack: bool = False
 ) -> tuple[list[Parameter], dict[str, tuple[Any, Any]], dict[str, list[Any]]]:
     """Return the parameters, hard limits and changed ranges (choices by index) of a stored form.
 
@@ -172,6 +172,8 @@ def space_from_json(
         What `space_to_json` wrote.
     choices
         Name to its choices, for choices that JSON cannot hold.
+    may_lack
+        Whether the last ones may be missing, as those that were added later; place holders stand for them.
 
     Returns
     -------
@@ -186,12 +188,20 @@ def space_from_json(
     version = form.get("version", _VERSION)
     if version > _VERSION:
         raise ValueError(f"the stored space has version {version}, this release reads up to {_VERSION}: update it")
-    parameters = [_parameter_from_json(stored, choices) for stored in form["parameters"]]
+    live = _LiveChoices(choices, may_lack)
+    parameters = [_parameter_from_json(stored, live) for stored in form["parameters"]]
     limits = {name: (pair[0], pair[1]) for name, pair in form.get("limits", {}).items()}
     return parameters, limits, dict(form.get("ranges", {}))
 
 
-def _parameter_from_json(form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]]) -> Parameter:
+class _LiveChoices(NamedTuple):
+    """Choices that JSON cannot hold, by name, and whether those that were added later may be missing."""
+
+    by_name: Mapping[str, Sequence[Any]]
+    may_lack: bool
+
+
+def _parameter_from_json(form: Mapping[str, Any], choices: _LiveChoices) -> Parameter:
     if form["type"] == "DiscreteParameterRange":
         name = form["name"]
         values = [_choice_from_json(name, stored, choices) for stored in form["values"]]
@@ -213,12 +223,12 @@ def _parameter_from_json(form: Mapping[str, Any], choices: Mapping[str, Sequence
     return Parameter.from_dict(form)
 
 
-def _choice_from_json(name: str, form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]]) -> Any:
+def _choice_from_json(name: str, form: Mapping[str, Any], choices: _LiveChoices) -> Any:
     if "value" in form:
         return from_json(form)
-    if name not in choices:
+    declared, index = choices.by_name.get(name), form["index"]
+    if declared is None or (choices.may_lack and index >= len(declared)):
         return UnknownChoice(form["label"], form["type"])
-    declared, index = choices[name], form["index"]
     if index >= len(declared) or type_name(declared[index]) != form["type"]:
         raise ValueError(
             f"the choices given for {name!r} are not the stored ones: "

@@ -392,6 +392,9 @@ class ScriptedSearch(ReadableSearch):
             self.set_ranges(arguments[0])
         elif name == "set_range":
             self.set_ranges({arguments[0]: arguments[1]})
+        elif name == "add_choices":
+            self._ranges.add_choices({arguments[0]: arguments[1]}, len(self._trials))
+            self.changed()
         elif name == "set_priors":
             self.set_priors(arguments[0])
         elif name == "set_prior":

@@ -70,14 +70,12 @@ class JournalFollower:
     def _open(self) -> None:
         self.id = self._reader.search_id
         self._read_state = JournalState.of(self._reader)
+        self._sequence, columns, events = self._reader.whole()
+        self._read_state.follow(events)
         space, objectives = self._read_state.declared_space, self._read_state.objectives
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(self.path, self.id, space, objectives, self._remote, self._shown.columns.remark)
-        # The trials are read as columns later; events up to this sequence number only, so that none comes twice.
-        self._sequence = self._reader.sequence
-        self._read_state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._notify_unknown_events()
-        columns = self._reader.columns()
         with reported_as_damage(self.path, "a trial"):
             self._read_state.check_columns(columns)
             self._shown.load(columns)
@@ -125,9 +123,10 @@ class JournalFollower:
         self._next_look = time.monotonic() + READ_SECONDS
         with self._lock:
             changes = self._reader.changes(self._sequence)
+            self._read_state.follow(changes.events)  # first, as trials may have choices that were added
+            self._trials.space = self._read_state.declared_space
             if changes.trials:
                 self._show(changes.trials)
-            self._read_state.follow(changes.events)
             if any(event["kind"] in {"set_note", "set_tags"} for event in changes.events):
                 self._shown.columns.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence

@@ -97,7 +97,7 @@ class JournalState:
 
     @property
     def declared_space(self) -> Space:
-        """The space of the first epoch, which fixes the columns."""
+        """The space of the first epoch, which fixes the columns, with all choices that were added since."""
         return self.ranges.first_space
 
     @property
@@ -190,8 +190,8 @@ class JournalState:
         self.is_paused = False
 
     def _set_ranges(self, event: Mapping[str, Any]) -> None:
-        space = Space.from_dict(event["space"], self.choices)
-        if space.columns != self.declared_space.columns:
+        space = Space.from_dict(event["space"], self.choices, may_lack=True)
+        if not space.extends(self.declared_space):
             raise ValueError("the space has other columns")
         _check_types(event, first_number=int, epoch=int)
         self.ranges.record(space, event["first_number"], event.get("step", "set"), event["epoch"], event["at"])

@@ -94,17 +94,17 @@ class SearchReplay(JournalSearch):
         with closing(Journal.view(path)) as reader:
             self._searched = reader.search_id
             self._header = JournalState.of(reader)
-            columns, events = reader.columns(), reader.events()
+            _sequence, columns, events = reader.whole()
+        at_the_end = JournalState(self._header.header)
+        at_the_end.follow(events)
         with reported_as_damage(path, "a trial"):
-            self._header.check_columns(columns)
+            at_the_end.check_columns(columns)
         self.id = f"{self._searched}-replay"
         self._state_then = JournalState(self._header.header)
-        space, objectives = self._state_then.declared_space, self._state_then.objectives
+        space, objectives = at_the_end.declared_space, at_the_end.objectives
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(path, self._searched, space, objectives, remark=self._shown.columns.remark)
         self._recording = _Recording(columns, events)
-        at_the_end = JournalState(self._header.header)
-        at_the_end.follow(self._recording.events_between(-math.inf, math.inf))
         self._num_epochs_in_all = len(at_the_end.ranges.marks)
         self._running: dict[int, _SpreadReports] = {}
         """What each running trial has reported so far, by its place in the columns."""
@@ -310,10 +310,12 @@ class SearchReplay(JournalSearch):
         places = np.union1d(places, np.array(reporting, dtype=np.int64))
         self._running = {one: reports for one, reports in self._running.items() if recording.end[one] > position}
         self._position = position
+        events = recording.events_between(before, position)
+        self._state_then.follow(events)  # first, as trials may have choices that were added
         if len(places):
             self._shown.put_columns(self._columns_of(places, position))
-        events = recording.events_between(before, position)
-        self._take_events(events)
+        if any(event["kind"] in {"set_note", "set_tags"} for event in events):
+            self._shown.columns.set_remarks(self._state_then.remarks)
         return bool(len(places) or events)
 
     def _show_anew(self, position: float) -> None:
@@ -322,13 +324,8 @@ class SearchReplay(JournalSearch):
         self._running, self._position = {}, position
         places = np.arange(self._recording.num_begun(position))
         self._shown.replace(self._columns_of(places, position))
-        self._take_events(self._recording.events_between(-math.inf, position))
+        self._state_then.follow(self._recording.events_between(-math.inf, position))
         self._shown.columns.set_remarks(self._state_then.remarks)
-
-    def _take_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        self._state_then.follow(events)
-        if any(event["kind"] in {"set_note", "set_tags"} for event in events):
-            self._shown.columns.set_remarks(self._state_then.remarks)
 
     def _columns_of(self, places: Places, position: float) -> dict[str, Any]:
         """Return some trials as columns, as they were at a position."""

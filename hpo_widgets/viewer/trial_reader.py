@@ -50,7 +50,8 @@ class TrialReader:
         """What became of the trials that ran when the process of the search ended, by number: no journal has it."""
         self.path = path
         self._search_id = search_id
-        self._space = space
+        self.space = space
+        """Decodes the points; who keeps this reader replaces it when choices were added."""
         self._objectives = objectives
         self._names = {objective.key for objective in objectives}
         self._lock = threading.Lock()
@@ -62,7 +63,7 @@ class TrialReader:
             row = self.as_shown(self._open().row(number))
         with reported_as_damage(self.path, f"trial {number}"):
             id_ = row.job or f"{self._search_id}/{row.number}"
-            trial = Trial.from_row(row, id_, self._space.decode(row.parameters), self._objectives, self)
+            trial = Trial.from_row(row, id_, self.space.decode(row.parameters), self._objectives, self)
         remark = Remark() if self._remark is None else self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
 

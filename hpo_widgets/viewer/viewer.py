@@ -117,7 +117,11 @@ class SearchViewer(JournalFollower, JournalSearch):
         if (taken_over := self._taken_over) is not None:
             return taken_over.opening_code()  # which knows what it was given, such as ``worker_env``
         return opening_call(
-            opened_by(self.path, self.id), self._template, self._state.header["strategy"], self._state.header
+            opened_by(self.path, self.id),
+            self._template,
+            self._state.header["strategy"],
+            self._state.header,
+            self.space,
         )
 
     def backup(self, path: str | Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import queue
 import tempfile
@@ -14,7 +15,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpo_widgets import GridSearch, HyperParameterOptimizer, RandomSearch, UniformIntegerParameterRange
+from hpo_widgets import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    RandomSearch,
+    UniformIntegerParameterRange,
+)
 from hpo_widgets.controller import recorder
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.search import SearchStatus
@@ -24,11 +31,11 @@ from tests.conftest import DEADLINE
 from tests.runs import identity
 
 LAST = 15
-"""The points of a search are the whole numbers from 0 to this."""
+"""The points of a search are the whole numbers from 0 to this, and those that are added as choices."""
 
 COMMANDS = (
     "pause", "resume", "stop", "set workers", "set budget", "set no budget", "set range", "undo", "redo", "enqueue",
-    "add", "retry_failed", "stop trial",
+    "add", "retry_failed", "stop trial", "add choice",
 )  # fmt: skip
 ENDS = (
     "completes", "completes", "all complete", "fails", "returns nan", "all fail to start", "completes after a notice",
@@ -41,6 +48,8 @@ EXHAUSTING = [("set range", 7), *[("completes", 0)] * 9, ("subscriber: undo", 0)
 """The subscriber hears of the last end in the range, which ends the search."""
 RESIZING = [("subscriber: set workers", 0), ("set workers", 1)]
 """The subscriber hears of the launch that the new worker allows."""
+GROWING = [("add choice", 0), *[("completes", 0)] * 9, ("undo", 0), *[("completes", 0)] * 9, ("subscriber: redo", 0)]
+"""Trials of a choice are held when it is left out again."""
 OF_SUBSCRIBERS = tuple(f"subscriber: {command}" for command in COMMANDS)
 
 
@@ -112,8 +121,10 @@ class Steering:
     carry out a command.
     """
 
-    def __init__(self, folder, steps, **keywords):
+    def __init__(self, folder, steps, *, is_choice=False, **keywords):
         self.steps = deque(steps)
+        self.is_choice = is_choice
+        self.new_choices = itertools.count(LAST + 1)
         self.asked = queue.Queue()
         """Commands for the test's thread; None at the end of a run."""
         self.of_subscriber = deque()
@@ -121,7 +132,8 @@ class Steering:
         self.launched, self.recorded = {}, {}
         """Points by the numbers of their trials."""
         self.engine = None
-        space = [UniformIntegerParameterRange("x", 0, LAST)]
+        x = DiscreteParameterRange("x", range(LAST + 1)) if is_choice else UniformIntegerParameterRange("x", 0, LAST)
+        space = [x]
         self.made = HyperParameterOptimizer(identity, space, journal=folder, **keywords)
         self.made.set_default_job_class(type("Job", (Steered,), {"steering": self}))
         self.made.subscribe(self.hear)
@@ -199,7 +211,7 @@ class Steering:
             self.of_subscriber.clear()
             made.resume()
             made.set_total_max_jobs(None)
-            made.set_ranges({"x": (0, LAST)})
+            made.set_ranges({"x": made.space.leaf("x").declared})
         elif command == "set workers":
             made.set_max_number_of_concurrent_tasks(1 + number % 4)
         elif command == "set budget":
@@ -207,7 +219,11 @@ class Steering:
         elif command == "set no budget":
             made.set_total_max_jobs(None)
         elif command == "set range":
-            made.set_ranges({"x": (number % LAST, min(LAST, number % LAST + 8))})
+            low, high = number % LAST, min(LAST, number % LAST + 8)
+            made.set_ranges({"x": range(low, high + 1) if self.is_choice else (low, high)})
+        elif command == "add choice":
+            if self.is_choice:
+                made.add_choices("x", [next(self.new_choices)])
         elif command == "enqueue":
             made.enqueue_trial(point)
         elif command == "add":
@@ -226,6 +242,7 @@ class Steering:
 
 
 @pytest.mark.parametrize("optimizer_class", [GridSearch, RandomSearch])
+@pytest.mark.parametrize("is_choice", [False, True])
 @settings(max_examples=settings().max_examples // 5)
 @given(
     steps=st.lists(st.tuples(st.sampled_from(ENDS + COMMANDS + OF_SUBSCRIBERS), st.integers(0, 31)), max_size=60),
@@ -236,11 +253,13 @@ class Steering:
 @example(steps=EXHAUSTING, workers=1, max_failures=None)
 @example(steps=RESIZING, workers=1, max_failures=None)
 @example(steps=LISTENING, workers=1, max_failures=None)
-def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, steps, workers, max_failures):
+@example(steps=GROWING, workers=3, max_failures=None)
+def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, is_choice, steps, workers, max_failures):
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(recorder, "_FLUSH_SECONDS", 0.0):
         steering = Steering(
             Path(folder),
             steps,
+            is_choice=is_choice,
             optimizer_class=optimizer_class,
             max_number_of_concurrent_tasks=workers,
             max_failures=max_failures,
@@ -256,4 +275,4 @@ def test_each_point_is_launched_once_and_when_it_may_be(optimizer_class, steps, 
             assert number in steering.recorded or snapshot.enqueued[number] or x not in tried
             tried.add(x)
         assert len(snapshot) == number + 1
-        assert tried == set(range(LAST + 1))
+        assert tried == set(range(next(steering.new_choices)))

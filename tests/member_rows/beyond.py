@@ -65,6 +65,27 @@ class RowsBeyondTheReference(Table):
             assert 0.4 <= trial.parameters["x"] <= 0.45
             assert trial.parameters["kind"] in "bc"
 
+    def test_add_choices_gives_the_next_trials_the_new_choice_and_keeps_all(self, optimizer):
+        space = [DiscreteParameterRange("x", [0.5]), DiscreteParameterRange("kind", ["a", "b"])]
+        made = finished(optimizer(space, optimizer_class=GridSearch, total_max_jobs=None))
+        assert made.stop_reason.code == "space_exhausted"
+        made.add_choices("kind", ["resnet"])
+        assert made.space.ranges["kind"] == ("a", "b", "resnet")
+        finished(made)
+        assert [made.trial(number).parameters["kind"] for number in range(3)] == ["a", "b", "resnet"]
+        assert [made.trial(number).epoch for number in range(3)] == [0, 0, 1]
+        assert len(made.snapshot()) == 3
+        made.enqueue_trial({"x": 0.5, "kind": "resnet"})
+        made.undo()
+        assert made.space.ranges["kind"] == ("a", "b")
+        with pytest.raises(ValueError, match="already: allow it again with set_range"):
+            made.add_choices("kind", ["resnet"])
+        finished(made)
+        assert made.trial(3).parameters == {"x": 0.5, "kind": "resnet"}
+        assert "resnet" not in made.as_code()
+        made.redo()
+        assert "resnet" in made.as_code()
+
     def test_set_prior_is_followed_by_the_trials_proposed_afterwards(self, running, gate):
         made = running(total_max_jobs=8)
         made.set_prior("x", [0, 0, 0, 1])

@@ -214,6 +214,52 @@ def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(ke
     assert again.space.ranges == {"x": (0, 1)}
 
 
+ADD_AND_DIE = """
+    import os, signal
+    from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
+{train}
+    optimizer = HyperParameterOptimizer(
+        train, [UniformParameterRange("x", 0, 1, step_size=0.5), DiscreteParameterRange("kind", ["a", 1])],
+        optimizer_class=GridSearch, journal="journals", max_number_of_concurrent_tasks=1,
+    )
+    if {runs}:
+        optimizer.start()
+        optimizer.wait()
+        optimizer.set_range("kind", ["a"])
+    optimizer.start()
+    optimizer.add_choices("kind", ["resnet", 1.0])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+TRAIN_KIND = """
+    def train(x, kind):
+        return x + len(str(kind))
+"""
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_choice_that_was_added_outlives_a_kernel_that_is_killed_right_after(tmp_path, runs):
+    script = textwrap.dedent(ADD_AND_DIE.format(train=TRAIN_KIND, runs=runs))
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=os.environ | {"PYTHONPATH": root()}, check=False)
+    [path] = journals(tmp_path / "journals")
+
+    def train(x, kind):
+        return x + len(str(kind))
+
+    again = HyperParameterOptimizer.open(path, base_task_id=train)
+    first = ("a",) if runs else ("a", 1)
+    assert again.space.ranges["kind"] == (*first, "resnet", 1.0)
+    assert again.epochs[-1].changed == {"kind": (*first, "resnet", 1.0)}
+    assert '["a", "resnet", 1.0]' in again.as_code() if runs else '["a", 1, "resnet", 1.0]' in again.as_code()
+    finished(again)
+    snapshot = again.snapshot()
+    assert len(set(map(tuple, snapshot.encoded(snapshot.numbers)))) == len(snapshot) == 12  # none twice
+    again.undo()
+    assert again.space.ranges["kind"] == first
+    twice = HyperParameterOptimizer.open(path, base_task_id=train)
+    twice.redo()
+    assert twice.space.ranges["kind"] == (*first, "resnet", 1.0)
+
+
 def test_resume_starts_a_search_that_was_reopened_paused(kernel, until, tmp_path):
     process, path = kernel("optimizer.pause(); optimizer.set_total_max_jobs(2); optimizer.start()")
     with SearchViewer(path) as viewer:
@@ -578,6 +624,34 @@ def test_choices_that_json_cannot_hold_need_the_live_parameters(search):
     with HyperParameterOptimizer.open(made.journal_path) as viewer:  # a view shows their labels
         assert viewer.counts[TrialState.COMPLETED] == 3
         assert viewer.best_trial.value in {1.0, 8.0}
+
+    with pytest.raises(TypeError, match="a choice of 'x' cannot be sent to a worker process"):
+        again.add_choices("x", [threading.Lock()])
+    again.add_choices("x", [Model("c")])
+    finished(again)
+    assert again.trial(3).parameters["x"] == Model("c")
+    assert "as when the search was made, for x, with the choices that were added at the end" in again.opening_code()
+    with pytest.raises(JournalError, match="with choices that were added at the end"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=parameters)
+    more = [DiscreteParameterRange("x", [*parameters[0].declared, "c"])]
+    with pytest.raises(ValueError, match="the choices given for 'x' are not the stored ones"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=more)
+    more = [DiscreteParameterRange("x", [*parameters[0].declared, Model("c")])]
+    last = HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=more)
+    assert last.space.ranges["x"] == more[0].range
+    assert last.trial(3).parameters["x"] == Model("c")
+
+
+def test_the_parameters_of_the_first_call_open_a_search_whose_choices_have_grown(search):
+    parameters = [DiscreteParameterRange("x", [1, 2])]
+    made = finished(search(identity, parameters))
+    made.add_choices("x", [3])
+    for given in (parameters, [DiscreteParameterRange("x", [1, 2, 3])]):
+        again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, hyper_parameters=given)
+        assert again.space.ranges["x"] == (1, 2, 3)
+    more = [DiscreteParameterRange("x", [1, 2, 4])]
+    with pytest.raises(ValueError, match="the journal keeps"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, hyper_parameters=more)
 
 
 class Halving(SearchStrategy):

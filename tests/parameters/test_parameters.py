@@ -395,6 +395,37 @@ def test_impossible_ranges_of_choices_are_refused(range_, message):
         DiscreteParameterRange("x", ["sgd", "adam"]).with_range(range_)
 
 
+def test_choices_are_added_at_the_end_and_are_allowed():
+    few = DiscreteParameterRange("x", ["sgd", "adam", True]).with_range(["adam"])
+    more = few.with_choices(iter([1, np.float64(1.0)]))
+    assert (more.declared, more.range) == (("sgd", "adam", True, 1, 1.0), ("adam", 1, 1.0))
+    assert type(more.declared[-1]) is float
+    assert few.declared == ("sgd", "adam", True)
+    assert few.with_choices_of(more).range == ("adam",)
+    assert few.with_choices_of(more).declared == more.declared
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "no new choice of 'x' is given: list at least one"),
+        ("lion", "the choices of 'x' must be a list or tuple"),
+        (3, "the choices of 'x' must be a list or tuple"),
+        (["adam"], "'adam' is a choice of 'x' already: leave it out"),
+        (["sgd"], "'sgd' is a choice of 'x' already: allow it again with set_range"),
+        (["lion", "lion"], "in the choices of 'x' the value 'lion' appears twice"),
+    ],
+)
+def test_what_is_no_new_choice_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        DiscreteParameterRange("x", ["sgd", "adam"]).with_range(["adam"]).with_choices(values)
+
+
+def test_a_value_that_is_no_choice_names_the_call_that_adds_one():
+    with pytest.raises(ValueError, match="Did you mean 'adam'. A search takes a new choice by add_choices."):
+        DiscreteParameterRange("x", ["sgd", "adam"]).with_range(["adm"])
+
+
 def test_a_choice_of_another_type_is_named():
     with pytest.raises(ValueError, match="'2' is not a choice of 'x'. The choice is 2."):
         DiscreteParameterRange("x", [1, 2]).normalise("2")

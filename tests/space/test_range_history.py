@@ -170,3 +170,44 @@ def test_restoring_takes_copies(epochs):
     epochs.set_ranges({"x": (0, 0.5)}, 1)
     assert len(journal_state.ranges.marks) == 1
     assert not journal_state.ranges.can_undo
+
+
+def test_added_choices_are_one_epoch_that_undo_leaves_out_and_redo_allows_again(epochs):
+    epochs.set_ranges({"kind": ["b"]}, 3)
+    mark = epochs.add_choices({"kind": ["d", "e"]}, 5)
+    assert (mark.epoch, mark.first_number, mark.changed, mark.changed_priors) == (2, 5, {"kind": ("b", "d", "e")}, ())
+    undone = epochs.undo(7)
+    assert (undone.changed, undone.step) == ({"kind": ("b",)}, "undo")
+    assert epochs.space.decode([0.5, 2, 4])["kind"] == "e"  # trials may have it
+    epochs.undo(8)
+    assert epochs.space.ranges["kind"] == ("a", "b", "c")
+    epochs.redo(9)
+    epochs.redo(9)
+    assert epochs.space.ranges["kind"] == ("b", "d", "e")
+    assert epochs.first_space.ranges["kind"] == ("a", "b", "c")
+    assert epochs.first_space.leaf("kind").declared == ("a", "b", "c", "d", "e")
+    assert [mark.step for mark in epochs.marks] == ["set", "set", "set", "undo", "undo", "redo", "redo"]
+
+
+def test_a_choice_that_was_added_after_an_undo_stays_out_of_what_it_leads_back_to(epochs):
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    epochs.undo(2)
+    epochs.add_choices({"kind": ["d"]}, 3)
+    assert not epochs.can_redo
+    epochs.undo(4)
+    assert epochs.space.ranges == {"x": (0, 1), "layers": (1, 8), "kind": ("a", "b", "c")}
+    with pytest.raises(ValueError, match="'d' is a choice of 'kind' already: allow it again with set_range"):
+        epochs.add_choices({"kind": ["d"]}, 5)
+    epochs.set_ranges({"kind": ["a", "d"]}, 5)
+    assert epochs.space.ranges["kind"] == ("a", "d")
+
+
+def test_a_prior_from_before_a_choice_was_added_is_the_same_after_an_undo(epochs):
+    epochs.set_priors({"kind": [1, 3, 2]}, 0)
+    epochs.add_choices({"kind": ["d"]}, 2)
+    prior = epochs.space.priors["kind"]
+    assert prior.weights == pytest.approx((1 / 3, 1, 2 / 3, 2 / 3))
+    assert epochs.undo(4).changed_priors == ()
+    assert epochs.space.priors["kind"].weights == prior.weights
+    assert epochs.undo(5).changed_priors == ("kind",)
+    assert epochs.redo(6).changed_priors == ("kind",)

@@ -19,7 +19,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.parameters.choices import UnknownChoice
+from hpo_widgets.parameters.choices import UnknownChoice, identity
 from hpo_widgets.space import Space
 from tests.space_examples import parameter_lists
 
@@ -546,3 +546,86 @@ def test_other_choices_than_the_stored_ones_are_refused():
 def test_a_newer_form_is_refused():
     with pytest.raises(ValueError, match="the stored space has version 99"):
         Space.from_dict({**plain().to_dict(), "version": 99})
+
+
+# -------------------------------------------------------------------- more choices
+
+
+NESTED = ParameterSet(
+    [
+        {"solver": "sgd", "schedule": DiscreteParameterRange("schedule", ["step", "cosine"])},
+        {"solver": "adam"},
+    ]
+)
+
+
+def test_added_choices_leave_the_numbers_of_all_others_and_the_ranges():
+    space = Space([DiscreteParameterRange("kind", ["a", 1]), UniformParameterRange("x", 0, 1), NESTED])
+    narrow = space.with_ranges({"kind": [1], "x": (0.25, 0.5)})
+    points = space.points(np.random.default_rng(0).random((20, space.num_dimensions)))
+    more = narrow.with_choices({"kind": [True, (2, 3)], "schedule": ["linear"]})
+    assert [more.encode(point) for point in points] == [space.encode(point) for point in points]
+    assert more.ranges == {
+        "kind": (1, True, (2, 3)),
+        "x": (0.25, 0.5),
+        "solver": ("sgd", "adam"),
+        "schedule": ("step", "cosine", "linear"),
+    }
+    assert more.num_dimensions == space.num_dimensions
+    assert narrow.ranges["kind"] == (1,)
+    assert more.extends(narrow)
+    assert not narrow.extends(more)
+    again = Space.from_dict(json.loads(json.dumps(more.to_dict())))
+    assert again == more
+    assert pickle.loads(pickle.dumps(more)) == more
+    drawn = {point["kind"] for point in more.points(np.random.default_rng(0).random((60, more.num_dimensions)))}
+    assert drawn == {1, (2, 3)}
+    older = narrow.with_choices_of(more)
+    assert older.ranges == narrow.ranges
+    assert older.leaf("kind").declared == more.leaf("kind").declared
+    assert older.with_ranges({"kind": ["a", (2, 3)]}).ranges["kind"] == ("a", (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"kin": ["c"]}, "the space has no parameter 'kin'. Did you mean 'kind'?"),
+        ({"x": [3]}, "'x' is a range of numbers: widen it with set_range"),
+        ({"solver": ["lion"]}, "the choices of 'solver' are parts of combinations of a ParameterSet"),
+        ({"kind": []}, "no new choice of 'kind' is given"),
+        (["kind"], "choices map names to lists of new choices"),
+    ],
+)
+def test_what_takes_no_choice_is_refused(choices, message):
+    space = Space([DiscreteParameterRange("kind", ["a", "b"]), UniformParameterRange("x", 0, 1), NESTED])
+    with pytest.raises(ValueError, match=message):
+        space.with_choices(choices)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, unique=True),
+    st.lists(st.lists(st.integers(10, 99) | st.text(max_size=3), min_size=1), max_size=4),
+)
+def test_however_choices_are_added_each_point_keeps_its_row(first, added):
+    spaces = [Space([DiscreteParameterRange("x", first)])]
+    for values in added:
+        known = {identity(choice) for choice in spaces[-1].leaf("x").declared}
+        new = list({identity(value): value for value in values if identity(value) not in known}.values())
+        if new:
+            spaces.append(spaces[-1].with_choices({"x": new}))
+    last = Space.from_dict(json.loads(json.dumps(spaces[-1].to_dict())))
+    for space in spaces:
+        assert last.extends(space)
+        assert [last.encode(point) for point in space.grid()] == [space.encode(point) for point in space.grid()]
+        assert space.with_choices_of(last).ranges == space.ranges
+    assert [last.decode([index])["x"] for index in range(last.size)] == [point["x"] for point in spaces[-1].grid()]
+
+
+def test_live_choices_may_lack_those_that_were_added_and_place_holders_stand_for_them():
+    more = Space([DiscreteParameterRange("f", ACTIVATIONS)]).with_choices({"f": [Activation("gelu")]})
+    form = json.loads(json.dumps(more.to_dict()))
+    again = Space.from_dict(form, choices={"f": ACTIVATIONS}, may_lack=True)
+    assert again.lost_choices == ("f",)
+    assert again.leaf("f").declared[:3] == tuple(ACTIVATIONS)
+    with pytest.raises(ValueError, match="are not the stored ones"):
+        Space.from_dict(form, choices={"f": [*ACTIVATIONS, 7]}, may_lack=True)

@@ -154,6 +154,24 @@ def test_a_change_of_range_and_its_undo_keep_points_inside_and_the_history(drive
     assert len(search.history) == 45
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("strategy_name", STRATEGIES)
+def test_a_new_choice_is_proposed_and_the_history_is_kept(drive, strategy_name):
+    strategy: SearchStrategy = STRATEGIES[strategy_name]()
+    few = Space([DiscreteParameterRange("x", ["a", 1, "1"]), UniformIntegerParameterRange("other", 1, 15)])
+    search = drive(strategy, few)
+    before = search.run(20, objective)
+    more = few.with_choices({"x": ["resnet", True]})
+    strategy.check(more, search.objectives)
+    search.begin(more)
+    assert_sampler_knows(strategy, before)
+    after = search.run(100, objective)
+    assert {more.encode(point)[0] for point in after} >= {3, 4}
+    assert_sampler_knows(strategy, before + after)
+    keys = [more.key(point) for point in before + after]
+    assert len(set(keys)) == len(keys) == more.size  # nothing was run twice, and all that the new choices add is run
+
+
 def assert_sampler_knows(strategy: SearchStrategy, points: list[dict[str, Any]]) -> None:
     """Check that the study behind a model holds exactly these finished trials."""
     if not isinstance(strategy, OptimizerOptuna):

@@ -132,6 +132,20 @@ def test_epochs_tell_what_changed_and_from_which_trial_on(journal_state):
     assert journal_state.declared_space.ranges == SPACE.ranges
 
 
+def test_a_space_with_more_choices_is_followed_and_one_with_other_choices_is_not(journal_state):
+    more = SPACE.with_choices({"kind": ["c"]})
+    _, first = narrowed(more, {}, 1, 4)
+    _, other = narrowed(
+        Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["b", "a", "c"])]), {}, 2, 5
+    )
+    _, fewer = narrowed(SPACE, {"kind": ("a",)}, 3, 6)
+    journal_state.follow([START, first, other, fewer])
+    assert journal_state.num_unknown_events == 2
+    assert journal_state.space.ranges["kind"] == ("a", "b", "c")
+    assert journal_state.declared_space.ranges["kind"] == ("a", "b")
+    assert journal_state.declared_space.decode([0.5, 2]) == {"x": 0.5, "kind": "c"}
+
+
 def test_undo_redo_and_a_new_change_leave_the_way_that_the_search_had(journal_state):
     def ways():
         undo, redo = undo_and_redo(journal_state.ranges.marks)

@@ -149,6 +149,27 @@ def test_a_change_of_ranges_is_an_epoch(journal, view):
     assert viewer.space.ranges["x"] == (0.25, 0.5)
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_choice_that_was_added_is_there_with_the_trials_that_have_it(journal, view, is_open):
+    if is_open:
+        viewer = view()
+    more = SPACE.with_choices({"kind": ["resnet"]})
+    event = {"kind": "set_ranges", "step": "set", "epoch": 1, "first_number": 3, "space": more.to_dict(), "at": 620.0}
+    trial = row(3)
+    trial.parameters = more.encode({"x": 0.5, "kind": "resnet"})
+    write(journal, [row(0), trial], [event])
+    if is_open:
+        viewer.refresh()
+    else:
+        viewer = view()
+    assert sentences(viewer) == []
+    assert viewer.space.ranges["kind"] == ("a", None, "resnet")
+    assert [viewer.trial(number).parameters["kind"] for number in (0, 3)] == [None, "resnet"]
+    assert viewer.snapshot().parameters["kind"][[0, 3]].tolist() == [1, 2]
+    assert viewer.to_dataframe()["kind"].tolist()[-1] == "resnet"
+    assert "resnet" in viewer.as_code()
+
+
 def test_the_best_by_other_scalars(journal, view):
     write(journal, [row(number) for number in range(7)])
     write(journal, [row(13, TrialState.FAILED), row(7, TrialState.RUNNING, summary=None)])
@@ -179,18 +200,20 @@ def test_no_event_comes_twice(journal, view):
 def test_what_is_written_while_the_first_view_is_read_comes_once(journal, view, monkeypatch):
     from hpo_widgets.journal import JournalReader
 
-    read = JournalReader.events
+    read = JournalReader.whole
 
-    def write_meanwhile(reader, since=0):
+    def write_meanwhile(reader):
         write(journal, [row(0)], [notice("meanwhile")])
-        return read(reader, since)
+        found = read(reader)
+        write(journal, [row(1)], [notice("then")])
+        return found
 
-    monkeypatch.setattr(JournalReader, "events", write_meanwhile)
+    monkeypatch.setattr(JournalReader, "whole", write_meanwhile)
     viewer = view()
     monkeypatch.undo()
     viewer.refresh()
-    assert sentences(viewer) == ["meanwhile"]
-    assert len(viewer.snapshot()) == 1
+    assert sentences(viewer) == ["meanwhile", "then"]
+    assert len(viewer.snapshot()) == 2
 
 
 # Reading without a subscriber -------------------------------------------------------------------------------------

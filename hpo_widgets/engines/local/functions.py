@@ -140,7 +140,7 @@ class FunctionPool(ProcessEngine):
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._path = _absolute_path()
         self._libraries: list[str] = []
-        self._declared: dict[str, _DeclaredChoices] = {}
+        self._declared: dict[str, DeclaredChoices] = {}
         self._payload_fd = _memory("payload")
         self._is_loaded = False
         self._num_spent = 0
@@ -186,7 +186,7 @@ class FunctionPool(ProcessEngine):
         """
         for name, values in (choices or {}).items():
             if not all(map(_is_short_scalar, values)):
-                self._declared[name] = _DeclaredChoices(name, values)
+                self._declared[name] = DeclaredChoices(name, values)
         function = template.function
         self._libraries = libraries_of(function)
         pickled = pickle_callable(function)
@@ -468,7 +468,7 @@ class FunctionPool(ProcessEngine):
         self._end(worker, Outcome(state, None, error, None, stdout, stderr, duration, worker.index, launch_failed))
 
 
-class _DeclaredChoices:
+class DeclaredChoices:
     """The declared values of one choice, sent once with the callable; a trial is given an index."""
 
     def __init__(self, name: str, values: Sequence[object]) -> None:

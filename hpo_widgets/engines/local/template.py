@@ -197,6 +197,12 @@ class FunctionTemplate(_LocalTemplate):
             name for name in self._by_name if parameters[name].default is inspect.Parameter.empty and name not in bound
         ]
 
+    def check_choices(self, name: str, values: Sequence[Any]) -> None:
+        """Refuse a choice that no worker process can be sent."""
+        from hpo_widgets.engines.local.functions import DeclaredChoices
+
+        DeclaredChoices(name, values)
+
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- it may report any
         """Refuse a required argument that some combination of a space leaves out."""
         _check_combinations(self._required, space, self.name)
