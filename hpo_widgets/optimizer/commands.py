@@ -64,7 +64,7 @@ class PendingStarts:
 
     def __init__(self, gate: threading.RLock) -> None:
         self._turn = threading.Lock()
-        self._lock = gate
+        self._changed = threading.Condition(gate)
         self._waiting: set[object] = set()
 
     def __bool__(self) -> bool:
@@ -73,16 +73,22 @@ class PendingStarts:
     def register(self) -> object:
         """Register a start, which can be cancelled from now on."""
         start = object()
-        with self._lock:
+        with self._changed:
             self._waiting.add(start)
         return start
 
     def cancel(self) -> bool:
         """Cancel all starts that wait: none of them begins a run; returns whether there were any."""
-        with self._lock:
+        with self._changed:
             had_any = bool(self._waiting)
             self._waiting.clear()
+            self._changed.notify_all()
         return had_any
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until no start waits any more; False when that took longer than the given time (default: no limit)."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, seconds)
 
     @contextmanager
     def acquire(self, start: object) -> Iterator[None]:
@@ -91,8 +97,9 @@ class PendingStarts:
             with self._turn:
                 yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._waiting.discard(start)
+                self._changed.notify_all()
 
     def begin(self, start: object, begin: Callable[[], bool]) -> bool:
         """Begin a run, unless the start was cancelled.
@@ -109,7 +116,7 @@ class PendingStarts:
         bool
             Whether a run was begun.
         """
-        with self._lock:
+        with self._changed:
             return start in self._waiting and begin()
 
 

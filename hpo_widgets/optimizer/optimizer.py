@@ -11,6 +11,7 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from hpo_widgets.optimizer.reopening import (
 )
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.as_code import constructor_call, current_arguments, opening_call
-from hpo_widgets.search.limits import positive_int, seconds_to_wait
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int, seconds_to_wait
 from hpo_widgets.search.readable import ReadableSearch, wait_for_end, wait_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.sampling import RandomSearch
@@ -189,7 +190,8 @@ class HyperParameterOptimizer(ReadableSearch):
             callbacks=self._callbacks,
             make_engine=definition.make_engine,
         )
-        parts = (self, definition, self._controller, self._recorder, PendingStarts(self._controller.gate))
+        self._starts = PendingStarts(self._controller.gate)
+        parts = (self, definition, self._controller, self._recorder, self._starts)
         self._commands = SearchCommands(*parts, wait=True)
         self._queued_commands = SearchCommands(*parts, wait=False)
         for sentence in definition.template.notices:
@@ -334,8 +336,9 @@ class HyperParameterOptimizer(ReadableSearch):
         Returns
         -------
         bool
-            True when the search has ended (or was never started), False when it timed out. Also False when a ClearML
-            server has not taken the last report a minute after the end.
+            True when the search has ended, also at once where nobody has started it, as ClearML's controller; False
+            when it timed out. Also False when a ClearML server has not taken the last report a minute after the end.
+            A start that still waits for a ClearML server is waited for, too.
 
         Raises
         ------
@@ -347,11 +350,19 @@ class HyperParameterOptimizer(ReadableSearch):
         if self._controller.is_current:
             msg = "wait() on the search's own thread would never return; call it elsewhere"
             raise RuntimeError(msg)
+        if not self._wait_for_starts(deadline):
+            return False
         if progress and not wait_for_end(self, timeout, progress=True):
             return False
         if not self._controller.ended.wait(_left(deadline)):
             return False
         return self._wait_for_rest(deadline)
+
+    def _wait_for_starts(self, deadline: float | None) -> bool:
+        """Wait until what was started has begun or failed to; not in a subscriber, as that may be called by a start."""
+        if self._recorder.shown.seconds_told(threading.current_thread()) > 0:
+            return True
+        return self._starts.wait(_left(deadline))
 
     def _wait_for_rest(self, deadline: float | None) -> bool:
         """Wait for the callbacks that are due and, once the search has ended, for its last report."""
@@ -380,12 +391,14 @@ class HyperParameterOptimizer(ReadableSearch):
 
         seconds = seconds_to_wait(timeout)
         deadline = None if seconds is None else time.monotonic() + seconds
-        ended = self._controller.ended  # of this run: the next one may have begun before its end is seen
-        if not await wait_until(self, ended.is_set, timeout):
+        if self._starts and not await asyncio.to_thread(self._wait_for_starts, deadline):
             return False
+        ended = self._controller.ended  # of this run: the next one may have begun before its end is seen
         left = _left(deadline)
+        if not await wait_until(self, ended.is_set, None if left is None else left / SECONDS_A_MINUTE):
+            return False
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(_left(deadline)):
                 return await asyncio.to_thread(self._wait_for_rest, deadline)
         except TimeoutError:
             return False

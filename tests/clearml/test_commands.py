@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from concurrent import futures
 
 import pytest
 
@@ -61,6 +63,31 @@ def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, wo
     assert made.wait(1)
     assert made.capabilities["start"] != "the search is starting"
     unsubscribe()
+
+
+def test_who_waits_for_the_end_waits_for_a_start_that_waits_for_the_server(way, task_search, worker):
+    made = task_search()
+    way.gate.clear()
+    made.command("start")
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    assert made.wait(0.0001) is False
+    assert asyncio.run(made.wait_async(0.0001)) is False
+    with futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(made.wait, 1)
+        way.gate.set()
+        assert waiting.result() is True
+    assert made.counts[TrialState.COMPLETED] == 3
+
+
+def test_a_start_that_is_taken_back_is_not_waited_for(way, task_search):
+    made = task_search()
+    way.gate.clear()
+    made.command("start")
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    made.stop()
+    assert made.wait(1) is True
+    assert start_threads()
+    way.gate.set()
 
 
 @pytest.mark.parametrize("is_kept_waiting", [True, False], ids=["slow", "away"])

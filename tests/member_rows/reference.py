@@ -169,6 +169,11 @@ class RowsOfTheReference(Table):
         assert made.stop_reason.code == "total_max_jobs"
         assert (made.counts[TrialState.ABORTED], made.counts[TrialState.COMPLETED]) == (2, 2)
 
+    def test_wait_is_true_at_once_where_nothing_was_started(self, optimizer):
+        made = optimizer()
+        assert made.wait() is True
+        assert not made.is_running()
+
     def test_wait_is_false_when_it_timed_out_and_true_at_the_end(self, running, gate):
         made = running()
         assert made.wait(timeout=0.0005) is False
