@@ -40,8 +40,15 @@ _LEAST_WIDTH = 1e-300
 _MOST_LABELS = 8
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
+# Where values beyond an axis are drawn, as shares of it: below it, above it.
+_BELOW, _ABOVE = 0.11, 0.975
+# Shares of an axis, or numbers of steps, that differ by no more are the same.
+_SAME = 1e-9
 _WIDE = 20.0
 _LEAST_VALUES = 10
+# Where the better three quarters of the values would take less than a tenth of an axis, it goes from the best one so
+# many times as far as they do.
+_BULK, _LEAST_SHARE, _BULKS = 0.75, 0.1, 3.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,15 @@ class Domain:
         """Return the value at a share of the axis: the inverse of `place`."""
         low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
         return _backward(low + place * (high - low), is_log=self.is_log)
+
+    def is_beyond(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Which values have no place on the axis, above the lane."""
+        places = self.place(values)
+        return (places < LANE - _SAME) | (places > 1 + _SAME)
+
+    def edge(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return at which shares of the axis values that lie beyond it are drawn."""
+        return np.where(self.place(values) > 1, _ABOVE, _BELOW)
 
     def grown(self, values: npt.NDArray[np.float64]) -> Domain:
         """Return the domain that also holds ``values``: the same when it does, else larger by a step."""
@@ -179,6 +195,37 @@ def wants_log(values: npt.NDArray[np.float64], *, minimise: bool = True) -> bool
         return False
     low, high = (values.min(), np.quantile(values, 0.9)) if minimise else (np.median(values), values.max())
     return float(high) / float(max(low, _LEAST_POSITIVE)) >= _WIDE
+
+
+def end_of_bulk(values: npt.NDArray[np.float64], *, is_log: bool, minimise: bool) -> float:
+    """Return the value beyond which an axis holds none: a few bad values would leave all others one line.
+
+    The rule: there are at least ten values, and the better three quarters of them would take less than a tenth of the
+    axis. Then it goes from the best value three times as far as these do. No axis leaves out a good value.
+
+    Parameters
+    ----------
+    values
+        The values, shape (n,).
+    is_log
+        Whether the axis is logarithmic.
+    minimise
+        Whether low values are good.
+
+    Returns
+    -------
+    float
+        The value; infinite where the axis is to hold all.
+    """
+    sign = 1.0 if minimise else -1.0
+    if len(values) >= _LEAST_VALUES:
+        forward = np.log10(np.maximum(values, _LEAST_POSITIVE)) if is_log else clip(values)
+        best = float((sign * forward).min())
+        distances = sign * forward - best
+        bulk = float(np.quantile(distances, _BULK))
+        if 0 < bulk < _LEAST_SHARE * float(distances.max()):
+            return _backward(sign * (best + _BULKS * bulk), is_log=is_log)
+    return sign * math.inf
 
 
 def is_log_for(
@@ -291,6 +338,9 @@ class FittedAxis:
         Whether the axis is to be logarithmic, as far as the values allow it. Default: where it shows more.
     minimise
         Whether low values are good. Default True.
+    holds_all
+        Whether the axis holds all values, as it does where its kind is given. Default: not those that `end_of_bulk`
+        leaves out.
 
     Attributes
     ----------
@@ -298,14 +348,19 @@ class FittedAxis:
         The ends as they are now.
     """
 
-    def __init__(self, log_scale: bool | None = None, *, minimise: bool = True) -> None:
+    def __init__(self, log_scale: bool | None = None, *, minimise: bool = True, holds_all: bool = False) -> None:
         self.domain = UNIT
         self.log_scale = log_scale
         self._minimise = minimise
+        self._holds_all = holds_all
+        self._end = end_of_bulk(np.empty(0), is_log=False, minimise=minimise)
+        """The value beyond which none has a place on the axis."""
         self._num_values = self._num_fitted = 0
 
     def fit(self, values: Floats, *, anew: bool = True) -> None:
         """Choose the kind of axis and, with ``anew`` or for another kind, its ends; else make room for the values.
+
+        The ends are chosen anew, too, where other values are left out than before.
 
         Parameters
         ----------
@@ -314,11 +369,21 @@ class FittedAxis:
         anew
             Whether the ends are chosen anew where the kind of axis stays. Default True.
         """
-        self._num_values = self._num_fitted = len(values)
+        self._num_values = len(values)
         is_log = is_log_for(values, self.log_scale, was_log=self.domain.is_log, minimise=self._minimise)
-        if anew or is_log != self.domain.is_log:
-            self.domain = first_domain(values, is_log=is_log)
-        self.domain = self.domain.grown(values)
+        anew = anew or is_log != self.domain.is_log
+        is_due = anew or len(values) >= 2 * self._num_fitted
+        if is_due:
+            self._num_fitted = len(values)
+        if is_due or not self._holds(values):
+            holds_all = self._holds_all or self.log_scale is not None
+            end = end_of_bulk(values[:0] if holds_all else values, is_log=is_log, minimise=self._minimise)
+            anew = anew or end != self._end
+            self._end = end
+        held = self._held(values)
+        if anew:
+            self.domain = first_domain(held, is_log=is_log)
+        self.domain = self.domain.grown(held)
 
     def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
         """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again.
@@ -336,7 +401,22 @@ class FittedAxis:
         must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
         if must_fit or self._num_values >= 2 * self._num_fitted:
             self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
-        self.domain = self.domain.grown(fresh)
+        elif not self._holds(fresh):
+            self.fit(values(), anew=False)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether some values may have no place on the axis."""
+        return math.isfinite(self._end)
+
+    def _held(self, values: Floats) -> Floats:
+        """Return those of the values that have a place on the axis."""
+        return values[values <= self._end if self._minimise else values >= self._end]
+
+    def _holds(self, values: Floats) -> bool:
+        """Whether all of the values that have a place on the axis lie between its ends."""
+        held = self._held(values)
+        return self.domain.grown(held) == self.domain
 
     def make_room_for_running(self, values: Floats) -> None:
         """Choose the ends for values so far of running trials; once trials have ended, make room for the best of them.
@@ -365,7 +445,6 @@ _DIGITS, _FEW_DIGITS = 6, 4
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 # So much shorter than asked for may the distance of two ticks be, before the next round one is taken.
 _LEAST_STEP = 0.71
-_SAME = 1e-9
 _MOST_DECADES_WITH_PARTS = 2.5
 # So many decades apart, from 2.2e-308 to 1.8e308 at the most.
 _DECADES = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000)

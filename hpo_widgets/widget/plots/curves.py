@@ -470,7 +470,7 @@ class CurvesPlot(Plot):
 
     def _make_axis(self) -> FittedAxis:
         directions = {one.key: one.minimise for one in self.search.objectives}
-        return FittedAxis(self.log_scale, minimise=directions.get(self.scalar, True))
+        return FittedAxis(self.log_scale, minimise=directions.get(self.scalar, True), holds_all=True)
 
     def _on_toggle(self, change: Mapping[str, Any]) -> None:
         if change["new"] != self._axis.domain.is_log:

@@ -119,7 +119,7 @@ class DistributionPlot(Plot):
         self._key = ipywidgets.HTML()
 
     def _make_figure(self) -> None:
-        self._axis = FittedAxis(minimise=self.search.objectives[self.objective].minimise)
+        self._axis = FittedAxis(minimise=self.search.objectives[self.objective].minimise, holds_all=True)
         name = self.objective_name
         self._x = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), name, label_offset="32px")
         shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}

@@ -31,7 +31,9 @@ class HistoryPlot(TrialPlot):
 
     Completed trials are dots, faint where they are outside the present ranges, pruned and aborted ones
     with a value hollow diamonds, failed ones crosses on a lane of their own at the bottom, and so is
-    one that completed with a value that is not finite. One more trial costs the same however many there are.
+    one that completed with a value that is not finite. Where a few bad values would leave the others hardly any room,
+    the axis ends before them, and triangles at its edge stand for them. One more trial costs the same however many
+    there are.
 
     Parameters
     ----------
@@ -40,9 +42,9 @@ class HistoryPlot(TrialPlot):
     objective
         Index of the objective, from 0; with several it can be chosen. Default: the first one.
     log_scale
-        Whether the axis of values is logarithmic. By default it is when there are at least ten
-        values, all above 0, and the largest of the better 90 % (of the better half, if the objective is maximised) is
-        twenty times the smallest.
+        Whether the axis of values is logarithmic; if it is given, the axis holds all values. By default it is
+        logarithmic when there are at least ten values, all above 0, and the largest of the better 90 % (of the better
+        half, if the objective is maximised) is twenty times the smallest.
     selected
         Numbers of the trials that are ringed; a click on a trial selects it.
 
@@ -100,12 +102,14 @@ class HistoryPlot(TrialPlot):
         drawing.draw_lane()
         counts = drawing.counts
         is_partial = counts["partial"] > 0
+        minimise = search.objectives[self.objective].minimise
         drawn = (
             ("●", style.DOT, 1, "completed", counts["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
             ("○", style.DOT, 1, "running, value so far", len(running)),
             ("◇", style.DOT, 1, "pruned", is_partial and search.counts.get(TrialState.PRUNED)),
             ("◇", style.DOT, 1, "aborted", is_partial and search.counts.get(TrialState.ABORTED)),
+            (style.BEYOND[minimise], style.DOT, 1, f"{counts['beyond']} beyond the axis", counts["beyond"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("✕", style.BAD, 1, style.NOT_FINITE, counts["not finite"]),
             ("▲", style.BEST, 1, "best so far", len(self._series.best())),

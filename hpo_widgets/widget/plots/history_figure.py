@@ -29,6 +29,8 @@ _BEYOND = 1.005
 _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
 _STEP = 0.01
+# A level beyond the axis is drawn so far outside of it, as a share of it.
+_OUTSIDE = 0.2
 # Half of what two lines beside the lane are apart, as a share of the height.
 _LANE_LINE = 0.02
 STYLE = FigureStyle(
@@ -139,6 +141,8 @@ class HistoryFigure(TrialFigure):
         if len(x) == 0:
             style.put_changed(self._best_line, style.NONE, style.NONE)
             return
+        # What lies far beyond the axis has no place in pixels either.
+        y = np.clip(y, self.domain.at(-_OUTSIDE), self.domain.at(1 + _OUTSIDE))
         last = float(self.series.values.num_trials - 1)
         x, y = np.append(x, last), np.append(y, y[-1])
         drawn_x, drawn_y = np.asarray(self._best_line.x), np.asarray(self._best_line.y)

@@ -204,10 +204,13 @@ class MapPlot(TrialPlot):
         value = float(series.y(best)[0]) if is_known else None
         self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if counts.total() else ""
         dot = style.RAMP_NAMES[-2]
+        shown = series.values.completed(series.passing(series.ended()))
+        num_beyond = int(self._axis.domain.is_beyond(series.y(figure.placed(shown))).sum())
         offered = [self.point, *(() if self._waiting is None else self._waiting())]
         drawn = (
             ("●", dot, 1, "completed", counts["inside"]),
             ("•", dot, 0.7, "outside the ranges", counts["outside"]),
+            ("●", style.RAMP_NAMES[0], 1, f"{num_beyond} beyond the colours", num_beyond),
             ("○", style.DOT, 1, "running", num_running),
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),

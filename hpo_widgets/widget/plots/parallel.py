@@ -248,12 +248,17 @@ class ParallelPlot(ParameterChoice, Plot):
         passing = f"{num_passing} {'completed' if is_all else f'of {num_shown} pass the filter'}"
         most = f", the best {MOST_STRONG} strong" if num_passing > MOST_STRONG else ""
         best = "best" if len(self._minimise) == 1 else "not dominated"
+        count = len(self.parameters)
+        values = self._trials.values[self._trials.completed() & self._passes, count:]
+        is_beyond = [axis.domain.is_beyond(values[:, index]) for index, axis in enumerate(self._axes[count:])]
+        num_beyond = int(np.any(is_beyond, axis=0).sum())
         drawn = (
             ("▬", style.DOT, 1.0, f"{passing}{most}", num_passing or not is_all),
             ("▬", style.TEXT, 0.5, "pruned or aborted" if is_all else "others", num_shown - num_passing),
             ("┅", style.BAD, 1.0, "failed", num_ended[0]),
             ("┅", style.BAD, 1.0, style.NOT_FINITE, num_ended[1]),
             ("▬", style.BEST, 1.0, best, num_best),
+            ("", style.TEXT, 1.0, f"{num_beyond} beyond the end of an axis", num_beyond),
             ("", style.TEXT, 1.0, "drag along an axis to filter · double-click clears", True),
         )
         self._key.value = style.legend(drawn)

@@ -229,6 +229,7 @@ class ParetoPlot(TrialPlot):
         t.Int(min=0), t.Int(min=0), default_value=(0, 1), help="Two-way. The objectives across and up, by index."
     )
 
+    _holds_all = True
     _series: PairSeries
 
     @classmethod

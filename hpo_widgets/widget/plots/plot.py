@@ -226,6 +226,9 @@ class TrialPlot(Plot):
     _size_name = "plot"
     """As which the page tells the size of a figure."""
 
+    _holds_all = False
+    """Whether the axis of values holds all, however far a few bad ones lie away."""
+
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values: yes, no, or None: where it shows more.")
     brushing = t.Bool(False, help="Two-way. Whether a drag in a figure selects the trials in its rectangle.")
     brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last such drag has selected.")
@@ -261,7 +264,8 @@ class TrialPlot(Plot):
         super()._take_objective()
 
     def _make_axis(self, objective: int) -> FittedAxis:
-        return FittedAxis(self.log_scale, minimise=self.search.objectives[objective].minimise)
+        minimise = self.search.objectives[objective].minimise
+        return FittedAxis(self.log_scale, minimise=minimise, holds_all=self._holds_all)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:
@@ -291,8 +295,11 @@ class TrialPlot(Plot):
             self._draw_everything()
             return
         self._take_size()
-        before = self._axis.domain
+        before, left_out = self._axis.domain, self._axis.leaves_out
         self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
+        if self._axis.domain != before and (left_out or self._axis.leaves_out):
+            self._draw_everything()  # who lies beyond the axis is drawn otherwise
+            return
         groups = series.groups(fresh)
         self._draw(groups)
         if self._axis.domain == before:  # that all axes move is enough for one update

@@ -32,6 +32,13 @@ _EDGE = 0.5
 _SHADES, _LEAST_OPACITY, _MOST_OPACITY = 9, 0.1, 0.75
 _FEW = 16
 
+
+def _outline_of_triangle(x: Floats, y: Floats, radius: float) -> Floats:
+    """How far a place is inside of the outline of a triangle as large as a circle; ``y`` is from the top."""
+    apothem = 0.78 * radius
+    return 0.75 - np.abs(np.minimum(apothem - y, apothem + y / 2 - 0.87 * np.abs(x)))
+
+
 SHAPES: dict[str, Callable[[Floats, Floats, float], Floats]] = {
     "circle": lambda x, y, radius: radius - np.hypot(x, y),
     # An outline of 1.5 pixels, and two lines of 2.
@@ -39,6 +46,8 @@ SHAPES: dict[str, Callable[[Floats, Floats, float], Floats]] = {
     "crosshair": lambda x, y, radius: np.where(
         np.maximum(np.abs(x), np.abs(y)) <= radius, 1 - np.minimum(np.abs(x), np.abs(y)), -1.0
     ),
+    "triangle-up": _outline_of_triangle,
+    "triangle-down": lambda x, y, radius: _outline_of_triangle(x, -y, radius),
 }
 """How far a place is inside of a point at 0, 0, by the name of its marker; below 0 it is outside."""
 

@@ -64,6 +64,9 @@ LABEL: dict[str, Any] = {"text": [], "colors": [TEXT], "default_size": 11, "font
 NOT_FINITE = "completed, value not finite"
 """What a legend calls trials that have completed and are drawn with the failed ones."""
 
+BEYOND = {True: "△", False: "▽"}
+"""Signs of trials whose values lie beyond the axis, by whether low ones are good: only bad ones do."""
+
 RING: dict[str, Any] = {
     "colors": [ACCENT],
     "fill": False,

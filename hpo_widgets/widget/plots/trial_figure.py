@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bqplot import LinearScale, Lines, Scatter
 
+from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, value_ticks
 from hpo_widgets.widget.plots.brush import Brush, ClickCatcher
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from bqplot import Mark, Tooltip
 
+    from hpo_widgets.trials.filter import Mask
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.brush import Extent
     from hpo_widgets.widget.plots.png import Levels
@@ -38,6 +40,7 @@ EMPTY_PLACE = "empty_place"
 _LEAST_SIZE, _MOST_SIZE = 50, 2_000
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
+_NOBODY = np.empty(0, dtype=np.int64)
 
 
 class TrialFigure:
@@ -142,7 +145,7 @@ class TrialFigure:
 
     def brushed(self, extent: Extent) -> Numbers:
         """Return the trials that are drawn in a rectangle."""
-        kept, x, y = self._placed(self.series.drawn())
+        kept, x, y = self._drawn()
         inside: Numbers = kept[(x >= extent.x[0]) & (x <= extent.x[1]) & (y >= extent.y[0]) & (y <= extent.y[1])]
         return inside
 
@@ -157,7 +160,10 @@ class TrialFigure:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many trials of each group are drawn; ``"not finite"`` are those among the failed that have completed."""
+        """How many trials of each group are drawn, and how many beyond the axis of values.
+
+        ``"not finite"`` are those among the failed that have completed.
+        """
         counts = Counter({name: len(cloud) for name, cloud in self._clouds.items()})
         counts["failed"] -= self._num_not_finite
         counts["not finite"] = self._num_not_finite
@@ -195,7 +201,10 @@ class TrialFigure:
         is_new
             Whether the trials that are there are forgotten first. Default False.
         """
+        beyond = [_NOBODY]
         for group, cloud in self._clouds.items():
+            if group == "beyond":
+                continue
             kept, x, y = self._placed(groups[group])
             self._make_room(x, y)
             if group == "failed":
@@ -203,16 +212,35 @@ class TrialFigure:
                 self._num_not_finite = before + len(self.series.values.not_finite(kept))
                 if self._has_lane:
                     y = np.full(len(x), self._look.lane_y)
+            elif (is_beyond := self._is_beyond(y)).any():
+                beyond.append(kept[is_beyond])
+                kept, x, y = kept[~is_beyond], x[~is_beyond], y[~is_beyond]
             cloud.put(x, y, kept, self._levels(group, kept), is_new=is_new)
+        self._draw_beyond(np.concatenate(beyond), is_new=is_new)
         # The lane is there as long as there are trials on it.
         self._strip.visible = self._has_lane and any(map(self.counts.get, ("failed", "not finite")))
+
+    def _draw_beyond(self, numbers: Numbers, *, is_new: bool) -> None:
+        """Draw trials whose values lie beyond the axis at its edge, with the value of each beside the pointer."""
+        kept, x, y = self._placed(numbers)
+        edge = self.domain.edge(y)
+        if "beyond" not in self._clouds:
+            if not len(kept):
+                return
+            look = style.HOLLOW | {"marker": "triangle-up" if edge[0] > 0.5 else "triangle-down"}
+            traits = {"default_size": self._look.dot, "tooltip": self._lane_tip, "name_points": self._beyond_names}
+            self._clouds["beyond"] = self._make_cloud(self._lane, 1, look | traits)
+            self._tell_clouds()
+            self._show_marks()
+        self._clouds["beyond"].put(x, edge, kept, is_new=is_new)
 
     def draw_best(self, numbers: Numbers) -> None:
         """Mark the best trial, if there is one."""
         self._mark(self._best, numbers)
 
     def draw_enqueued(self, numbers: Numbers) -> None:
-        """Mark the trials that a person has enqueued."""
+        """Mark the trials that a person has enqueued, but for those beyond the axis."""
+        numbers = numbers[~self._is_beyond(self.series.y(numbers))]
         if self._enqueued is None and len(numbers):
             self._enqueued = self._over(
                 **style.ENQUEUED, default_size=2 * self._look.dot, tooltip=self._selected.tooltip
@@ -223,13 +251,20 @@ class TrialFigure:
 
     def draw_selected(self, selected: Numbers) -> None:
         """Ring those of the selected trials that are drawn with a value, and the failed ones on their lane."""
-        self._mark(self._selected, self.series.values.known(selected))
-        kept, x, _ = self._placed(self.series.values.failed(selected))
-        if self._selected_failed is None and len(x):
+        known = self.series.values.known(selected)
+        is_beyond = self._is_beyond(self.series.y(known))
+        self._mark(self._selected, known[~is_beyond])
+        failed, x, _ = self._placed(self.series.values.failed(selected))
+        beyond, more, values = self._placed(known[is_beyond])
+        if self._selected_failed is None and len(x) + len(more):
             self._selected_failed = self._over(self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
-            style.put_changed(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
+            names = self._failed_names(x, failed)
+            if len(more):
+                names = np.array([*names, *self._beyond_names(more, beyond)], dtype=str)
+            at = np.full(len(x), self._look.lane_y), self.domain.edge(values)
+            style.put_changed(self._selected_failed, np.concatenate([x, more]), np.concatenate(at), names)
 
     def place(self, at: tuple[float | Floats, float | Floats]) -> Floats:
         """Return where points, given in values of both axes, lie in the figure: shares across and up, shape (2, n)."""
@@ -237,7 +272,7 @@ class TrialFigure:
 
     def trial_at(self, at: tuple[float, float]) -> int | None:
         """Return the trial that is drawn next to a point, given in values of both axes; None where none is near."""
-        numbers, x, y = self._placed(self.series.drawn())
+        numbers, x, y = self._drawn()
         return nearest(np.hypot(*(self.place((x, y)) - self.place(at))), numbers, _REACH)
 
     def _mark(self, mark: Mark, numbers: Numbers) -> None:
@@ -248,6 +283,17 @@ class TrialFigure:
     def _placed(self, numbers: Numbers) -> tuple[Numbers, Floats, Floats]:
         """Return those of the trials that have a place on the horizontal axis, and where they are on both axes."""
         raise NotImplementedError
+
+    def _is_beyond(self, values: Floats) -> Mask:
+        """Which values of the objective have no place on the axis: only an axis up that is not of a parameter."""
+        return self.domain.is_beyond(values) if self._has_lane else np.zeros(len(values), dtype=np.bool_)
+
+    def _drawn(self) -> tuple[Numbers, Floats, Floats]:
+        """Return all trials that are drawn with a value, and where: those beyond the axis at its edge."""
+        kept, x, y = self._placed(self.series.drawn())
+        is_beyond = self._is_beyond(y)
+        y[is_beyond] = [self.domain.at(place) for place in self.domain.edge(y[is_beyond])]
+        return kept, x, y
 
     def _levels(self, _group: str, _numbers: Numbers) -> Levels | None:
         """Return the levels of trials of a group whose points have colours."""
@@ -263,6 +309,13 @@ class TrialFigure:
     def _failed_names(self, x: Floats, numbers: Numbers) -> Any:
         """Name failed trials, whose tooltips have no value to show."""
         return self._names(x, numbers)
+
+    def _beyond_names(self, x: Floats, numbers: Numbers) -> Any:
+        """Name trials beyond the axis, with their values."""
+        values = map(text.number, self.series.values.values[numbers].tolist())
+        return np.array(
+            [f"{name} · {value}" for name, value in zip(self._names(x, numbers), values, strict=True)], dtype=str
+        )
 
     def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
         """Return the traits of the horizontal axis that its ticks are."""
@@ -323,7 +376,8 @@ class TrialFigure:
 
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
-            cloud.set_domain((self.domain_x, UNIT if name == "failed" and self._has_lane else self.domain))
+            is_on_lane = self._has_lane and name in {"failed", "beyond"}
+            cloud.set_domain((self.domain_x, UNIT if is_on_lane else self.domain))
         self._move_brush()
 
     def _move_brush(self) -> None:

@@ -18,6 +18,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.widget.plots.axes import (
     LANE,
     Domain,
+    FittedAxis,
     ParameterAxis,
     clip,
     clip_objective,
@@ -170,3 +171,52 @@ STEPPED = [
 @pytest.mark.parametrize(("parameter", "stretch", "expected"), STEPPED, ids=str)
 def test_a_stretch_of_steps_begins_and_ends_with_one(parameter, stretch, expected):
     assert ParameterAxis(parameter).box(stretch) == ({} if expected is None else {"n": expected})
+
+
+BULK = [*np.linspace(0.30, 0.34, 19)]
+
+
+@pytest.mark.parametrize(
+    ("values", "minimise", "held"),
+    [
+        ([*BULK, 1e9], True, BULK),
+        ([*BULK, -1e9], False, BULK),
+        ([*BULK, 1e-9, 1e300], True, [*BULK, 1e-9]),
+        ([*BULK[:8], 1e9], True, [*BULK[:8], 1e9]),
+        ([*BULK, 0.4], True, [*BULK, 0.4]),
+        ([*BULK, -1e9], True, [*BULK, -1e9]),
+        ([0.3] * 19 + [1e9], True, [0.3, 1e9]),
+    ],
+    ids=["bad", "bad where high is good", "logarithmic", "few values", "not far", "the best one", "all others equal"],
+)
+def test_a_few_bad_values_do_not_leave_the_others_one_line(values, minimise, held):
+    axis = FittedAxis(minimise=minimise)
+    axis.fit(np.array(values))
+    assert holds(axis.domain, held)
+    assert axis.domain.is_beyond(np.array(values)).sum() == len(set(values) - set(held))
+    if len(held) < len(set(values)) and max(held) < 2 * min(held):
+        places = axis.domain.place(np.array(held))
+        assert places.max() - places.min() > 0.2
+
+
+def test_a_bad_value_that_comes_later_does_not_move_the_axis_and_many_such_do():
+    axis, values = FittedAxis(), [*BULK]
+
+    def take(*more):
+        values.extend(more)
+        axis.extend(np.array(more), lambda: np.array(values))
+
+    axis.fit(np.array(values))
+    take(1e9)
+    assert axis.domain.high < 0.5
+    assert axis.leaves_out
+    for number in range(40):
+        take(0.4 + number / 40)
+    assert holds(axis.domain, values[20:])
+
+
+@pytest.mark.parametrize("log_scale", [False, True])
+def test_an_axis_of_a_given_kind_holds_all_values(log_scale):
+    axis = FittedAxis(log_scale)
+    axis.fit(np.array([*BULK, 1e9]))
+    assert holds(axis.domain, [*BULK, 1e9])

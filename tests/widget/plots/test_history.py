@@ -13,7 +13,9 @@ from traitlets import TraitError
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, ParallelPlot, SlicesPlot
+from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, MapPlot, ParallelPlot, SlicesPlot, text
+from hpo_widgets.widget.parts.part import widgets_of
+from hpo_widgets.widget.plots.brush import Extent
 from tests.widget.plots.test_png import size_of
 
 OVER_DECADES = [10.0**-number for number in range(12)]
@@ -320,3 +322,54 @@ def test_a_completed_trial_with_an_infinite_value_is_not_called_failed(show, sea
     refresh(plot)
     assert list(figure._lane_label.text) == ["1 failed"]
     assert "not finite" not in plot._legend.value
+
+
+@pytest.mark.parametrize(("sign", "bad", "edge"), [("min", 1e9, 0.975), ("max", -1e9, 0.11)])
+def test_a_trial_far_beyond_all_others_is_a_triangle_at_the_edge_of_the_axis(show, refresh, wire, sign, bad, edge):
+    search = ScriptedSearch(signs=sign)
+    search.add_trials(np.linspace(0.3, 0.4, 20).tolist())
+    plot = show(HistoryPlot, search)
+    figure, before = plot.figures[0], plot.figures[0].domain
+    assert "beyond" not in plot._legend.value
+    search.add_trials([bad, 0.35])
+    refresh(plot)
+    assert figure.domain == before
+    assert numbers_in(plot) == {"inside": [*range(20), 21], "beyond": [f"20 · {text.number(bad)}"]}
+    beyond = figure.cloud("beyond").hot
+    assert (beyond.y.tolist(), beyond.scales["y"]) == ([edge], figure._lane_scale)
+    assert "1 beyond the axis" in plot._legend.value
+    assert max(figure._best_line.y) < 1
+    plot.selected = [20, 21]
+    assert (figure._selected.names.tolist(), figure._selected_failed.y.tolist()) == ([21], [edge])
+    assert figure.trial_at((20.0, figure.domain.at(edge))) == 20
+    assert 20 in figure.brushed(Extent((19.5, 20.5), (figure.domain.low, figure.domain.high)))
+
+
+def test_trials_beyond_the_axis_come_onto_it_when_there_are_many(show, search, refresh):
+    search.add_trials([*np.linspace(0.3, 0.4, 20).tolist(), 5.0])
+    plot = show(HistoryPlot, search)
+    assert plot.figures[0].counts["beyond"] == 1
+    search.add_trials(np.linspace(1.0, 6.0, 30).tolist())
+    refresh(plot)
+    assert (plot.figures[0].counts["beyond"], plot.figures[0].counts["inside"]) == (0, 51)
+    assert "beyond" not in plot._legend.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (SlicesPlot, "△ 1 beyond the axis"),
+        (MapPlot, "1 beyond the colours"),
+        (ParallelPlot, "1 beyond the end of an axis"),
+    ],
+)
+def test_each_plot_of_trials_says_how_many_lie_beyond_its_axis(show, search, kind, words):
+    search.add_trials(np.linspace(0.3, 0.4, 20).tolist())
+    assert "beyond" not in said(show(kind, search))
+    search.add_trial(1e9)
+    assert words in said(show(kind, search))
+
+
+def said(plot):
+    """All words of a plot."""
+    return " ".join(str(one.value) for one in widgets_of(plot) if hasattr(one, "value"))

@@ -65,7 +65,13 @@ def test_points_over_each_other_are_as_dark_as_marks_over_each_other(num_points)
 
 @pytest.mark.parametrize(
     ("shape", "middle", "arm", "area"),
-    [("circle", 255, 255, 3.14 * 64), ("diamond", 0, 0, 4 * 14.1 * 1.5), ("crosshair", 255, 255, 2 * 17 * 2)],
+    [
+        ("circle", 255, 255, 3.14 * 64),
+        ("diamond", 0, 0, 4 * 14.1 * 1.5),
+        ("crosshair", 255, 255, 2 * 17 * 2),
+        ("triangle-up", 0, 255, 6 * 6.24 * 1.73 * 1.5),
+        ("triangle-down", 0, 255, 6 * 6.24 * 1.73 * 1.5),
+    ],
 )
 def test_a_point_has_the_shape_of_its_marker(shape, middle, arm, area):
     png = points_picture(np.array([0.5]), np.array([0.5]), width=41, height=41, radius=8, shape=shape, **COLOUR)
