@@ -1,4 +1,4 @@
-"""The one way from a search to what is shown: at most ten times a second, on one thread for each search.
+"""The one way from a search to what is shown: at most ten times a second, on one thread for each search and kernel.
 
 A search only raises a flag (`Search.subscribe`). The thread then has the refresher of each widget take the changes
 since its last version and hand them to its parts, under the lock of the widget. Nothing else writes traits outwards;
@@ -15,6 +15,7 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import comm
 from IPython import get_ipython
 
 from hpo_widgets.search import Notice, SearchStatus
@@ -124,14 +125,18 @@ class _Shown:
 
 
 class _RefreshThread:
-    """The one thread that refreshes all widgets of a search, however many there are.
+    """The one thread that refreshes all widgets of a search in a kernel, however many there are.
 
     It holds them weakly and ends with the last one. Its set of refreshers and the dictionary of threads are read and
     changed under ``_threads_lock`` only.
+
+    A Jupyter kernel is a process. Solara has a kernel for each page, all in one process, and the thread that makes a
+    widget decides to which page it belongs: the thread that starts this one belongs to the page of its widgets.
     """
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, comms: object) -> None:
         self._search = search
+        self._comms = comms
         self._refreshers: weakref.WeakSet[Refresher] = weakref.WeakSet()
         self._has_ended = False
         self._is_dirty = False
@@ -142,13 +147,13 @@ class _RefreshThread:
 
     @staticmethod
     def add(refresher: Refresher) -> _RefreshThread:
-        """Refresh this one from here on, on the thread of its search."""
-        search = refresher.search
+        """Refresh this one from here on, on the thread of its search in the kernel of the calling thread."""
+        search, comms = refresher.search, comm.get_comm_manager()
         with _threads_lock:
-            thread = _threads.get(id(search))
+            thread = _threads.get((id(search), id(comms)))
             is_new = thread is None
             if thread is None:
-                thread = _threads[id(search)] = _RefreshThread(search)
+                thread = _threads[id(search), id(comms)] = _RefreshThread(search, comms)
             thread._refreshers.add(refresher)
         if is_new:
             thread._thread.start()
@@ -182,7 +187,7 @@ class _RefreshThread:
     def _end_without_refreshers(self) -> None:
         if not self._refreshers and not self._has_ended:
             self._has_ended = True
-            _threads.pop(id(self._search), None)
+            _threads.pop((id(self._search), id(self._comms)), None)
 
     def _poke(self) -> None:
         # Called on the search's thread, thousands of times a second: wakes ours once an update, and for the end.
@@ -218,8 +223,8 @@ class _RefreshThread:
         return min([_LONGEST_WAIT, *(wait for wait in waits if wait is not None)])
 
 
-_threads: dict[int, _RefreshThread] = {}
-"""By the identity of the search, which its thread keeps alive."""
+_threads: dict[tuple[int, int], _RefreshThread] = {}
+"""By the identities of the search and of the kernel's comm manager, which the thread keeps alive."""
 _threads_lock = threading.Lock()
 
 

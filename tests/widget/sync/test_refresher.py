@@ -7,6 +7,7 @@ import threading
 import weakref
 from types import SimpleNamespace
 
+import comm
 import pytest
 
 from hpo_widgets.search import SearchStatus
@@ -531,6 +532,19 @@ def test_a_search_has_a_thread_again_after_all_were_closed(search, refresher, th
     search.add_trial(0.5)
     recording.wait_for(lambda: 0 in recording.numbers)
     later.close()
+
+
+def test_each_kernel_of_a_process_has_a_thread_of_its_own_for_a_search(search, refresher, threads, monkeypatch):
+    first = threads()
+    with monkeypatch.context() as another_kernel:  # as in another page of Solara
+        another_kernel.setattr(comm, "get_comm_manager", object)
+        other = Refresher(search)
+    second = Recording(other)
+    search.add_trial(0.5)
+    second.wait_for(lambda: 0 in second.numbers)
+    assert len(threads()) == 2
+    other.close()
+    assert threads() == first
 
 
 def test_every_refresher_of_a_search_hears_of_every_change(search, refresher, part):
