@@ -58,6 +58,9 @@ class SdkCommands:
         possible["set_note"] = possible["set_tags"] = (
             "a search of ClearML's own controller has no journal for notes and tags: set them on the Task"
         )
+        possible["leave_out"] = possible["take_back"] = (
+            "ClearML's own controller learns from each of its Tasks, and leaves none out"
+        )
         if patches.is_optuna and self._live.was_started:
             fixed = "ClearML's Optuna strategy fixes the number of its {} when it starts"
             possible["set_max_number_of_concurrent_tasks"] = fixed.format("workers")

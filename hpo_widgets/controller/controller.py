@@ -321,6 +321,19 @@ class Controller:
         self.state.num_enqueued += 1
         self.recorder.event("enqueue_trial", parameters=encoded)
 
+    def set_left_out(self, numbers: Sequence[int], *, left_out: bool) -> None:
+        """Leave trials out of the search, or take them back; a strategy that learns begins anew.
+
+        Parameters
+        ----------
+        numbers
+            Numbers of trials that have ended.
+        left_out
+            Whether they are left out from then on.
+        """
+        if self.recorder.set_left_out(numbers, left_out=left_out) and self._present_run is not None:
+            self._present_run.learn_anew()
+
     def add_trials(self, rows: Sequence[TrialRow], remark: Remark) -> list[int]:
         """Record results that are known already as the next trials: they have ended, and no limit counts them.
 

@@ -136,7 +136,7 @@ class Proposals(ABC):
 
     @abstractmethod
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
-        """Begin a space epoch; points of earlier epochs are dropped.
+        """Begin a space epoch, or begin it anew where other trials count; points proposed before are dropped.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Proposals(ABC):
         epoch
             Its number.
         history
-            All trials that have ended.
+            All trials that have ended and are not left out.
         draws
             How many points were drawn in this epoch already.
         """
@@ -292,9 +292,9 @@ class InlineProposals(Proposals):
 
 
 class _Answer(NamedTuple):
-    """What a model answered, for which epoch, and how many seconds it took."""
+    """What a model answered, after which `begin` it was asked, and how many seconds it took."""
 
-    epoch: int
+    begun: int
     sampled: tuple[Proposal, list[float | None]] | None
     seconds: float
 
@@ -343,12 +343,13 @@ class ThreadedProposals(Proposals):
         self._condition = threading.Condition()
         self._news: deque[Callable[[], None] | None] = deque()
         self._asks: deque[int] = deque()
-        """The epochs of the points that are asked for."""
+        """Of each point that is asked for, `_num_begun` then."""
         self._reports: dict[int, list[tuple[int, float]]] = {}
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
-        self._epoch = -1
+        self._num_begun = 0
+        """Calls of `begin`: what was asked before the last one is not used."""
         self._launched: dict[int, float] = {}
         """Running trial to the time of its launch, oldest first."""
         # The strategy's thread counts them, as that may read the journal.
@@ -364,7 +365,7 @@ class ThreadedProposals(Proposals):
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
-        self._epoch = epoch
+        self._num_begun += 1
         self._ready.clear()
         self._num_asked = 0
         self._num_told = 0
@@ -390,7 +391,7 @@ class ThreadedProposals(Proposals):
         while len(self._ready) + self._num_asked < wanted:
             self._num_asked += 1
             with self._condition:
-                self._asks.append(self._epoch)
+                self._asks.append(self._num_begun)
                 self._condition.notify()
 
     def _is_time_to_hold(self) -> bool:
@@ -449,9 +450,9 @@ class ThreadedProposals(Proposals):
 
     def _take_answers(self) -> None:
         while self._answers:
-            epoch, sampled, seconds = self._answers.popleft()
+            begun, sampled, seconds = self._answers.popleft()
             self._ask_seconds.append(seconds)
-            if epoch != self._epoch:
+            if begun != self._num_begun:
                 continue
             self._num_asked -= 1
             if sampled is None:
@@ -500,12 +501,12 @@ class ThreadedProposals(Proposals):
                     raise
             time.sleep(RETRY_SECONDS)
 
-    def _ask_strategy(self, epoch: int) -> None:
-        if epoch != self._epoch:
-            return  # The space has changed since, so nobody needs the answer.
+    def _ask_strategy(self, begun: int) -> None:
+        if begun != self._num_begun:
+            return  # The space, or what counts, has changed since, so nobody needs the answer.
         began = self._clock()
         sampled = self._sampler.sample()
-        self._answers.append(_Answer(epoch, sampled, self._clock() - began))
+        self._answers.append(_Answer(begun, sampled, self._clock() - began))
         self._wake()
 
     def _ask_pruner(self, number: int, reports: Sequence[tuple[int, float]]) -> None:

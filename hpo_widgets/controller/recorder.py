@@ -107,7 +107,7 @@ class Recorder:
         self._outputs: list[tuple[int, str, str, str]] = []
         self._events: list[dict[str, Any]] = []
         self._remarks: dict[int, Remark] = {}
-        """Notes and tags of trials that are not durable yet."""
+        """What people have said about trials that is not durable yet."""
         self.due: float | None = None
         """When the next flush is due (``time.monotonic``); None: nothing waits to be written."""
         self._flushed_at = -math.inf
@@ -206,7 +206,7 @@ class Recorder:
             self._make_due()
 
     def remark_of(self, number: int) -> Remark:
-        """Note and tags of a trial, durable or not."""
+        """What people have said about a trial, durable or not."""
         return self._remarks.get(number, self.shown.columns.remark(number))
 
     def remark(self, number: int, **changes: Any) -> Remark:
@@ -229,6 +229,28 @@ class Recorder:
         for name, value in changes.items():
             self.event(f"set_{name}", number=number, **{name: value})
         return before
+
+    def set_left_out(self, numbers: Sequence[int], *, left_out: bool) -> bool:
+        """Leave trials out with the next flush, or take them back, all by one event.
+
+        Parameters
+        ----------
+        numbers
+            Numbers of trials that have ended.
+        left_out
+            Whether they are left out from then on.
+
+        Returns
+        -------
+        bool
+            False: all of them were so already.
+        """
+        before = {number: self.remark_of(number) for number in numbers}
+        changed = {number: remark for number, remark in before.items() if remark.left_out != left_out}
+        if changed:
+            self._remarks |= {number: replace(remark, left_out=left_out) for number, remark in changed.items()}
+            self.event("leave_out" if left_out else "take_back", numbers=list(changed))
+        return bool(changed)
 
     def flush(self) -> None:
         """Write all that waits, then show it. After a `JournalError` it waits for the next flush.
@@ -285,7 +307,7 @@ class Recorder:
         self._ended, self._scalars, self._outputs, self._events = [], [], [], []
         shown = self.shown
         shown.put(rows)
-        shown.columns.set_remarks(self._remarks)
+        has_other_top = shown.set_remarks(self._remarks) and self._save_top_k > 0
         self._remarks = {}
         ended_numbers = {row.number for row in ended}
         shown.rank_all(row for row in rows if row.values is not None and row.number not in ended_numbers)
@@ -294,7 +316,7 @@ class Recorder:
             best = shown.rank(row)
             if on_ended is not None:
                 on_ended(row, best)
-        if self._not_archived:
+        if self._not_archived or has_other_top:
             self._archive(journal, self._not_archived)
             self._not_archived = []
 
@@ -346,7 +368,7 @@ class Recorder:
         self._sequence = past.sequence
         self._jobs.update(past.jobs)
         self.shown.load(past.columns)
-        self.shown.columns.set_remarks(past.journal_state.remarks)
+        self.shown.set_remarks(past.journal_state.remarks)
         if self._save_top_k > 0:
             self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))
 
@@ -378,12 +400,12 @@ class Recorder:
         return list(self._ended)
 
     def ended_rows(self) -> list[TrialRow]:
-        """All durable rows of ended trials, in the order of their numbers."""
+        """All durable rows of ended trials as they are shown, in the order of their numbers."""
         if not self.path.exists():
             return []
         with closing(Journal.view(self.path)) as reader:
             _, rows = reader.trials()
-        ended = [row for row in rows if TrialState(row.state).has_ended]
+        ended = [row.remarked(self.remark_of(row.number)) for row in rows if TrialState(row.state).has_ended]
         return sorted(ended, key=lambda row: row.number)
 
     def curves(self, numbers: Sequence[int]) -> dict[int, dict[int, float]]:
@@ -412,7 +434,7 @@ class Recorder:
 
 
 class RecordedHistory(Sequence[Observation]):
-    """All ended trials as observations, read from the journal only when a strategy looks.
+    """All ended trials but those that are left out, as observations; the journal is read when a strategy looks.
 
     Random and grid never do, so a change of range costs them nothing however many trials there are.
     """
@@ -442,6 +464,6 @@ class RecordedHistory(Sequence[Observation]):
             self._observations = [
                 Observation.of(row, self._space)
                 for number, row in sorted(rows.items())
-                if number < self._end and number not in self._later
+                if number < self._end and number not in self._later and row.state != TrialState.LEFT_OUT
             ]
         return self._observations

@@ -105,15 +105,26 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Begin the present space with the strategy; points proposed before are dropped, or taken back."""
-        state = self._state
         self.drop_held()
+        try:
+            self._begin_strategy()
+        finally:
+            self.trials.take_back()
+
+    def learn_anew(self) -> None:
+        """Have a strategy that learns begin anew with the trials that count now; it drops what it proposed before."""
+        if self._proposals.wants_observations:
+            self._begin_strategy()
+
+    def _begin_strategy(self) -> None:
+        """Begin the present space with the strategy."""
+        state = self._state
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
-        finally:  # the ranges have changed already, whatever the journal says
+        finally:  # the ranges, or which trials count, have changed already, whatever the journal says
             history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
             self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
-            self.trials.take_back()
 
     def add_trials(self, rows: Sequence[TrialRow]) -> None:
         """Make results that people have recorded durable, and have the strategy learn from them."""

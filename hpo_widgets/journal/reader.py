@@ -26,7 +26,7 @@ from hpo_widgets.journal.connection import (
 )
 from hpo_widgets.journal.content import Content
 from hpo_widgets.journal.errors import Damage, JournalError, explained, explanation
-from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import STORED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.journal.lease import Owner
     from hpo_widgets.journal.rows import BulkColumns
-    from hpo_widgets.trials import TrialRow
+    from hpo_widgets.trials import TrialRow, TrialState
     from hpo_widgets.trials.export import Extra
 
 POLL_SECONDS = 0.005
@@ -121,7 +121,7 @@ class JournalReader:
     def counts(self) -> dict[TrialState, int]:
         """Count the trials in each state."""
         with self._reading() as content:
-            return dict(zip(TrialState, content.totals.states, strict=True))
+            return dict(zip(STORED_STATES, content.totals.states, strict=True))
 
     def trials(self, since: int = 0) -> tuple[int, list[TrialRow]]:
         """Read the trials that changed after a sequence number.

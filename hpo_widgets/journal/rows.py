@@ -19,6 +19,7 @@ from hpo_widgets.journal.errors import Damage
 from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 from hpo_widgets.trials.export import extras_of_trials
+from hpo_widgets.trials.trial import STORED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -382,7 +383,7 @@ def _check_records(records: Sequence[Record]) -> np.ndarray:
         or (heads["draw"] < -1).any()
         or (heads["epoch"] < 0).any()
         or (heads["worker"] < -1).any()
-        or (heads["state"] >= len(TrialState)).any()
+        or (heads["state"] >= len(STORED_STATES)).any()
         or (heads["flags"] > 3).any()
         or (np.abs(times) > LATEST).any()
     ):

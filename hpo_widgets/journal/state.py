@@ -10,7 +10,7 @@ from hpo_widgets.journal.errors import Damage
 from hpo_widgets.journal.lease import Owner
 from hpo_widgets.journal.rows import decode_row, encode
 from hpo_widgets.journal.schema import STATE, checksum
-from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import STORED_STATES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +32,7 @@ class Totals(NamedTuple):
     sequence : int
         Sequence number of the last write; 1 for a new journal.
     states : tuple of int
-        Number of trials by `TrialState`.
+        Number of trials by each of `STORED_STATES`.
     highest : int
         The highest number of a trial; -1 when there is none.
     metrics, scalars, outputs, events : int
@@ -40,7 +40,7 @@ class Totals(NamedTuple):
     """
 
     sequence: int = 1
-    states: tuple[int, ...] = (0,) * len(TrialState)
+    states: tuple[int, ...] = (0,) * len(STORED_STATES)
     highest: int = -1
     metrics: int = 0
     scalars: int = 0
@@ -123,7 +123,7 @@ def read_state(connection: sqlite3.Connection) -> State:
         raise Damage(f"the row that says how much it holds has other fields ({error})") from error
     sizes = (totals.sequence, *totals.states, *others)
     if (
-        len(states) != len(TrialState)
+        len(states) != len(STORED_STATES)
         or type(totals.highest) is not int
         or not all(type(size) is int and 0 <= size < _LARGEST for size in sizes)
         or not -1 <= totals.trials - 1 <= totals.highest <= totals.trials + MOST_GAPS

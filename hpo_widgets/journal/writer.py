@@ -29,6 +29,7 @@ from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.journal.rows import encode_row
 from hpo_widgets.journal.state import State, Totals, insert_state, put_state, read_state, renew_state
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import STORED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import TrialRow
 
 _NEVER_CLOSED: list[sqlite3.Connection] = []
-_ENDED = frozenset(int(state) for state in TrialState if state.has_ended)
+_ENDED = frozenset(int(state) for state in STORED_STATES if state.has_ended)
 _logger = logging.getLogger("hpo_widgets")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from hpo_widgets.controller import Controller
@@ -539,6 +540,40 @@ class SearchCommands:
             All of its tags.
         """
         self._remark("set_tags", trial, tags=checked_tags(tags))
+
+    def leave_out(self, trials: Trial | int | Iterable[Trial | int]) -> None:
+        """Leave trials that have ended out of the search, all of them or none.
+
+        Parameters
+        ----------
+        trials
+            A trial, or its number, or several.
+        """
+        numbers = self._numbers_of(trials)
+        for number in numbers:
+            state = self._recorder.shown.columns.state_of(number)
+            if not state.has_ended:
+                has_job = "waits for a worker" if state is TrialState.QUEUED else "runs"
+                raise ValueError(
+                    f"trial {number} still {has_job}: only what has ended can be left out. Wait for its end, or end it "
+                    f"by stop_trial({number})"
+                )
+        self._do("leave_out", lambda: self._controller.set_left_out(numbers, left_out=True))
+
+    def take_back(self, trials: Trial | int | Iterable[Trial | int]) -> None:
+        """Have trials count again that were left out, all of them or none.
+
+        Parameters
+        ----------
+        trials
+            A trial, or its number, or several.
+        """
+        numbers = self._numbers_of(trials)
+        self._do("take_back", lambda: self._controller.set_left_out(numbers, left_out=False))
+
+    def _numbers_of(self, trials: Trial | int | Iterable[Trial | int]) -> list[int]:
+        several = trials if isinstance(trials, Iterable) else [trials]
+        return list(dict.fromkeys(map(self._number_of, several)))
 
     def _remark(self, name: str, trial: Trial | int, **changes: Any) -> None:
         number = self._number_of(trial)

@@ -846,6 +846,49 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.set_tags(trial, tags)
 
+    def leave_out(self, trials: Trial | int | Iterable[Trial | int]) -> None:
+        """Leave trials whose results are wrong out of the search; nothing is deleted, and `take_back` restores them.
+
+        A trial that is left out is in the state ``left out``: it is not ranked, so it is not the best, nor on the
+        Pareto front, and importance, advice and the strategy do not know of it. What learns from trials begins anew
+        with the others, so the next proposal is made without it. It counts in all budgets, as it did run, and no
+        strategy proposes its point again.
+
+        Parameters
+        ----------
+        trials
+            A trial, or its number, or several: all of them are left out, or none.
+
+        Raises
+        ------
+        IndexError
+            If there is no such trial.
+        TypeError, ValueError
+            For what is neither a trial nor a number, for a trial of another search, and for one that has not ended.
+
+        Examples
+        --------
+        >>> optimizer.leave_out([3, 7])  # doctest: +SKIP
+        """
+        self._commands.leave_out(trials)
+
+    def take_back(self, trials: Trial | int | Iterable[Trial | int]) -> None:
+        """Have trials count again that were left out by `leave_out`; for others it changes nothing.
+
+        Parameters
+        ----------
+        trials
+            A trial, or its number, or several: all of them are taken back, or none.
+
+        Raises
+        ------
+        IndexError
+            If there is no such trial.
+        TypeError, ValueError
+            For what is neither a trial nor a number, and for a trial of another search.
+        """
+        self._commands.take_back(trials)
+
     # What the search is ---------------------------------------------------------------------------
 
     @property

@@ -40,7 +40,7 @@ class Trace(NamedTuple):
     minutes : ndarray, shape (n,)
         Minutes since the first trial began, without pauses.
     values : ndarray, shape (m,)
-        The finite values of all these trials, in no particular order.
+        The finite values of all these trials but those that are left out, in no particular order.
     """
 
     levels: Floats
@@ -95,9 +95,10 @@ def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float,
     order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
     values = rows.values[order, 0]
     levels = best_levels(rows.state[order], values, minimise=minimise)
+    is_drawn = np.isfinite(values) & (rows.state[order] != TrialState.LEFT_OUT)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0
-    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60, values[np.isfinite(values)])
+    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60, values[is_drawn])
 
 
 def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, float]]) -> Floats:

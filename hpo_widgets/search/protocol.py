@@ -86,6 +86,8 @@ COMMANDS = (
     "stop_trial",
     "set_note",
     "set_tags",
+    "leave_out",
+    "take_back",
     "set_max_number_of_concurrent_tasks",
     "set_total_max_jobs",
     "set_compute_time_limit",

@@ -276,7 +276,8 @@ class ReadableSearch(ABC):
         path
             The file to write; an existing one is replaced. Default: none.
         filter
-            Which trials, as `OptimizerWidget` takes it: a `TrialFilter`, or a dict of its fields. Default: all.
+            Which trials, as `OptimizerWidget` takes it: a `TrialFilter`, or a dict of its fields. Default: all, also
+            those that are left out of the search (``state`` says so).
 
         Returns
         -------

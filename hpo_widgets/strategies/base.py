@@ -280,7 +280,7 @@ class SearchStrategy(ABC):
         history: Sequence[Observation],  # noqa: ARG002  for strategies that learn
         draws: int,  # noqa: ARG002  for strategies that count
     ) -> None:
-        """Start on a space: when the search starts, is opened again, or its space changes.
+        """Start on a space: when the search starts or is opened again, its space changes, or other trials count.
 
         Parameters
         ----------
@@ -291,10 +291,10 @@ class SearchStrategy(ABC):
         epoch
             The number of this version of the space, from 0.
         history
-            All trials ended so far, oldest first, those of other spaces included.
+            All trials ended so far but those that are left out, oldest first, those of other spaces included.
         draws
-            How many points were drawn in this epoch already; above 0 only when a search is opened
-            again.
+            How many points were drawn in this epoch already; above 0 only when a search is opened again, or trials
+            were left out of it or taken back.
         """
         if not hasattr(self, "space"):
             self.check(space, objectives)

@@ -27,7 +27,7 @@ from hpo_widgets.search.limits import optional_positive_int, positive_minutes
 from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.space import RangeChange, Space
 from hpo_widgets.space.range_history import RangeHistory
-from hpo_widgets.trials import Remark, Trial, TrialRow, TrialState
+from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
@@ -362,7 +362,8 @@ class ScriptedSearch(ReadableSearch):
 
     def trial(self, number: int) -> Trial:
         """One trial."""
-        return self._trials[number]
+        trial, remark = self._trials[number], self._trials_shown.columns.remark(number)
+        return replace(trial, state=TrialState.LEFT_OUT if remark.left_out else trial.state)
 
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""
@@ -419,12 +420,18 @@ class ScriptedSearch(ReadableSearch):
             number, value = arguments
             field, checked = ("note", checked_note) if name == "set_note" else ("tags", checked_tags)
             self._trials[number] = replace(self._trials[number], **{field: checked(value)})
-            trial = self._trials[number]
-            self._trials_shown.columns.set_remarks({number: Remark(trial.note, trial.tags)})
-            self.changed()
+            self._set_remarks([number], **{field: checked(value)})
+        elif name in {"leave_out", "take_back"}:
+            numbers = [arguments[0]] if isinstance(arguments[0], int) else arguments[0]
+            self._set_remarks(numbers, left_out=name == "leave_out")
         elif name == "set_max_number_of_concurrent_tasks":
             self.max_number_of_concurrent_tasks = arguments[0]
             self.changed()
+
+    def _set_remarks(self, numbers: Sequence[int], **changes: Any) -> None:
+        remark_of = self._trials_shown.columns.remark
+        self._trials_shown.set_remarks({number: replace(remark_of(number), **changes) for number in numbers})
+        self.changed()
 
     def _add(
         self,

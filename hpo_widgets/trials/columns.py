@@ -14,7 +14,7 @@ import numpy as np
 
 from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.trials.trial import NAN, Remark, TrialRow, TrialState
+from hpo_widgets.trials.trial import NAN, UNRANKED, Remark, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,12 +48,18 @@ class Rows:
     enqueued: np.ndarray
     parameters: Mapping[str, np.ndarray]
     remarks: Mapping[int, Remark] = field(default_factory=dict)
-    """What people have written about trials, by number; of all trials of the search, not of these rows only."""
+    """What people have said about trials, by number; of all trials of the search, not of these rows only."""
     is_anew: bool = False
     """Whether these rows replace all that a reader had before, as trials may be gone (`TrialColumns.replace`)."""
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def is_ranked(self) -> np.ndarray:
+        """Which of them are ranked if they have values: not those that have failed or are left out; shape (n,)."""
+        mask: np.ndarray = ~np.isin(self.state, UNRANKED)
+        return mask
 
     @property
     def is_recorded(self) -> np.ndarray:
@@ -194,13 +200,20 @@ class TrialColumns:
         ]
         self._last_iteration = np.full(_FIRST_CAPACITY, -1, dtype=np.int64)
         self._counts = [0] * len(TrialState)
+        """How many trials have each state in `_arrays`, where none is left out."""
+        self._left_out = np.zeros(_FIRST_CAPACITY, dtype=np.bool_)
+        """Which of the trials that have ended are left out; they show this in the place of their state."""
         self._remarks: Mapping[int, Remark] = {}
         """Replaced by another mapping at each change, so that readers may keep it."""
 
     def counts(self) -> dict[TrialState, int]:
         """Number of trials in each state."""
         with self._lock:
-            return dict(zip(TrialState, self._counts, strict=True))
+            counts = dict(zip(TrialState, self._counts, strict=True))
+            for state in self._arrays["state"][self._left_out].tolist():
+                counts[TrialState(state)] -= 1
+                counts[TrialState.LEFT_OUT] += 1
+            return counts
 
     def seconds_and_iterations(self) -> tuple[float, int]:
         """Seconds of all ended trials together, and iterations that all trials have reported."""
@@ -226,11 +239,21 @@ class TrialColumns:
             if not 0 <= number < self._num_rows:
                 msg = f"there is no trial {number}: the search has {self._num_rows} so far"
                 raise IndexError(msg)
-            return TrialState(int(self._arrays["state"][number]))
+            return TrialState.LEFT_OUT if self._left_out[number] else TrialState(int(self._arrays["state"][number]))
 
     def is_completed(self, number: int) -> bool:
-        """Whether a trial that is there ran to its end; asked at each end of a trial, so without waiting for a lock."""
+        """Whether a ranked trial ran to its end; asked at each end of a trial, so without waiting for a lock."""
         return bool(self._arrays["state"].item(number) == TrialState.COMPLETED)
+
+    def is_left_out(self, number: int) -> bool:
+        """Whether a trial that is there is left out; asked as often, so without waiting for a lock."""
+        return bool(self._left_out.item(number))
+
+    def result_of(self, number: int) -> tuple[TrialState, tuple[float, ...]]:
+        """State and values of a trial that is there; NaN for a value that is missing."""
+        with self._lock:
+            values = self._arrays["values"][number].tolist()
+        return self.state_of(number), tuple(values)
 
     def put(self, rows: Sequence[TrialRow]) -> None:
         """Write rows, new or changed, as one step that readers see whole."""
@@ -338,17 +361,34 @@ class TrialColumns:
             self._changed(rows, self._version)
 
     def remark(self, number: int) -> Remark:
-        """What people have written about a trial; an empty remark for an unknown number."""
+        """What people have said about a trial; an empty remark for an unknown number."""
         return self._remarks.get(number, Remark())
 
-    def set_remarks(self, remarks: Mapping[int, Remark]) -> None:
-        """Set the remarks of some trials; the others keep theirs, and unknown numbers are left out."""
+    def set_remarks(self, remarks: Mapping[int, Remark]) -> list[int]:
+        """Set the remarks of some trials; the others keep theirs, and those of unknown numbers are ignored.
+
+        Returns
+        -------
+        list of int
+            The trials that are left out now and were not, or the other way round.
+        """
         with self._lock:
-            known = {number: remark for number, remark in remarks.items() if 0 <= number < self._num_rows}
-            if known:
-                self._version += len(known)
-                self._remarks = {**self._remarks, **known}
-                self._changed(np.array(sorted(known), dtype=np.int64), self._version)
+            new = {
+                number: remark
+                for number, remark in remarks.items()
+                if 0 <= number < self._num_rows and remark != self.remark(number)
+            }
+            if not new:
+                return []
+            self._version += len(new)
+            self._remarks = {**self._remarks, **new}
+            numbers = np.array(sorted(new), dtype=np.int64)
+            self._changed(numbers, self._version)
+            before = self._left_out[numbers]
+            has_ended = self._arrays["state"][numbers] >= TrialState.COMPLETED
+            self._left_out[numbers] = has_ended & [new[number].left_out for number in numbers.tolist()]
+            turned: list[int] = numbers[self._left_out[numbers] != before].tolist()
+            return turned
 
     def snapshot(self) -> Snapshot:
         """Copies of all columns at the present version."""
@@ -373,6 +413,7 @@ class TrialColumns:
             return array[: self._num_rows].copy() if rows is None else array[rows]
 
         copies = {name: of(array) for name, array in self._arrays.items()}
+        copies["state"][of(self._left_out)] = TrialState.LEFT_OUT
         parameters = {name: of(column) for name, column in zip(self._names, self._parameters, strict=True)}
         numbers = np.arange(self._num_rows) if rows is None else rows
         return {
@@ -388,6 +429,7 @@ class TrialColumns:
         self._last_changed = _grown(self._last_changed, capacity // _BLOCK, 0)
         self._block_changed = _grown(self._block_changed, capacity // _BLOCK, 0)
         self._last_iteration = _grown(self._last_iteration, capacity, -1)
+        self._left_out = _grown(self._left_out, capacity, False)
         for name, array in self._arrays.items():
             self._arrays[name] = _grown(array, capacity, _COLUMNS[name][1])
         self._parameters = [
@@ -518,6 +560,14 @@ class TrialStore:
             for row in rows:
                 self._rank(row.number, row.state, row.values)
 
+    def set_remarks(self, remarks: Mapping[int, Remark]) -> bool:
+        """Set remarks as `TrialColumns.set_remarks`; whether a trial was left out of the ranking, or taken back."""
+        turned = self.columns.set_remarks(remarks)
+        with self._lock:
+            for number in turned:
+                self._rank(number, *self.columns.result_of(number))
+        return bool(turned)
+
     def load(self, bulk: Mapping[str, Any]) -> None:
         """Take in all trials of a journal (`JournalReader.columns`)."""
         self.columns.load(bulk)
@@ -535,13 +585,15 @@ class TrialStore:
     def put_columns(self, bulk: Mapping[str, Any]) -> None:
         """Show some trials, new or changed, given as columns, and rank them."""
         self.columns.load(bulk)
-        # A trial without a value is not ranked, nor is one that has failed.
-        values = np.where(bulk["state"][:, None] == TrialState.FAILED, NAN, bulk["values"])
+        numbers = bulk["number"].tolist()
+        # A trial without a value is not ranked, nor is one that has failed or is left out.
+        is_unranked = (bulk["state"] == TrialState.FAILED) | [self.columns.is_left_out(number) for number in numbers]
+        values = np.where(is_unranked[:, None], NAN, bulk["values"])
         with self._lock:
-            self._ranking.put_all(zip(bulk["number"].tolist(), values.tolist(), strict=True))
+            self._ranking.put_all(zip(numbers, values.tolist(), strict=True))
 
     def _rank(self, number: int, state: int, values: Sequence[float | None] | None) -> None:
-        if state == TrialState.FAILED or values is None or None in values:
+        if state == TrialState.FAILED or values is None or None in values or self.columns.is_left_out(number):
             self._ranking.discard(number)
         else:
             self._ranking.put(number, cast("tuple[float, ...]", tuple(values)))

@@ -34,12 +34,14 @@ _STATES = {state.label: state for state in TrialState}
 class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
     """Conditions on trials; a trial passes when it meets all that are given.
 
+    One that is left out of the search passes only where ``states`` asks for it.
+
     Parameters
     ----------
     top_k
         The trial is one of the k best of all trials; with several objectives, in the order of the fronts. None: any.
     states
-        The trial is in one of these states: ``"completed"``, ``"failed"`` and so on. Empty: any.
+        The trial is in one of these states: ``"completed"``, ``"failed"`` and so on. Empty: any but ``"left out"``.
     epochs
         Its point was chosen in one of these versions of the space, from 0. Empty: any.
     inside
@@ -100,7 +102,7 @@ class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
 
     @property
     def is_empty(self) -> bool:
-        """Whether every trial passes."""
+        """Whether there are no conditions: every trial passes but those that are left out."""
         return self == TrialFilter()
 
     def without(self, condition: str, name: str | None = None) -> TrialFilter:
@@ -181,9 +183,9 @@ class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
         ndarray of bool
             Shape (num_trials,).
         """
-        passes = np.ones(len(rows), dtype=np.bool_)
+        passes: Mask = rows.state != TrialState.LEFT_OUT
         if self.states:
-            passes &= np.isin(rows.state, [int(_STATES[state]) for state in self.states])
+            passes = np.isin(rows.state, [int(_STATES[state]) for state in self.states])
         if self.epochs:
             passes &= np.isin(rows.epoch, self.epochs)
         if self.inside:
@@ -199,7 +201,7 @@ class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
                 low, high = self.within[objective.key]
                 passes &= (rows.values[:, index] >= low) & (rows.values[:, index] <= high)
         if self.top_k is not None:
-            ranked = np.flatnonzero(rows.state != TrialState.FAILED)
+            ranked = np.flatnonzero(rows.is_ranked)
             top = np.zeros(len(rows), dtype=np.bool_)
             top[ranked[best_rows(rows.values[ranked], [one.minimise for one in objectives], self.top_k)]] = True
             passes &= top

@@ -21,7 +21,12 @@ NAN = float("nan")
 
 
 class TrialState(enum.IntEnum):
-    """Where a trial stands; the integer is what columns and journal keep."""
+    """Where a trial stands; the integer is what columns keep, and but for `LEFT_OUT` what the journal keeps.
+
+    `LEFT_OUT` is what a trial that has ended shows while a person leaves it out of the search. The journal keeps how it
+    has ended, and beside it that it is left out (`Remark`), so that taking it back restores all. As it is a state,
+    whatever looks for completed, failed or pruned trials passes over it.
+    """
 
     QUEUED = 0
     RUNNING = 1
@@ -29,11 +34,12 @@ class TrialState(enum.IntEnum):
     FAILED = 3
     ABORTED = 4
     PRUNED = 5
+    LEFT_OUT = 6
 
     @property
     def label(self) -> str:
         """The state's word in tables, details and the journal's exports: ``"completed"``."""
-        return self.name.lower()
+        return self.name.lower().replace("_", " ")
 
     @property
     def has_ended(self) -> bool:
@@ -41,9 +47,16 @@ class TrialState(enum.IntEnum):
         return self >= TrialState.COMPLETED
 
 
+STORED_STATES = tuple(state for state in TrialState if state is not TrialState.LEFT_OUT)
+"""The states that a journal keeps of trials."""
+
+UNRANKED = (TrialState.FAILED, TrialState.LEFT_OUT)
+"""The states whose trials are not ranked, whatever values they have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What people have written about a trial.
+    """What people have said about a trial.
 
     Attributes
     ----------
@@ -51,10 +64,13 @@ class Remark:
         A text.
     tags : tuple of str
         Words, each once.
+    left_out : bool
+        Whether it is left out of the search.
     """
 
     note: str = ""
     tags: tuple[str, ...] = ()
+    left_out: bool = False
 
 
 _MOST_NOTE, _MOST_TAG, _MOST_TAGS = 4000, 60, 20
@@ -159,6 +175,11 @@ class TrialRow:  # noqa: PLW1641 -- it can be changed, so it has no hash
         by_times_of_day = self.ended - self.started
         return NAN if math.isnan(by_times_of_day) else max(0.0, by_times_of_day)
 
+    def remarked(self, remark: Remark) -> TrialRow:
+        """Return the row as it is shown, given what people have said about the trial."""
+        is_left_out = remark.left_out and TrialState(self.state).has_ended
+        return replace(self, state=int(TrialState.LEFT_OUT)) if is_left_out else self
+
     def cut_off(self, last_sign: float) -> TrialRow:
         """What became of a trial that ran when the process of its search ended: it was aborted at that moment.
 
@@ -218,7 +239,7 @@ class Trial:  # noqa: PLW1641 -- dataclass makes it
     number: int
     """Number in its search, from 0."""
     state: TrialState
-    """Where it stands; `status` is the word."""
+    """Where it stands; `status` is the word. ``LEFT_OUT`` while a person leaves it out of the search."""
     parameters: Mapping[str, object]
     """Full parameter name to its value, with its own type."""
     values: tuple[float | None, ...]
@@ -315,7 +336,7 @@ class Trial:  # noqa: PLW1641 -- dataclass makes it
 
     @property
     def status(self) -> str:
-        """The state's word: ``queued running completed failed aborted pruned``."""
+        """The state's word: ``queued running completed failed aborted pruned``, or ``left out``."""
         return self.state.label
 
     @property

@@ -12,7 +12,7 @@ from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.viewer.journal_state import JournalState
+from hpo_widgets.viewer.journal_state import REMARKS, JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class JournalFollower:
             self._read_state.check_columns(columns)
             self._shown.load(columns)
         self._look_after_owner()
-        self._shown.columns.set_remarks(self._read_state.remarks)
+        self._shown.set_remarks(self._read_state.remarks)
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +127,8 @@ class JournalFollower:
             self._trials.space = self._read_state.declared_space
             if changes.trials:
                 self._show(changes.trials)
-            if any(event["kind"] in {"set_note", "set_tags"} for event in changes.events):
-                self._shown.columns.set_remarks(self._read_state.remarks)
+            if any(event["kind"] in REMARKS for event in changes.events):
+                self._shown.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence
             self._look_after_owner()
         self._notify_unknown_events()

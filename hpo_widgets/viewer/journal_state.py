@@ -73,7 +73,7 @@ class JournalState:
     enqueued: list[list[Any]] = field(default_factory=list)
     """Encoded points that people want to be tried, launched ones included."""
     remarks: dict[int, Remark] = field(default_factory=dict)
-    """Notes and tags by the number of the trial."""
+    """What people have said about trials, by number."""
 
     @classmethod
     def of(cls, reader: JournalReader) -> JournalState:
@@ -222,6 +222,18 @@ class JournalState:
         _check_types(event, number=int)
         self._remark(event["number"], tags=checked_tags(event["tags"]))
 
+    def _leave_out(self, event: Mapping[str, Any]) -> None:
+        self._set_left_out(event["numbers"], left_out=True)
+
+    def _take_back(self, event: Mapping[str, Any]) -> None:
+        self._set_left_out(event["numbers"], left_out=False)
+
+    def _set_left_out(self, numbers: Sequence[int], *, left_out: bool) -> None:
+        if type(numbers) is not list or not all(type(number) is int for number in numbers):
+            raise TypeError("the numbers of trials are no list of whole numbers")
+        for number in numbers:
+            self._remark(number, left_out=left_out)
+
     def _remark(self, number: int, **changes: Any) -> None:
         self.remarks[number] = replace(self.remarks.get(number, Remark()), **changes)
 
@@ -320,6 +332,9 @@ def _checked_settings(settings: Settings) -> Settings:
     return settings
 
 
+REMARKS = frozenset({"set_note", "set_tags", "leave_out", "take_back"})
+"""The events after which `JournalState.remarks` are others."""
+
 _HANDLERS = {
     "start": JournalState._start,  # noqa: SLF001 -- the table of this class's own handlers
     "clock_set": JournalState._clock_set,  # noqa: SLF001
@@ -332,6 +347,8 @@ _HANDLERS = {
     "enqueue_trial": JournalState._enqueue_trial,  # noqa: SLF001
     "set_note": JournalState._set_note,  # noqa: SLF001
     "set_tags": JournalState._set_tags,  # noqa: SLF001
+    "leave_out": JournalState._leave_out,  # noqa: SLF001
+    "take_back": JournalState._take_back,  # noqa: SLF001
     "notice": JournalState._notice,  # noqa: SLF001
 }
 _WITHOUT_EFFECT = {"report"}

@@ -23,7 +23,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_search import JournalSearch
-from hpo_widgets.viewer.journal_state import JournalState
+from hpo_widgets.viewer.journal_state import REMARKS, JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -314,8 +314,8 @@ class SearchReplay(JournalSearch):
         self._state_then.follow(events)  # first, as trials may have choices that were added
         if len(places):
             self._shown.put_columns(self._columns_of(places, position))
-        if any(event["kind"] in {"set_note", "set_tags"} for event in events):
-            self._shown.columns.set_remarks(self._state_then.remarks)
+        if any(event["kind"] in REMARKS for event in events):
+            self._shown.set_remarks(self._state_then.remarks)
         return bool(len(places) or events)
 
     def _show_anew(self, position: float) -> None:
@@ -325,7 +325,7 @@ class SearchReplay(JournalSearch):
         places = np.arange(self._recording.num_begun(position))
         self._shown.replace(self._columns_of(places, position))
         self._state_then.follow(self._recording.events_between(-math.inf, position))
-        self._shown.columns.set_remarks(self._state_then.remarks)
+        self._shown.set_remarks(self._state_then.remarks)
 
     def _columns_of(self, places: Places, position: float) -> dict[str, Any]:
         """Return some trials as columns, as they were at a position."""

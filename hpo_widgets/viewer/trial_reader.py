@@ -32,7 +32,7 @@ class TrialReader:
     remote
         Reads the curves and logs of trials that run as jobs of a server; None: the journal has them all.
     remark
-        Returns the note and the tags of a trial. Default: there are none.
+        Returns what people have said about a trial. Default: nothing.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TrialReader:
         remark: Callable[[int], Remark] | None = None,
     ) -> None:
         self._remote = remote
-        self._remark = remark
+        self._remark = remark or (lambda _number: Remark())
         self.cut_off: Mapping[int, TrialRow] = {}
         """What became of the trials that ran when the process of the search ended, by number: no journal has it."""
         self.path = path
@@ -64,12 +64,13 @@ class TrialReader:
         with reported_as_damage(self.path, f"trial {number}"):
             id_ = row.job or f"{self._search_id}/{row.number}"
             trial = Trial.from_row(row, id_, self.space.decode(row.parameters), self._objectives, self)
-        remark = Remark() if self._remark is None else self._remark(number)
+        remark = self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
 
     def as_shown(self, row: TrialRow) -> TrialRow:
         """Return what is shown of a trial, given what the journal has."""
-        return self.cut_off.get(row.number, row) if row.state == TrialState.RUNNING else row
+        ended = self.cut_off.get(row.number, row) if row.state == TrialState.RUNNING else row
+        return ended.remarked(self._remark(row.number))
 
     def extras(self, rows: Rows) -> dict[int, Extra]:
         """What an export has of these trials beside their columns, by number.

@@ -15,6 +15,7 @@ from hpo_widgets.search.as_code import opening_call
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import UNRANKED
 from hpo_widgets.viewer.follower import JournalFollower
 from hpo_widgets.viewer.journal_search import JournalSearch
 from hpo_widgets.viewer.journal_state import write_copy
@@ -377,7 +378,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         objectives = make_objectives(title, series, sign)
         ranking = Ranking(objectives)
         for row in self._rows():
-            if row.state == TrialState.FAILED or not row.summary:
+            if row.state in UNRANKED or not row.summary:
                 continue
             found = [
                 objective.measure(ScalarSummary.from_list(row.summary[objective.key]))

@@ -729,3 +729,13 @@ def test_another_runs_thread_waits_until_the_last_one_has_let_go_of_the_strategy
     strategy.may_answer.set()
     controller.next(second)
     assert [call[0] for call in strategy.calls[:4]] == ["begin", "ask", "begin", "ask"]
+
+
+def test_what_was_asked_before_the_same_space_began_anew_is_not_used(controller):
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    proposals.ask(2, None)
+    settled(proposals)
+    proposals.begin(SPACE, 0, [], 7)
+    assert controller.run(controller.next(proposals)) == 2
+    assert strategy.named("begin")[-1] == (0, 7)

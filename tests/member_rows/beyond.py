@@ -246,6 +246,33 @@ class RowsBeyondTheReference(Table):
         with pytest.raises(ValueError, match="at most 20 tags"):
             made.set_tags(0, [str(number) for number in range(21)])
 
+    def test_leave_out_has_a_trial_count_for_nothing_but_the_budget(self, optimizer):
+        made = finished(optimizer())
+        best, second, _ = (trial.number for trial in made.top(3))
+        frame, budget = made.to_dataframe(), made.budget.jobs
+        made.leave_out(made.trial(best))
+        assert made.best_trial.number == second
+        assert (made.trial(best).status, made.trial(best).values) == ("left out", (made.trial(best).value,))
+        assert made.counts[TrialState.LEFT_OUT] == 1
+        assert made.budget.jobs == budget
+        assert made.to_dataframe()["state"].tolist().count("left out") == 1
+        assert made.to_optuna().best_trial.user_attrs["number"] == second
+        with SearchViewer(made.journal_path) as viewer:
+            assert [trial.number for trial in viewer.top(3)] == [trial.number for trial in made.top(3)]
+            made.take_back([best])
+            viewer.refresh()
+            assert viewer.best_trial.number == best
+        assert made.to_dataframe().equals(frame)
+
+    def test_take_back_takes_back_all_or_none(self, optimizer):
+        made = finished(optimizer())
+        made.leave_out([0, 1])
+        with pytest.raises(IndexError, match="no trial 9"):
+            made.take_back([0, 9])
+        assert made.counts[TrialState.LEFT_OUT] == 2
+        made.command("take_back", [1, 2])
+        assert (made.trial(0).state, made.trial(1).state) == (TrialState.LEFT_OUT, TrialState.COMPLETED)
+
     def test_to_csv_has_a_line_a_trial_and_writes_a_file(self, optimizer, tmp_path):
         made = finished(optimizer())
         assert len(made.to_csv(tmp_path / "trials.csv").splitlines()) == 4

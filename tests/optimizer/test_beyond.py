@@ -455,7 +455,14 @@ def test_a_retry_runs_outside_the_present_range_too(search):
 @pytest.mark.parametrize("given", ["0", None, True, 0.5])
 def test_what_names_no_trial_is_told_with_what_does(search, given):
     made = search(identity)
-    for name, *rest in (("retry",), ("stop_trial",), ("set_note", "stable"), ("set_tags", ["a"])):
+    for name, *rest in (
+        ("retry",),
+        ("stop_trial",),
+        ("set_note", "stable"),
+        ("set_tags", ["a"]),
+        ("leave_out",),
+        ("take_back",),
+    ):
         with pytest.raises(TypeError, match=f"a trial is given by its number, .* got {given!r}"):
             getattr(made, name)(given, *rest)
 
@@ -463,7 +470,7 @@ def test_what_names_no_trial_is_told_with_what_does(search, given):
 def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(search):
     other, made = (finished(search(identity, total_max_jobs=2, seed=seed)) for seed in (1, 2))
     foreign = other.trial(1)
-    for name, *rest in (("retry",), ("set_note", "stable"), ("set_tags", ["a"])):
+    for name, *rest in (("retry",), ("set_note", "stable"), ("set_tags", ["a"]), ("leave_out",), ("take_back",)):
         with pytest.raises(ValueError, match=r"trial #1 .* belongs to another search than .*enqueue_trial"):
             getattr(made, name)(foreign, *rest)
     assert (made.trial(1).note, made.trial(1).tags) == ("", ())

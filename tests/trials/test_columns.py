@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hpo_widgets.objectives import make_objectives
+from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.objectives.pareto import pareto_front
+from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.space import Space
 from hpo_widgets.trials import Remark, TrialRow, TrialState
-from hpo_widgets.trials.columns import Front, TrialColumns
+from hpo_widgets.trials.columns import Front, TrialColumns, TrialStore
 
 
 class Column(NamedTuple):
@@ -299,3 +303,84 @@ def test_a_remark_changes_its_row_and_readers_keep_what_they_have(columns):
     assert changes.remarks == {1: Remark("stable", ("baseline",))}
     assert before.remarks == {}
     assert columns.snapshot().where(np.array([0])).remarks == changes.remarks
+
+
+def test_a_trial_that_is_left_out_is_in_that_state_until_it_is_taken_back(columns):
+    columns.put([row(0), row(1, TrialState.FAILED), row(2), row(3, TrialState.RUNNING)])
+    before = columns.snapshot()
+    assert columns.set_remarks({number: Remark(left_out=True) for number in (0, 1, 3, 9)}) == [0, 1]
+    changes = columns.changes_since(before.version)
+    assert dict(zip(changes.numbers.tolist(), changes.state.tolist(), strict=True)) == {
+        0: TrialState.LEFT_OUT, 1: TrialState.LEFT_OUT, 3: TrialState.RUNNING,
+    }  # fmt: skip
+    assert changes.values[0] == before.values[0]
+    assert columns.state_of(0) is TrialState.LEFT_OUT
+    counts = {state: count for state, count in columns.counts().items() if count}
+    assert counts == {TrialState.LEFT_OUT: 2, TrialState.COMPLETED: 1, TrialState.RUNNING: 1}
+    columns.put([row(0, archived=True)])  # written again, as when it is archived
+    assert columns.state_of(0) is TrialState.LEFT_OUT
+    assert columns.set_remarks({number: Remark() for number in (0, 1, 2)}) == [0, 1]
+    assert columns.snapshot().state.tolist() == before.state.tolist()
+
+
+def test_a_result_that_was_recorded_uses_up_nothing_while_it_is_left_out(columns):
+    columns.put([row(0), row(1, started=1.0)])
+    columns.set_remarks({0: Remark(left_out=True), 1: Remark(left_out=True)})
+    assert columns.num_uncounted() == 1
+
+
+def store(signs):
+    objectives = tuple(Objective(sign, "x", sign) for sign in signs)
+    made = TrialStore(Space([UniformParameterRange("x", 0, 1)]), objectives)
+    return made, objectives
+
+
+def ranked_row(number, state, values):
+    return TrialRow(number, int(state), 0, parameters=[0.5], values=values, started=1.0)
+
+
+_STATES = st.sampled_from([TrialState.COMPLETED, TrialState.FAILED, TrialState.PRUNED])
+
+
+@given(
+    signs=st.sampled_from([("min",), ("max",), ("min", "max")]),
+    trials=st.lists(st.tuples(_STATES, st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12),
+    steps=st.lists(st.tuples(st.integers(0, 11), st.booleans()), max_size=20),
+)
+def test_the_ranking_and_the_front_are_those_of_a_search_without_what_is_left_out(signs, trials, steps):
+    rows = [ranked_row(number, state, list(values[: len(signs)])) for number, (state, *values) in enumerate(trials)]
+    shown, objectives = store(signs)
+    shown.put(rows)
+    shown.rank_all(rows)
+    front, version, left_out = Front(objectives), 0, set()
+    for number, is_out in steps:
+        shown.set_remarks({number: Remark(left_out=is_out)})
+        (left_out.add if is_out else left_out.discard)(number)
+        changes = shown.columns.changes_since(version)
+        front.put(changes, shown.columns.snapshot)
+        version = changes.version
+        others, _ = store(signs)
+        kept = [one for one in rows if one.number not in left_out]
+        others.put(kept)
+        others.rank_all(kept)
+        assert shown.top(12) == others.top(12)
+        assert [shown.best(place) for place in range(len(signs))] == [others.best(place) for place in range(len(signs))]
+        whole = Front(objectives)
+        if kept:
+            whole.put(others.columns.snapshot(), others.columns.snapshot)
+        assert front.numbers == whole.numbers
+
+
+def test_of_a_hundred_thousand_trials_the_best_is_left_out_without_ranking_all_anew(monkeypatch):
+    shown, _ = store(("min",))
+    rows = [ranked_row(number, TrialState.COMPLETED, [float(number)]) for number in range(100_000)]
+    shown.put(rows)
+    shown.rank_all(rows)
+    ranked = []
+    monkeypatch.setattr(shown, "_rank", lambda *result, rank=shown._rank: ranked.append(result) or rank(*result))
+    shown.set_remarks({number: Remark(left_out=True) for number in range(3)})
+    assert shown.top(3) == [3, 4, 5]
+    assert len(ranked) == 3
+    shown.set_remarks({1: Remark()})
+    assert shown.top(3) == [1, 3, 4]
+    assert len(ranked) == 4

@@ -176,3 +176,16 @@ def test_filters_are_compared_whatever_the_choices_are():
     assert ones != chosen(np.ones((3, 3)))
     assert chosen(1, 3) == chosen(1.0, np.int64(3))
     assert chosen(True) != chosen(1)
+
+
+def test_a_trial_that_is_left_out_passes_only_a_filter_that_asks_for_it(search):
+    search.command("leave_out", [3, 4])
+    assert passing(search) == [0, 1, 2, 5]
+    assert passing(search, top_k=2) == [1, 2]
+    assert passing(search, inside=True) == [1, 2, 5]
+    assert passing(search, tags=["3 seeds"]) == []
+    assert passing(search, states=["left out"]) == [3, 4]
+    assert passing(search, states=["left out", "failed"]) == [3, 4, 5]
+    assert [trial["state"] for trial in json.loads(search.to_json())].count("left out") == 2
+    search.command("take_back", [3, 4])
+    assert passing(search, top_k=2) == [3, 4]

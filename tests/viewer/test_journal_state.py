@@ -268,6 +268,16 @@ def test_notes_and_tags_are_the_newest_of_each_trial(journal_state):
     assert journal_state.remarks == {3: Remark("second", ("a",))}
 
 
+def test_trials_are_left_out_until_they_are_taken_back_and_keep_their_notes(journal_state):
+    events = [
+        {"kind": "set_note", "number": 3, "note": "wrong data"},
+        {"kind": "leave_out", "numbers": [3, 5]},
+        {"kind": "take_back", "numbers": [5]},
+    ]
+    journal_state.follow([{"at": 1.0, **event} for event in events])
+    assert journal_state.remarks == {3: Remark("wrong data", left_out=True), 5: Remark()}
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -278,6 +288,10 @@ def test_notes_and_tags_are_the_newest_of_each_trial(journal_state):
         {"kind": "set_tags", "number": 3, "tags": "abc"},
         {"kind": "set_tags", "number": True, "tags": []},
         {"kind": "set_tags", "number": 3, "tags": [["a"]]},
+        {"kind": "leave_out", "numbers": 3},
+        {"kind": "leave_out", "numbers": [3, "4"]},
+        {"kind": "take_back", "numbers": [True]},
+        {"kind": "take_back"},
     ],
     ids=str,
 )

@@ -57,6 +57,8 @@ HISTORY = [
     (1012.0, [row(2, COMPLETED, 0.25, started=1006.0, ended=1012.0)], []),
     (1014.0, [row(3, COMPLETED, 0.75, epoch=1, started=1009.0, ended=1014.0)], []),
     (1015.0, [], [{"kind": "set_note", "at": 1015.0, "number": 2, "note": "odd"}]),
+    (1015.2, [], [{"kind": "leave_out", "at": 1015.2, "numbers": [1, 2]}]),
+    (1015.4, [], [{"kind": "take_back", "at": 1015.4, "numbers": [1]}]),
     (1016.0, [], [end(1016.0, 16 / 60)]),
     # An hour later the search was continued.
     (4616.0, [], [{"kind": "start", "at": 4616.0, "wall_minutes": 16 / 60}]),
@@ -91,7 +93,7 @@ def state_of(search):
     return {
         **columns,
         "x": rows.parameters["x"].tolist(),
-        "notes": {number: remark.note for number, remark in rows.remarks.items()},
+        "notes": {number: remark.note for number, remark in rows.remarks.items() if remark.note},
         "best": None if best is None else (best.number, best.value),
         "counts": dict(search.counts),
         "ranges": search.space.ranges,

@@ -22,6 +22,7 @@ from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.engines.clearml.server import ClearmlError, pages, sentence_of
 from hpo_widgets.search.budget import Limit
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import UNRANKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,8 @@ class OptimizerReport:
         self._version = 0
         self._told: set[int] = set()
         self._best: list[float | None] = []
+        self._left_out: set[int] = set()
+        """The trials that were left out of the search when `_best` was known last."""
         self._num_drawn = 0
 
     def send(self, source: StartedSearch, *, is_last: bool) -> None:
@@ -122,13 +125,15 @@ class OptimizerReport:
         ended = changes.state >= TrialState.COMPLETED
         in_order = np.flatnonzero(ended)[np.lexsort((changes.numbers[ended], changes.ended[ended]))]
         objectives = source.search.objectives
-        self._best = self._best or [None] * len(objectives)
+        left_out = {number for number, remark in changes.remarks.items() if remark.left_out}
+        if not self._best or left_out != self._left_out:
+            self._best, self._left_out = self._best_told(source), left_out
         for at in in_order.tolist():
             number = int(changes.numbers[at])
             if number in self._told:  # only its place in the archive has changed
                 continue
             self._told.add(number)
-            if changes.state[at] == TrialState.FAILED:
+            if changes.state[at] in UNRANKED:
                 continue
             for index, objective in enumerate(objectives):
                 value = float(changes.values[at, index])
@@ -142,14 +147,22 @@ class OptimizerReport:
                 logger.report_scalar(title=objective.key, series=series, iteration=place, value=best)
                 logger.report_scalar(title=objective.key, series="last reported", iteration=place, value=value)
 
+    def _best_told(self, source: StartedSearch) -> list[float | None]:
+        """The best value of each objective among the trials that were told and count."""
+        rows = source.search.snapshot()
+        values = rows.values[rows.is_ranked & np.isin(rows.numbers, list(self._told))]
+        best: list[float | None] = []
+        for column, objective in zip(values.T, source.search.objectives, strict=True):
+            finite = column[np.isfinite(column)].tolist()
+            best.append((min if objective.minimise else max)(finite) if finite else None)
+        return best
+
     # Plots ----------------------------------------------------------------------------------------
 
     def _send_plots(self, logger: Any, source: StartedSearch, snapshot: Snapshot) -> None:
         search = source.search
         objectives = search.objectives
-        measured = np.flatnonzero(
-            np.isfinite(snapshot.values).all(axis=1) & (snapshot.state != TrialState.FAILED)
-        ).tolist()
+        measured = np.flatnonzero(np.isfinite(snapshot.values).all(axis=1) & snapshot.is_ranked).tolist()
         if not measured:
             return
         texts = {html.escape(name): _texts(source, snapshot, name) for name in snapshot.parameters}
