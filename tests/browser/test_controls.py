@@ -199,6 +199,9 @@ def test_waiting_fits_a_narrow_panel(opened, panel):
     panel.evaluate("panel => { panel.style.width = '400px'; window.dispatchEvent(new Event('resize')); }")
     rest(panel)
     assert cut_off(panel) == []
+    name = panel.get_by_text("trials", exact=True)
+    num_done = panel.get_by_text("96 of 200 done")
+    assert abs(name.bounding_box()["y"] - num_done.bounding_box()["y"]) < 3
     opened.screenshots_in_both_themes("wait-narrow", panel)
 
 
