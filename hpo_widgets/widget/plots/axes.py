@@ -46,9 +46,9 @@ _BELOW, _ABOVE = 0.11, 0.975
 _SAME = 1e-9
 _WIDE = 20.0
 _LEAST_VALUES = 10
-# Where the better three quarters of the values would take less than a tenth of an axis, it goes from the best one so
-# many times as far as they do.
-_BULK, _LEAST_SHARE, _BULKS = 0.75, 0.1, 3.0
+# Where the better three quarters of the values would take less than a twentieth of an axis, it goes from the best one
+# so many times as far as they do.
+_BULK, _LEAST_SHARE, _BULKS = 0.75, 0.05, 3.0
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,8 @@ def wants_log(values: npt.NDArray[np.float64], *, minimise: bool = True) -> bool
 def end_of_bulk(values: npt.NDArray[np.float64], *, is_log: bool, minimise: bool) -> float:
     """Return the value beyond which an axis holds none: a few bad values would leave all others one line.
 
-    The rule: there are at least ten values, and the better three quarters of them would take less than a tenth of the
-    axis. Then it goes from the best value three times as far as these do. No axis leaves out a good value.
+    The rule: there are at least ten values, and the better three quarters of them would take less than a twentieth of
+    the axis. Then it goes from the best value three times as far as these do. No axis leaves out a good value.
 
     Parameters
     ----------

@@ -174,6 +174,7 @@ def test_a_stretch_of_steps_begins_and_ends_with_one(parameter, stretch, expecte
 
 
 BULK = [*np.linspace(0.30, 0.34, 19)]
+LONG_TAIL = [0.03 + 0.4 / (1 + number) for number in range(37)]
 
 
 @pytest.mark.parametrize(
@@ -184,10 +185,20 @@ BULK = [*np.linspace(0.30, 0.34, 19)]
         ([*BULK, 1e-9, 1e300], True, [*BULK, 1e-9]),
         ([*BULK[:8], 1e9], True, [*BULK[:8], 1e9]),
         ([*BULK, 0.4], True, [*BULK, 0.4]),
+        (LONG_TAIL, True, LONG_TAIL),
         ([*BULK, -1e9], True, [*BULK, -1e9]),
         ([0.3] * 19 + [1e9], True, [0.3, 1e9]),
     ],
-    ids=["bad", "bad where high is good", "logarithmic", "few values", "not far", "the best one", "all others equal"],
+    ids=[
+        "bad",
+        "bad where high is good",
+        "logarithmic",
+        "few values",
+        "not far",
+        "a long tail",
+        "the best one",
+        "all others equal",
+    ],
 )
 def test_a_few_bad_values_do_not_leave_the_others_one_line(values, minimise, held):
     axis = FittedAxis(minimise=minimise)
