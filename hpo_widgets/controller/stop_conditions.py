@@ -179,7 +179,7 @@ class StopConditions:
         settings, clock = self._settings, self._clock
         limit = settings.total_max_jobs
         if limit is not None and num_launched >= limit:
-            return StopReason("total_max_jobs", f"{_budget_used(limit)}; raise total_max_jobs to continue")
+            return StopReason("total_max_jobs", f"{_budget_used(limit)}; raise the number of trials to continue")
         wall_left = clock.wall_left
         if wall_left is not None and wall_left <= 0:
             return StopReason("optimization_time_limit", "the time limit has passed; set a new one to continue")

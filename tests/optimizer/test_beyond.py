@@ -436,7 +436,7 @@ def test_enqueued_and_retries_count_against_the_budget(search):
     assert [made.trial(number).enqueued for number in range(3)] == [True, True, False]
     made.retry(2)
     assert made.start() is False
-    assert "raise total_max_jobs" in made.stop_reason.sentence
+    assert "raise the number of trials to continue" in made.stop_reason.sentence
     made.set_total_max_jobs(4)
     finished(made)
     assert points(made)[3] == points(made)[2]

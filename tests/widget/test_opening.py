@@ -235,7 +235,7 @@ def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_
     assert rows.parameters["x"][: len(before)].tolist() == list(before.values())
     assert (search.counts[TrialState.ABORTED], search.counts[TrialState.RUNNING]) == (2, 0)
     assert (panel.status, panel.num_trials, controls.owner_died) == ("completed", len(before) + 4, False)
-    assert "raise total_max_jobs to continue" in controls.commands["start"]
+    assert "raise the number of trials to continue" in controls.commands["start"]
     assert not panel._status_panel.is_view
     # What it tells of the death, once.
     (notice,) = search.errors
