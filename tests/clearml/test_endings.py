@@ -90,14 +90,14 @@ def printed(*lines):
 
 
 FAILED, ABORTED, COMPLETED = TrialState.FAILED, TrialState.ABORTED, TrialState.COMPLETED
-EXIT_1 = "its Task failed: worker execution exit code 1"
+EXIT_1 = "worker execution exit code 1"
 WAS_EDITED = "its Task was edited on the server: General/x is '0.875' there and not '{x}'"
 GONE = "Forced stop (non-responsive)"
 AT_THE_SERVER = {
     "failed": (
         said("failed", status_reason="worker execution exit code 3", status_message="cuda out of memory"),
         FAILED,
-        "its Task failed: worker execution exit code 3 cuda out of memory",
+        "worker execution exit code 3 cuda out of memory",
     ),
     "failed with a traceback": (
         printed(f"lr is 1\n{RAISED}\nProcess failed, exit code 1"),
@@ -110,7 +110,7 @@ AT_THE_SERVER = {
         f"ERROR: No matching distribution found for torhc ({EXIT_1})",
     ),
     "failed, and its console says no why": (printed("lr is 1", "Process failed, exit code 1"), FAILED, EXIT_1),
-    "failed without a word": (said("failed"), FAILED, "its Task failed: the server gives no reason"),
+    "failed without a word": (said("failed"), FAILED, "the server gives no reason"),
     "aborted": (said("stopped", status_reason="aborted by Ada"), ABORTED, "its Task was stopped: aborted by Ada"),
     "its worker is gone": (said("stopped", force=True, status_reason=GONE), ABORTED, f"its Task was stopped: {GONE}"),
     "archived": (said("archive", status_reason="tidying up"), ABORTED, "its Task was stopped: tidying up"),

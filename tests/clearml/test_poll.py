@@ -115,7 +115,7 @@ def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_l
     assert made.start_locally()
     assert made.wait(timeout=1.0)
     trial = made.trial(0)
-    assert (trial.state, trial.error) == (TrialState.FAILED, "its Task failed: the process ended with exit code 3")
+    assert (trial.state, trial.error) == (TrialState.FAILED, "the process ended with exit code 3")
     # Because the process has ended, and because the server has taken note of it; not because it has refused to.
     assert len(hurried) == 2
     assert len(made.errors) == (answer is NOT_ALLOWED)

@@ -517,7 +517,7 @@ class PollThread(threading.Thread):
 
     def _why_failed(self, view: TaskView) -> TaskView:
         """The same view, whose reason begins with what the Task's console ends with."""
-        reason = f"its Task failed: {view.reason or 'the server gives no reason'}"
+        reason = view.reason or "the server gives no reason"
         cause = cause_of_failure(self._server, view.id)
         return replace(view, reason=f"{cause} ({reason})" if cause else reason)
 
