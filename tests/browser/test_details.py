@@ -132,3 +132,27 @@ def test_what_is_marked_in_a_long_output_stays_marked_and_in_its_place_when_its_
     # Without output there is none of its heading either.
     opened.kernel("setattr(widget._details, 'log', '')")
     expect(details.get_by_role("heading", name="Output")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_a_trial_is_left_out_and_taken_back_by_a_press_and_shows_pale_among_all(opened, details, themes_and_widths):
+    panel = opened.panel()
+    details.get_by_role("button", name="Leave out").press("Enter")
+    expect(details).to_contain_text("left out")
+    expect(panel).to_contain_text("best 0.5 at #0")
+    opened.kernel("setattr(widget._table, 'shows_all', True)")
+    row = panel.get_by_role("row").filter(has_text="#1")
+    expect(row).to_have_class("hpo-left-out")
+    expect(panel.get_by_role("button", name="1 left out")).to_be_visible()
+    for name in themes_and_widths(1800):
+        opened.screenshot(f"left-out-{name}", panel)
+    opened.kernel("setattr(widget, 'filter', dict(states=['left out']))")
+    expect(panel.get_by_role("button", name="left out", exact=True)).to_be_visible()
+    opened.screenshots_in_both_themes("left-out-filtered", panel)
+    opened.kernel("setattr(widget, 'filter', None)")
+    opened.kernel("setattr(widget, 'selected', [])")
+    panel.get_by_role("button", name="1 left out").click()
+    details.get_by_role("button", name="Take back").click()
+    expect(panel).to_contain_text("best 0.25 at #1")
+    expect(row).not_to_have_class("hpo-left-out")
+    assert opened.kernel("[command for command, *_ in search.commands]") == ["leave_out", "take_back"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-_COMMANDS = ("retry", "stop_trial", "enqueue_trial", "set_note", "set_tags")
+_COMMANDS = ("retry", "stop_trial", "enqueue_trial", "set_note", "set_tags", "leave_out", "take_back")
 # Together with everything else below what one update may cost.
 _LOG_BYTES = 5_000
 _VALUE_BYTES = 1_000
@@ -223,6 +223,16 @@ class TrialDetails(ViewPart):
         trial = self._meant(content)
         if trial is not None:
             self.search.command("retry", trial.number)
+
+    def _on_leave_out(self, content: dict[str, object]) -> None:
+        trial = self._meant(content)
+        if trial is not None:
+            self.search.command("leave_out", trial.number)
+
+    def _on_take_back(self, content: dict[str, object]) -> None:
+        trial = self._meant(content)
+        if trial is not None:
+            self.search.command("take_back", trial.number)
 
     def _on_stop(self, content: dict[str, object]) -> None:
         trial = self._meant(content)

@@ -72,7 +72,7 @@ class FilterBar(NumberFieldPart):
             if self._told != (chosen, self.num_epochs):
                 self._told = chosen, self.num_epochs
                 self.chips = _chips(chosen, search.space, search.objectives)
-            self.left = [] if passes is None else [int(passes.sum()), len(passes)]
+            self.left = [] if passes is None or chosen.is_empty else [int(passes.sum()), len(passes)]
 
     @property
     def sentence(self) -> str:

@@ -219,7 +219,7 @@ class TriedValues:
         kinds[rows.state >= TrialState.COMPLETED] = _FAILED
         kinds[((rows.state == TrialState.PRUNED) | (rows.state == TrialState.ABORTED)) & is_finite] = _PARTIAL
         kinds[is_completed] = _COMPLETED
-        kinds[_never_ran(rows)] = _NOTHING
+        kinds[_never_ran(rows) | (rows.state == TrialState.LEFT_OUT)] = _NOTHING
         return _Ended(kinds, np.where(is_completed, losses, math.inf), rows.epoch)
 
     def _count(self, rows: Rows) -> None:

@@ -143,6 +143,7 @@ def counts(search: Search) -> list[Count]:
         TrialState.PRUNED,
         TrialState.ABORTED,
         TrialState.FAILED,
+        TrialState.LEFT_OUT,
     )
     return [
         {"label": state.label, "number": present.get(state, 0), "is_bad": state in _BAD}

@@ -141,7 +141,7 @@ class TrialTable(ViewPart):
                 return
             self.is_filtered = not self.filter.is_empty
             if self.shows_all:
-                self._show_page(search, update.all_rows(self.filter))
+                self._show_page(search, update.all_rows(self.filter) if self.is_filtered else search.snapshot())
             else:
                 self._show_top(search, update.all_rows(self.filter) if self.is_filtered else None)
             if self.shows_all or self.is_filtered:

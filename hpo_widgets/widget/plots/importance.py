@@ -236,8 +236,9 @@ class ImportancePlot(Plot):
             self._draw(*answer.result())
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
         chosen, at_once = self.filter, update.at_once
-        # While no trial ends, a tag and other ranges may let other ones pass.
-        remarks, num_epochs = update.rows.remarks if chosen.tags else None, len(search.epochs) if chosen.inside else 0
+        # While no trial ends, a tag, other ranges and one that is left out or taken back may let other ones pass.
+        has_left_out = chosen.tags or search.counts.get(TrialState.LEFT_OUT, 0)
+        remarks, num_epochs = update.rows.remarks if has_left_out else None, len(search.epochs) if chosen.inside else 0
         asked_for = num_completed, remarks, num_epochs
         is_stale = asked_for != self._asked_for or chosen != self._asked_filter
         if at_once:

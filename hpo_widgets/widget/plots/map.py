@@ -212,7 +212,7 @@ class MapPlot(TrialPlot):
             ("•", dot, 0.7, "outside the ranges", counts["outside"]),
             ("●", style.RAMP_NAMES[0], 1, f"{num_beyond} beyond the colours", num_beyond),
             ("○", style.DOT, 1, "running", num_running),
-            ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
+            ("◇", style.DOT, 1, style.hollow(self.filter), counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("✕", style.BAD, 1, style.NOT_FINITE, counts["not finite"]),
             ("▲", style.BEST, 1, "best", is_known),

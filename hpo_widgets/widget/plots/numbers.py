@@ -87,7 +87,7 @@ def passing_rows(search: Search, chosen: TrialFilter) -> Rows:
         The trials as columns, by number.
     """
     rows = search.snapshot()
-    return rows if chosen.is_empty else rows.where(chosen.passing(rows, search.space, search.objectives))
+    return rows.where(chosen.passing(rows, search.space, search.objectives))
 
 
 def trial_numbers(

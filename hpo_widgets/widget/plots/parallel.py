@@ -34,7 +34,7 @@ from hpo_widgets.widget.plots.parallel_lines import (
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.png import density_picture
-from hpo_widgets.widget.plots.series import nearest
+from hpo_widgets.widget.plots.series import HOLLOW_STATES, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -203,7 +203,9 @@ class ParallelPlot(ParameterChoice, Plot):
         """Draw everything but the best and the selected trials again."""
         trials = self._trials
         completed = trials.completed()
-        is_shown = completed | np.isin(trials.states, (TrialState.PRUNED, TrialState.ABORTED))
+        # Those that are left out of the search only where the filter asks for them.
+        is_hollow = np.isin(trials.states, HOLLOW_STATES) & ((trials.states != TrialState.LEFT_OUT) | self._passes)
+        is_shown = completed | is_hollow
         is_passing = completed if self.filter.is_empty else is_shown & self._passes
         wanted = np.where(is_passing, _PASSING, is_shown).astype(np.int8)
         counted = np.zeros_like(wanted)

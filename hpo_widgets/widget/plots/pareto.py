@@ -338,7 +338,7 @@ class ParetoPlot(TrialPlot):
             ("○", style.BEST, 1, f"not dominated in all {len(self._names)}", len(elsewhere)),
             ("●", style.DOT, 1, "completed", counts["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
-            ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
+            ("◇", style.DOT, 1, style.hollow(self.filter), counts["partial"]),
             ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
         self._key.value = style.legend(drawn)

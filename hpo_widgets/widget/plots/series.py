@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
+HOLLOW_STATES = (TrialState.PRUNED, TrialState.ABORTED, TrialState.LEFT_OUT)
+"""States whose trials are drawn hollow: their values count for nothing, or are not those of whole runs."""
+
 _ENDED = TrialState.COMPLETED
 _MOST_STEPS = 100
 
@@ -99,10 +102,8 @@ class ObjectiveValues:
         return kept
 
     def partial(self, numbers: Numbers) -> Numbers:
-        """Return those of the trials that were pruned or aborted and had a finite value."""
-        state = self.states[numbers]
-        is_partial = (state == TrialState.PRUNED) | (state == TrialState.ABORTED)
-        kept: Numbers = numbers[is_partial & np.isfinite(self.values[numbers])]
+        """Return those of the trials that were pruned, aborted or left out and had a finite value."""
+        kept: Numbers = numbers[np.isin(self.states[numbers], HOLLOW_STATES) & np.isfinite(self.values[numbers])]
         return kept
 
     def failed(self, numbers: Numbers) -> Numbers:

@@ -14,11 +14,14 @@ import numpy.typing as npt
 from bqplot import Image
 from traitlets import Instance
 
+from hpo_widgets.trials import TrialState
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bqplot import Mark
 
+    from hpo_widgets.trials.filter import TrialFilter
     from hpo_widgets.widget.plots.series import Floats
 
 DOT = "var(--hpo-dot, #3b78c4)"
@@ -119,6 +122,13 @@ CROSS: dict[str, Any] = {
     "rgb": (0xB3, 0x26, 0x1E),
 }
 """How a failed trial is drawn."""
+
+
+def hollow(chosen: TrialFilter) -> str:
+    """Return what a legend calls the hollow trials of a plot with a filter: ``pruned or aborted`` without one."""
+    usual = (TrialState.PRUNED.label, TrialState.ABORTED.label)
+    drawn = [label for label in (*usual, TrialState.LEFT_OUT.label) if label in (chosen.states or usual)]
+    return " or ".join(drawn)
 
 
 # Trials of a plot, and with what share of their opacity they are drawn: many, one over the other, still differ.

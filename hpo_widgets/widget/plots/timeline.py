@@ -45,6 +45,7 @@ _DRAWN = (
     (TrialState.COMPLETED, style.DOT, 0.85),
     (TrialState.PRUNED, style.DOT, 0.45),
     (TrialState.ABORTED, style.TEXT, 0.6),
+    (TrialState.LEFT_OUT, style.TEXT, 0.3),
     (TrialState.FAILED, style.BAD, 0.9),
     (TrialState.RUNNING, style.ACCENT, 0.35),
 )
@@ -148,7 +149,8 @@ def _joined(begin: Floats, end: Floats, worker: np.ndarray, chosen: np.ndarray, 
 class TimelinePlot(Plot):
     """Draws each trial as a bar from its start to its end, on the row of its worker, live.
 
-    Completed trials are solid, pruned ones fainter, failed ones red, aborted ones grey; running ones grow. A gap is a
+    Completed trials are solid, pruned ones fainter, failed ones red, aborted ones grey, those that are left out of the
+    search pale; running ones grow. A gap is a
     worker without work. Agents of a ClearML server have no rows of their own: there are as many as trials ran at once.
     Drawn at most once a second.
 
@@ -203,7 +205,8 @@ class TimelinePlot(Plot):
         self._drawn_at = now
         rows = search.snapshot()
         first = first_start(rows)
-        drawn = bars(update.all_rows(self.filter), self._end_of_running(search, rows, first), first)
+        passing = rows if self.filter.is_empty else update.all_rows(self.filter)
+        drawn = bars(passing, self._end_of_running(search, rows, first), first)
         self._axis_y.label = "worker" if np.any(rows.worker >= 0) or first == np.inf else "at once"
         self._fit(drawn)
         for state, some in drawn.items():
@@ -219,8 +222,10 @@ class TimelinePlot(Plot):
 
     def numbers(self) -> PlotNumbers:
         """Return the trials that ran, the newest first: the worker, and when since the first start."""
-        rows = passing_rows(self.search, self.filter)
-        has_run, first = np.isfinite(rows.started), first_start(self.search.snapshot())
+        everything = self.search.snapshot()
+        # A worker was busy with a trial, too, that is left out of the search since.
+        rows = everything if self.filter.is_empty else passing_rows(self.search, self.filter)
+        has_run, first = np.isfinite(rows.started), first_start(everything)
         return trial_numbers(
             self.search,
             rows.numbers[has_run][::-1].tolist(),

@@ -19,6 +19,7 @@ import comm
 from IPython import get_ipython
 
 from hpo_widgets.search import Notice, SearchStatus
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.sync.flow import Flow
 
 if TYPE_CHECKING:
@@ -80,11 +81,12 @@ class Update:
 
     def passing(self, chosen: TrialFilter) -> Mask | None:
         """Which trials pass a filter, by number; None: all of them."""
-        return None if chosen.is_empty else self.known.find(self.search, self.rows.version, chosen)[1]
+        passes_all = chosen.is_empty and not self.search.counts.get(TrialState.LEFT_OUT, 0)
+        return None if passes_all else self.known.find(self.search, self.rows.version, chosen)[1]
 
     def all_rows(self, chosen: TrialFilter) -> Rows:
         """All trials that pass a filter, not only the changed ones."""
-        if chosen.is_empty:
+        if self.passing(chosen) is None:
             return self.search.snapshot()
         rows, mask = self.known.find(self.search, self.rows.version, chosen)
         return rows.where(mask)

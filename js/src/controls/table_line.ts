@@ -123,6 +123,7 @@ function paintState(cell: HTMLElement, row: Row, state: string, noRetry: string 
   const line = cell.firstElementChild as HTMLElement;
   const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
   const isFailed = state === "failed";
+  cell.parentElement?.classList.toggle("hpo-left-out", state === "left out");
   word.className = isFailed ? "hpo-bad" : "";
   const more = (row.note ? ` · ${row.note}` : "") + (row.error ? `: ${row.error}` : "");
   setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);

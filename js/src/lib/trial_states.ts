@@ -7,4 +7,5 @@ export const SHAPES: Readonly<Record<string, string>> = {
   failed: "✕",
   aborted: "■",
   pruned: "◇",
+  "left out": "⊘",
 };

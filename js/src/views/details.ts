@@ -41,7 +41,8 @@ type Model = {
 const MOST_NOTE = "4000";
 const MOST_TAG = "60";
 
-const ENDED = new Set(["completed", "failed", "aborted", "pruned"]);
+const LEFT_OUT = "left out";
+const ENDED = new Set(["completed", "failed", "aborted", "pruned", LEFT_OUT]);
 
 interface Section {
   root: HTMLElement;
@@ -169,6 +170,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const retry = makeButton("Retry", "hpo-details-asking");
   const stop = makeButton("Stop trial", "hpo-details-asking");
   const vary = makeButton("Try a variation", "hpo-details-asking");
+  const leave = makeButton("Leave out", "hpo-details-asking");
   const copy = makeButton("Copy as dict");
   const page = element("a", "", { target: "_blank", rel: "noopener noreferrer" }, "Task ↗");
   const result = element("div", "hpo-details-result", { dir: "auto" });
@@ -198,8 +200,8 @@ export default view<Model>(({ model, el, lifetime }) => {
     "div",
     "hpo-part hpo-details",
     { role: "region" },
-    // Stop and Retry are the last buttons, as they come and go and would move the others.
-    element("div", "hpo-details-head", {}, title, state, vary, copy, stop, retry, page),
+    // Stop, Retry and Leave out are the last buttons, as they come and go and would move the others.
+    element("div", "hpo-details-head", {}, title, state, vary, copy, stop, retry, leave, page),
     result,
     among,
     sentence,
@@ -295,6 +297,13 @@ export default view<Model>(({ model, el, lifetime }) => {
       }
     });
   }
+  onPress(leave, (event) => {
+    // By the second click of a double click it may be Take back.
+    if (!isRepeatedClick(event)) {
+      const isLeftOut = model.get("state") === LEFT_OUT;
+      model.send({ kind: isLeftOut ? "take_back" : "leave_out", number: painted });
+    }
+  });
   onPress(vary, () => model.send({ kind: "vary", number: painted }));
 
   return () => {
@@ -316,6 +325,16 @@ export default view<Model>(({ model, el, lifetime }) => {
     );
     retry.hidden = !ENDED.has(word);
     setReason(retry, model.get("commands").retry ?? null);
+    const isLeftOut = word === LEFT_OUT;
+    leave.hidden = !ENDED.has(word);
+    setText(leave, isLeftOut ? "Take back" : "Leave out");
+    setReason(
+      leave,
+      model.get("commands")[isLeftOut ? "take_back" : "leave_out"] ?? null,
+      isLeftOut
+        ? "Have this trial count again"
+        : "For a wrong result: the trial stays, but it is not ranked, and the strategy forgets it",
+    );
     vary.hidden = word === "";
     setReason(
       vary,

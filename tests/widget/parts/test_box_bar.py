@@ -128,3 +128,12 @@ def test_an_open_end_stays_where_it_is(show, filled, wire):
     bar = show(BoxBar, filled, box={"layers": (None, 4)})
     wire.browser_says(bar, kind="narrow")
     assert filled.commands == [("set_ranges", {"layers": (1, 4)})]
+
+
+def test_a_trial_that_is_left_out_is_not_in_a_box(show, search, refresh):
+    for number in range(3):
+        search.add_trial(0.1 * number, {"lr": 1e-2, "dropout": 0.1, "layers": 2, "activation": "relu"})
+    search.command("leave_out", 0)
+    bar = show(BoxBar, search, box={"lr": (1e-3, 1e-1)})
+    refresh(bar)
+    assert "2 of 2 trials inside, best inside 0.1" in "".join(bar.sentence)

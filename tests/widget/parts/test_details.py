@@ -173,6 +173,8 @@ def test_retry_says_why_not(details, search, refresh):
         "enqueue_trial": None,
         "set_note": None,
         "set_tags": None,
+        "leave_out": None,
+        "take_back": None,
     }
 
 
@@ -566,3 +568,18 @@ def test_of_a_recorded_result_only_the_time_is_told_at_which_it_was_recorded(det
     search.add_trial(0.25, POINT, seconds=math.nan)
     select(details, refresh, 0)
     assert [label for label, _ in details.times] == ["recorded", "worker", "space"]
+
+
+def test_a_trial_is_left_out_and_taken_back_and_its_result_stays_to_be_seen(details, search, refresh, wire):
+    search.add_trial(0.5, POINT)
+    search.add_trial(0.25, POINT)
+    select(details, refresh, 1)
+    wire.browser_says(details, kind="leave_out", number=1)
+    refresh(details)
+    assert (details.state, details.result) == ("left out", "validation / loss 0.25")
+    assert search.best_trial.number == 0
+    wire.browser_says(details, kind="take_back", number=1)
+    wire.browser_says(details, kind="leave_out", number=9)
+    refresh(details)
+    assert (details.state, search.best_trial.number) == ("completed", 1)
+    assert search.commands == [("leave_out", 1), ("take_back", 1)]

@@ -162,3 +162,11 @@ def test_tags_that_trials_have_are_offered_and_are_a_chip(bar, search, refresh):
     refresh(bar)
     assert bar.tags == ["3 seeds", "talk"]
     assert (texts(bar), bar.left) == (["tag talk"], [1, 4])
+
+
+def test_trials_that_are_left_out_are_no_condition_of_the_filter(show, search, refresh):
+    bar = show(FilterBar, search)
+    search.add_trials([0.5, 0.25])
+    search.command("leave_out", 0)
+    refresh(bar)
+    assert (bar.left, bar.sentence) == ([], "")

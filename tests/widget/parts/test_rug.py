@@ -222,3 +222,9 @@ def test_levels_hold_ever_fewer_trials():
     fitted.fit(losses)
     found = fitted.of(losses)
     assert [int((found >= level).sum()) for level in range(BEST, 0, -1)] == [1, 2, 4, 7, 14, 27, 52, 100]
+
+
+def test_a_trial_that_is_left_out_has_no_mark_and_the_others_are_judged_without_it():
+    search, others = search_over((0.1, 0.0), (0.5, 0.25), (0.9, 0.5)), search_over((0.5, 0.25), (0.9, 0.5))
+    search.command("leave_out", 0)
+    assert shown(search) == shown(others)

@@ -249,3 +249,16 @@ def test_a_page_may_deselect(show, search, wire):
     panel.selected = [0]
     wire.browser_says(panel, kind="deselect")
     assert panel.selected == []
+
+
+def test_trials_that_are_left_out_are_counted_and_selected_by_a_press(show, search, refresh, wire):
+    panel = show(OptimizerWidget, search)
+    search.add_trials([0.5, 0.25, 0.75])
+    search.command("leave_out", [0, 1])
+    refresh(panel)
+    status = panel._status_panel
+    assert {"label": "left out", "number": 2, "is_bad": False} in status.counts
+    assert status.budgets[0]["text"].startswith("3 of")
+    assert status.best["trial"] == "#2"
+    wire.browser_says(status, kind="look", state="left out")
+    assert panel.selected == [0, 1]

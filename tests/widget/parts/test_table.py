@@ -597,3 +597,25 @@ def test_a_trial_whose_result_was_recorded_says_so(show, search, refresh):
     search.add_trial(0.5)
     refresh(table)
     assert {row["number"]: row.get("note") for row in rows(table)} == {0: "recorded", 1: None}
+
+
+def test_a_trial_that_is_left_out_is_in_no_top_but_among_all_trials(table, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    refresh(table)
+    search.command("leave_out", 1)
+    refresh(table)
+    assert [(row["number"], row["mark"]) for row in rows(table)] == [(0, "best"), (2, "")]
+    table.selected = [1]
+    refresh(table)
+    assert [(row["number"], row["cells"][-1]) for row in rows(table)][-1] == (1, "left out")
+    table.shows_all = True
+    refresh(table)
+    assert [(row["number"], row["cells"][-1]) for row in rows(table)] == [
+        (2, "completed"), (1, "left out"), (0, "completed"),
+    ]  # fmt: skip
+    table.filter = {"states": ["left out"]}
+    refresh(table)
+    assert numbers(table) == [1]
+    table.filter = {"inside": True}
+    refresh(table)
+    assert numbers(table) == [2, 0]

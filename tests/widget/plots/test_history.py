@@ -373,3 +373,13 @@ def test_each_plot_of_trials_says_how_many_lie_beyond_its_axis(show, search, kin
 def said(plot):
     """All words of a plot."""
     return " ".join(str(one.value) for one in widgets_of(plot) if hasattr(one, "value"))
+
+
+def test_the_legend_names_what_is_left_out_where_the_filter_asks_for_it(show, search, refresh):
+    search.add_trials([0.5, 0.25])
+    search.command("leave_out", 0)
+    plot = show(HistoryPlot, search)
+    assert "left out" not in plot._legend.value
+    plot.filter = {"states": ["left out"]}
+    refresh(plot)
+    assert "left out" in plot._legend.value

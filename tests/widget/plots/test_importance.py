@@ -135,13 +135,16 @@ def test_trials_without_a_finite_value_are_still_missing(show, num_finite, said)
     [
         ({"tags": ("good",)}, lambda search: search.command("set_tags", 20, ["good"])),
         ({"inside": True}, lambda search: search.set_ranges({"a": (0.0, 0.5)})),
+        (None, lambda search: search.command("leave_out", list(range(30)))),
+        (None, lambda search: (search.command("take_back", 40), search.command("leave_out", 0))),
     ],
-    ids=["a tag", "other ranges"],
+    ids=["a tag", "other ranges", "left out", "others left out"],
 )
 def test_what_passes_the_filter_may_change_though_no_trial_ends(show, refresh, chosen, change):
     search = ended(planted(lambda point: point["a"], 60))
     for number in range(20):
         search.command("set_tags", number, ["good"])
+    search.command("leave_out", 40)
     plot = show(ImportancePlot, search, filter=chosen)
     change(search)
     refresh(plot)

@@ -453,3 +453,13 @@ def test_with_a_filter_too_no_trial_that_was_ended_early_is_on_the_front(show):
     plot = show(ParallelPlot, search, filter={"inside": True})
     assert "4 of 4 pass the filter" in plot._key.value
     assert plot._front.tolist() == [0, 1]
+
+
+def test_a_trial_that_is_left_out_has_a_line_only_where_the_filter_asks_for_it(show, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    search.command("leave_out", 1)
+    plot = show(ParallelPlot, search)
+    assert plot._counted.tolist() == [2, 0, 2]
+    plot.filter = {"states": ["left out"]}
+    refresh(plot)
+    assert plot._counted.tolist() == [1, 2, 1]

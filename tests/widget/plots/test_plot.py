@@ -210,3 +210,37 @@ def test_an_enqueued_trial_is_marked_on_an_axis_that_has_become_logarithmic(show
 
 def widgets_with_words(plot):
     return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
+
+
+@pytest.mark.parametrize("kind", [HistoryPlot, SlicesPlot, MapPlot])
+def test_a_trial_that_is_left_out_is_drawn_only_where_the_filter_asks_for_it_and_then_hollow(
+    show, filled, refresh, kind
+):
+    plot = show(kind, filled, selected=[3])
+    filled.command("leave_out", [3, 4])
+    refresh(plot)
+    figure = plot.figures[0]
+    assert drawn(plot) == {"inside": [0, 1, 2], "outside": [], "partial": [5], "failed": []}
+    assert [str(name).split()[0] for name in figure._best.names] == ["1"]
+    assert len(figure._selected.x) == 0
+    assert 3 not in [int(row[0][1:]) for row in plot.numbers().rows]
+    plot.filter = {"states": ["left out"]}
+    refresh(plot)
+    assert drawn(plot) == {"inside": [], "outside": [], "partial": [3], "failed": []}
+    plot.filter = None
+    filled.command("take_back", [3, 4])
+    refresh(plot)
+    assert drawn(plot) == {"inside": [0, 1, 2, 3], "outside": [], "partial": [5], "failed": [4]}
+    assert [str(name).split()[0] for name in figure._best.names] == ["3"]
+
+
+def test_the_line_of_the_best_and_the_axis_are_those_without_what_is_left_out(show, refresh):
+    searches = ScriptedSearch(), ScriptedSearch()
+    for search, values in zip(searches, ([0.5, 0.25, 1e-9, 0.125], [0.5, 0.25, 0.25, 0.125]), strict=True):
+        search.add_trials(values)
+    plot, expected = (show(HistoryPlot, search) for search in searches)
+    searches[0].command("leave_out", 2)
+    refresh(plot)
+    ours, theirs = plot.figures[0], expected.figures[0]
+    assert ours._best_line.y.tolist() == theirs._best_line.y.tolist()
+    assert ours.domain == theirs.domain

@@ -213,3 +213,11 @@ def test_a_recorded_result_has_no_bar_no_row_in_the_numbers_and_does_not_stretch
     search.add_trial(0.25, seconds=math.nan)
     refresh(plot)
     assert (plot._x.max, len(plot.numbers().rows)) == (before, 1)
+
+
+def test_a_trial_that_is_left_out_has_a_pale_bar_as_its_worker_was_busy(show, search, refresh):
+    search.add_trials([0.5, 0.25])
+    search.command("leave_out", 0)
+    plot = show(TimelinePlot, search)
+    assert "left out" in plot._key.value
+    assert len(plot.numbers().rows) == 2
