@@ -61,3 +61,21 @@ test("a whole number has all its digits while it is in the focus, and is not cha
   low.tell("change");
   assert.deepEqual(told, [[1048599, 2e9]]);
 });
+
+test("what is typed stays though the search goes on, also in a shadow tree", () => {
+  fakePage();
+  const fields = new BoundFields(new Scale(NUMERIC), [2, 4], () => undefined);
+  const [low] = fields.root.querySelectorAll("input");
+  low.focus();
+  low.value = "3";
+  const paint = () => fields.paint(new Scale(NUMERIC), [2, 4], null);
+  paint();
+  assert.equal(low.value, "3");
+  // As in marimo: the document knows the host only.
+  document.activeElement = { shadowRoot: { activeElement: low } };
+  paint();
+  assert.equal(low.value, "3");
+  document.activeElement = document.body;
+  paint();
+  assert.equal(low.value, "2");
+});

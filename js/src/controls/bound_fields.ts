@@ -1,6 +1,7 @@
 // The bounds of a range as two fields to type in. What makes no sense is said below and not taken.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import {
   type Bounds,
   ENDS,
@@ -43,8 +44,7 @@ export class BoundFields {
     this.reason = reason;
     for (const [index, field] of this.fields.entries()) {
       // What somebody is typing stays, whatever happens in the search meanwhile.
-      const isTyped =
-        document.activeElement === field && field.value !== this.written[index as Ending];
+      const isTyped = focusedElement() === field && field.value !== this.written[index as Ending];
       if (!isTyped && this.problems[index as Ending] === null) {
         this.write(index as Ending);
       }
@@ -104,7 +104,7 @@ export class BoundFields {
   private write(end: Ending): void {
     const field = this.fields[end] as HTMLInputElement;
     // A whole number is typed by its digits, of which a field that is read has no room for all.
-    const isExact = this.scale.spec.kind === "int" && document.activeElement === field;
+    const isExact = this.scale.spec.kind === "int" && focusedElement() === field;
     const text = isExact ? String(this.bounds[end]) : format(this.bounds[end]);
     this.written[end] = text;
     if (field.value !== text) {

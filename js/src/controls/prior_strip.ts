@@ -2,6 +2,7 @@
 // keyboard; what was drawn is a line, and what still counts of it is filled.
 
 import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import {
   binAt,
   drawn,
@@ -339,7 +340,7 @@ export class PriorStrip {
     if (this.state.reason === null) {
       const isSaid = weights?.some((weight) => weight > 0) ?? false;
       this.shown = isSaid ? weights : null;
-      if (this.shown === null && this.root.contains(document.activeElement)) {
+      if (this.shown === null && this.root.contains(focusedElement())) {
         this.area.focus({ preventScroll: true });
       }
       this.paint();

@@ -1,6 +1,7 @@
 // A number in a line of text that turns into a field when it is pressed, and back when the kernel has taken it.
 
 import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import { NewestRequest, requestIds } from "../lib/request_ids";
 import "./typed_field.css";
 
@@ -62,7 +63,7 @@ export function typedField(
   };
 
   const close = (returnsFocus: boolean): void => {
-    const hadFocus = root.contains(document.activeElement);
+    const hadFocus = root.contains(focusedElement());
     request.forget();
     form.hidden = true;
     button.hidden = false;
@@ -109,7 +110,7 @@ export function typedField(
   });
   input.addEventListener("blur", () => {
     // Where only the window is left, as to look a number up, half of it is typed and the field still has the focus.
-    if (document.activeElement !== input) {
+    if (focusedElement() !== input) {
       enter();
     }
   });

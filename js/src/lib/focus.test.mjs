@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakePage } from "./fake_page.mjs";
-import { keepFocus } from "./focus";
+import { focusedElement, keepFocus } from "./focus";
 
 function put(parent, tag, className = "") {
   const node = document.createElement(tag);
@@ -65,4 +65,16 @@ test("the focus stays where it is, and where it was put meanwhile", () => {
   document.body.focus();
   keepFocus(() => third.remove());
   assert.equal(document.activeElement, document.body);
+});
+
+test("what has the focus is found in shadow trees, too", () => {
+  fakePage();
+  const inner = {};
+  document.activeElement = {
+    shadowRoot: { activeElement: { shadowRoot: { activeElement: inner } } },
+  };
+  assert.equal(focusedElement(), inner);
+  const host = { shadowRoot: { activeElement: null } };
+  document.activeElement = host;
+  assert.equal(focusedElement(), host);
 });

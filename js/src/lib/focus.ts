@@ -4,12 +4,21 @@
 /** What may take the focus, unless it is hidden or disabled. */
 export const CONTROLS = "a[href], button, input, select, summary, textarea, [tabindex]";
 
+/** Finds the element that has the focus. In marimo each view is in a shadow tree, of which the document knows the host. */
+export function focusedElement(): Element | null {
+  let found = document.activeElement;
+  while (found?.shadowRoot?.activeElement) {
+    found = found.shadowRoot.activeElement;
+  }
+  return found;
+}
+
 /**
  * Calls `act`. Where that removes or hides what has the focus, the nearest control that is left in this part of the panel
  * takes it, the one after it before the one before it; without any, the panel does.
  */
 export function keepFocus(act: () => void): void {
-  const focused = document.activeElement;
+  const focused = focusedElement();
   const part = focused?.closest(".hpo-part");
   if (!focused || !part) {
     act();
@@ -19,7 +28,7 @@ export function keepFocus(act: () => void): void {
   // What is removed tells no neighbours any more.
   const nearby = neighbours(focused, part);
   act();
-  const now = document.activeElement;
+  const now = focusedElement();
   const isLost = now === null || now === document.body || now === focused;
   if (isLost && !isShown(focused) && !nearby.some((find) => find().some(takesFocus))) {
     panel?.focus({ preventScroll: true });
@@ -54,5 +63,5 @@ function takesFocus(node: HTMLElement): boolean {
   if (isShown(node)) {
     node.focus({ preventScroll: true });
   }
-  return document.activeElement === node;
+  return focusedElement() === node;
 }

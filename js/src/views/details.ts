@@ -13,6 +13,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 import { SHAPES } from "../lib/trial_states";
 import { view } from "../lib/view";
@@ -247,7 +248,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       sentNote = null;
     }
     // A note that somebody is writing stays as it is.
-    if (painted !== number || document.activeElement !== note) {
+    if (painted !== number || focusedElement() !== note) {
       painted = number;
       note.defaultValue = sentNote ?? knownNote;
       note.value = note.defaultValue;

@@ -21,6 +21,7 @@ import {
   type Named,
   topics,
 } from "../lib/filter_form";
+import { focusedElement } from "../lib/focus";
 import { NewestRequest } from "../lib/request_ids";
 import { SHAPES } from "../lib/trial_states";
 import { view } from "../lib/view";
@@ -135,7 +136,7 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   const close = (): void => {
     request.forget();
-    const hadFocus = form.contains(document.activeElement);
+    const hadFocus = form.contains(focusedElement());
     form.hidden = true;
     setAttribute(add, "aria-expanded", "false");
     if (hadFocus) {
@@ -172,7 +173,7 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   const paintChips = (): void => {
     const chips = model.get("chips");
-    const focused = document.activeElement;
+    const focused = focusedElement();
     const at = [...list.children].findIndex((item) => item.contains(focused));
     for (const [index, item] of setKeys(list, chips.map(keyOf), makeChip).entries()) {
       const [edit, remove] = [...item.children] as [HTMLElement, HTMLElement];
@@ -205,7 +206,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       const isEdit = button.classList.contains("hpo-filter-edit");
       setReason(button, reason, isEdit ? EDIT_MEANING : null);
     }
-    if (clear.contains(document.activeElement) && words === "") {
+    if (clear.contains(focusedElement()) && words === "") {
       add.focus();
     }
     clear.hidden = words === "";

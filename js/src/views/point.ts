@@ -11,6 +11,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import { own } from "../lib/own";
 import { NewestRequest, requestIds } from "../lib/request_ids";
 import { view } from "../lib/view";
@@ -161,7 +162,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       const isFirst = shown === "";
       shown = text;
       inputs.clear();
-      const { activeElement } = document;
+      const activeElement = focusedElement();
       const hadFocus = root.contains(activeElement);
       const panel = root.closest<HTMLElement>(".hpo-layout");
       // It opens in all views of the panel, and is for whoever is in one of them; without a panel, for whoever was in it.

@@ -16,6 +16,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import { Stillness } from "../lib/stillness";
 import {
   type Column,
@@ -176,7 +177,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   };
 
   const paintRows = (): void => {
-    const focused = document.activeElement;
+    const focused = focusedElement();
     const hasFocus = focused instanceof HTMLElement && body.contains(focused);
     const seen = withoutColumns(rowsInOrder(), model.get("columns"), model.get("hidden"));
     const columns = seen.columns;
@@ -200,11 +201,11 @@ export default view<Model>(({ model, el, lifetime }) => {
       }
     }
     paintSelection();
-    if (hasFocus && focused !== document.activeElement) {
+    if (hasFocus && focused !== focusedElement()) {
       // Moving a row takes the focus from it; a row that is gone leaves it to its neighbour.
       (body.contains(focused) ? focused : lines.get(current ?? -1))?.focus({ preventScroll: true });
     }
-    if (document.activeElement !== field) {
+    if (focusedElement() !== field) {
       field.value = String(model.get("top_k"));
     }
     const off = commands.select ?? null;
