@@ -84,6 +84,7 @@ class ParallelPlot(ParameterChoice, Plot):
         self._selected_before: list[int] = []
         """The selection before the last click."""
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
+        self._is_scrolled = False
         super().__init__(search, **keywords)
         self.observe(self._on_selected, "selected")
 
@@ -116,6 +117,8 @@ class ParallelPlot(ParameterChoice, Plot):
             is_due = has_moved or has_rewritten or self.filter != self._drawn_filter
         size = self._refresher.flow.plot_size("plot")
         drawing.set_axes(self._axes, 0 if size is None else size[0])
+        was_scrolled, self._is_scrolled = self._is_scrolled, size is not None and size[0] < drawing.least_width
+        is_due |= self._is_scrolled != was_scrolled
         mask = update.passing(self.filter)
         self._passes = np.full(len(self._trials), mask is None)
         if mask is not None:  # trials that have begun since it was made do not pass yet
@@ -253,6 +256,7 @@ class ParallelPlot(ParameterChoice, Plot):
         count = len(self.parameters)
         values = self._trials.values[self._trials.completed() & self._passes, count:]
         is_beyond = [axis.domain.is_beyond(values[:, index]) for index, axis in enumerate(self._axes[count:])]
+        objectives = "the objective" if len(self._minimise) == 1 else "the objectives"
         num_beyond = int(np.any(is_beyond, axis=0).sum())
         drawn = (
             ("▬", style.DOT, 1.0, f"{passing}{most}", num_passing or not is_all),
@@ -261,6 +265,7 @@ class ParallelPlot(ParameterChoice, Plot):
             ("┅", style.BAD, 1.0, style.NOT_FINITE, num_ended[1]),
             ("▬", style.BEST, 1.0, best, num_best),
             ("", style.TEXT, 1.0, f"{num_beyond} beyond the end of an axis", num_beyond),
+            ("", style.TEXT, 1.0, f"scroll to the right for {objectives}", self._is_scrolled),
             ("", style.TEXT, 1.0, "drag along an axis to filter · double-click clears", True),
         )
         self._key.value = style.legend(drawn)

@@ -62,6 +62,11 @@ class ParallelFigure:
         both clicks: not where the hand moved at that moment.
     on_brush
         Called with the index of an axis and the ends of what was brushed, as shares of it.
+
+    Attributes
+    ----------
+    least_width : int
+        Width in pixels below which the figure is scrolled.
     """
 
     def __init__(
@@ -107,8 +112,9 @@ class ParallelFigure:
             self._best,
             *self.labels.values(),
         ]
-        width = _LEAST_PITCH * self._count
-        self.figure = plain_figure(marks, [], title, margins=_MARGINS, layout={**FILLS_TAB, "min_width": f"{width}px"})
+        self.least_width = _LEAST_PITCH * self._count
+        layout = {**FILLS_TAB, "min_width": f"{self.least_width}px"}
+        self.figure = plain_figure(marks, [], title, margins=_MARGINS, layout=layout)
         self._brush = Brush(self.figure, self._scales, self._on_brushed)
         self._brush.switch(on=True)
 

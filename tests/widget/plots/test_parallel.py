@@ -260,6 +260,15 @@ def test_long_names_are_cut_and_never_html(show):
     assert all(len(words) <= 11 for words in plot._drawing.labels["ticks"].text.tolist())
 
 
+@pytest.mark.parametrize(("width", "is_told"), [(600, True), (900, False)])
+def test_the_legend_says_that_the_objective_is_to_be_scrolled_to(show, refresh, wire, width, is_told):
+    search = ScriptedSearch([UniformParameterRange(f"x{index}", 0, 1) for index in range(7)])
+    plot = show(ParallelPlot, search)
+    wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": [width, 400], "slices": [300, 200]})
+    refresh(plot)
+    assert ("scroll to the right for the objective" in plot._key.value) is is_told
+
+
 def test_long_names_that_begin_alike_stay_apart(show):
     search = ScriptedSearch([UniformParameterRange(f"the_same_beginning_{index}", 0, 1) for index in range(3)])
     plot = show(ParallelPlot, search)
