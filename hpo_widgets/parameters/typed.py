@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_widgets.parameters.numeric import NumericParameter
 
 _MOST_DIGITS = 12
@@ -101,6 +103,37 @@ def typed_choices(text: str) -> list[object]:
         return [item.id if isinstance(item, ast.Name) else ast.literal_eval(item) for item in items.elts]
     except (AssertionError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return [None if word == "None" else typed_literal(word) for word in map(str.strip, text.split(",")) if word]
+
+
+def typed_choice(text: str, known: Sequence[object]) -> object:
+    """Return a further choice that a text stands for, of a type that others have.
+
+    Parameters
+    ----------
+    text
+        ``"resnet"``, ``"64"``, ``"(64, 32)"``.
+    known
+        The choices that there are.
+
+    Raises
+    ------
+    ValueError
+        For a text that is of another type.
+    """
+    kinds = {type(choice) for choice in known}
+    if not text:
+        raise ValueError("type the new choice")
+    if kinds == {str}:
+        return text
+    values = typed_choices(text)
+    value = values[0] if len(values) == 1 else None
+    if type(value) is int and float in kinds and int not in kinds:
+        return float(value)
+    are_numbers = kinds <= {int, float}
+    if len(values) != 1 or (type(value) not in kinds and not (are_numbers and type(value) is float)):
+        names = "number" if are_numbers else " or ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"{text!r} is no {names}, as the other choices are: in code, add_choices takes any value")
+    return value
 
 
 def _exponent(value: float) -> float:

@@ -205,6 +205,11 @@ class Layout:
         self._sets[index] = SetOccurrence(index, conditions, dimension, tuple(combinations), frozenset(all_names))
         return True, index, frozenset(all_names)
 
+    def takes_choices(self, name: str) -> bool:
+        """Whether the choices of a name stand in one list, to which others can be added."""
+        places = [self.occurrences[index] for index in self.columns[name].occurrences]
+        return len(places) == 1 and places[0].dimension is not None and places[0].parameter.kind == "choice"
+
     def with_choices(self, choices: Mapping[str, Sequence[Any]]) -> Layout:
         """Return this layout with further choices at the end of those of some names.
 
@@ -215,8 +220,7 @@ class Layout:
             `DiscreteParameterRange.with_choices`.
         """
         for name in choices:
-            column = self.columns[name]
-            if len(column.occurrences) > 1 or self.occurrences[column.occurrences[0]].dimension is None:
+            if not self.takes_choices(name):
                 raise ValueError(
                     f"the choices of {name!r} are parts of combinations of a ParameterSet, to which a search takes no "
                     "other: make a new search with them, which can learn from this one by continue_previous_study"

@@ -427,6 +427,10 @@ class Space:
         changed = {name: leaves.get(name, leaf) for name, leaf in self._changed.items()}
         return self._with_changed(changed, self._priors_in(layout), layout)
 
+    def takes_choices(self, name: str) -> bool:
+        """Whether a name takes new choices: no range of numbers does, and no constant of a ParameterSet."""
+        return self._layout.takes_choices(name)
+
     def with_choices_of(self, other: Space) -> Space:
         """Return this epoch with the choices that a later one has besides; they are not allowed."""
         more: dict[str, LeafParameter] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpo_widgets.parameters import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.parameters.typed import typed_choices, typed_range
+from hpo_widgets.parameters.typed import typed_choice, typed_choices, typed_range
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,39 @@ def test_bounds_that_are_no_range_are_refused(kind, low, high, said):
 )
 def test_choices_stand_between_commas(text, values):
     assert typed_choices(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "value"),
+    [
+        ("resnet", ["a", "b"], "resnet"),
+        ("3", ["a", "b"], "3"),
+        ('"x", y', ["a"], '"x", y'),
+        ("64", [16, 32], 64),
+        ("0.5", [1, 2], 0.5),
+        ("2", [0.1, 0.5], 2.0),
+        ("(64, 32)", [(64,), ()], (64, 32)),
+        ("None", ["a", None, 1], None),
+        ("1", ["a", None, 1], 1),
+        ("gelu", ["a", None, 1], "gelu"),
+    ],
+)
+def test_a_further_choice_has_a_type_that_others_have(text, known, value):
+    typed = typed_choice(text, known)
+    assert (typed, type(typed)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "said"),
+    [
+        ("", ["a"], "type the new choice"),
+        ("many", [16, 32], "'many' is no number, as the other choices are: in code, add_choices takes any value"),
+        ("True", [16, 32], "'True' is no number"),
+        ("1, 2", [16, 32], "'1, 2' is no number"),
+        ("64", [(64,), None], "'64' is no NoneType or tuple"),
+        ("relu", [object()], "'relu' is no object"),
+    ],
+)
+def test_a_further_choice_of_another_type_is_refused(text, known, said):
+    with pytest.raises(ValueError, match=said):
+        typed_choice(text, known)

@@ -64,13 +64,12 @@ class FilterBar(NumberFieldPart):
         search, chosen = update.search, self.filter
         passes = update.passing(chosen)
         with self.hold_sync():
-            if not self.names:
-                self.names = _names(search.space, search.objectives)
             self.commands = {"filter": None, "try": search.capabilities.get("enqueue_trial")}
             self.tags = sorted({tag for remark in update.rows.remarks.values() for tag in remark.tags})[:_MOST_TAGS]
             self.num_epochs = max(1, len(search.epochs))
             if self._told != (chosen, self.num_epochs):
                 self._told = chosen, self.num_epochs
+                self.names = _names(search.space, search.objectives)  # choices may have been added
                 self.chips = _chips(chosen, search.space, search.objectives)
             self.left = [] if passes is None or chosen.is_empty else [int(passes.sum()), len(passes)]
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
 
 from hpo_widgets.parameters.numeric import shares
+from hpo_widgets.parameters.typed import typed_choice
 from hpo_widgets.space import RangeChange
 from hpo_widgets.space.prior import values_of_bins
 from hpo_widgets.space.range_history import ranges_since, undo_and_redo
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.advice import Adviser
-from hpo_widgets.widget.parts.part import ViewPart, finite_number
+from hpo_widgets.widget.parts.part import NumberFieldPart, finite_number
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
 from hpo_widgets.widget.traits import BoxTrait, ObjectiveIndex
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-_COMMANDS = ("set_ranges", "set_priors", "undo", "redo")
+_COMMANDS = ("set_ranges", "add_choices", "set_priors", "undo", "redo")
 _BINS = 40
 """Bins of a strip to draw a prior in; fewer where there are fewer steps."""
 _ENDS = {"lower": 0, "upper": 1}
@@ -44,7 +46,7 @@ _LEAST_SHARE = 0.25
 _NOTHING_TO_RESET = "The ranges are those of the start."
 
 
-class SpacePanel(ViewPart):
+class SpacePanel(NumberFieldPart):
     """Controls for the range of every parameter of a search, in parameter values.
 
     Two handles and two typed bounds for numbers (even, logarithmic, whole, stepped), a checkbox for
@@ -156,8 +158,8 @@ class SpacePanel(ViewPart):
         self._tried = self._recent_samples = None
 
     def _enter(self, space: Space) -> None:
-        """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
-        before = dict(self._tracks)
+        """Show the ranges of a space epoch; a track that grew needs a rug of its own, and new choices counts."""
+        before = dict(self._tracks), {name: len(values) for name, values in self._bins.items()}
         labels = text.labels(space.names)
         needs = _active_when(space, labels)
         self.parameters = [
@@ -165,7 +167,7 @@ class SpacePanel(ViewPart):
         ]
         self.ranges = {name: _sent_range(space, name) for name in space.names}
         self.priors = {name: self._sent_prior(space, name) for name in space.priors}
-        if self._tracks != before:
+        if (self._tracks, {name: len(values) for name, values in self._bins.items()}) != before:
             self._tried = None
 
     def _show_tried(self, update: Update, epoch: int) -> None:
@@ -198,8 +200,7 @@ class SpacePanel(ViewPart):
 
     def _sent_prior(self, space: Space, name: str) -> list[float]:
         prior, leaf = space.priors[name], space.leaf(name)
-        values = self._bins.get(name, list(leaf.declared))
-        return [round(weight, 3) for weight in prior.heights(values, leaf).tolist()]
+        return [round(weight, 3) for weight in prior.heights(self._bins[name], leaf).tolist()]
 
     def _show_recent_samples(self, update: Update, epoch: int) -> None:
         rows: Rows = update.rows
@@ -227,7 +228,11 @@ class SpacePanel(ViewPart):
     def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
         leaf: Any = space.leaf(name)
         if leaf.kind == "choice":
-            return {"name": name, "label": label, "kind": "choice", "choices": list(leaf.labels)}
+            self._bins[name] = list(leaf.declared)
+            takes_more = space.takes_choices(name)
+            return {
+                "name": name, "label": label, "kind": "choice", "choices": list(leaf.labels), "takes_more": takes_more
+            }  # fmt: skip
         track = self._tracks[name] = _track(leaf, self._tracks.get(name, leaf.declared))
         self._bins[name] = values_of_bins(leaf, track, _BINS)
         limit_low, limit_high = space.limits.get(name) or (None, None)
@@ -269,6 +274,26 @@ class SpacePanel(ViewPart):
         if wanted:
             self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
             self.search.command(f"set_{what}", wanted)
+
+    @property
+    def _fields(self) -> Mapping[str, Callable[[str], None]]:
+        """Where a new choice is typed: a field for each parameter that takes one."""
+        space = self.search.space
+        return {name: partial(self._add_choice, name) for name in space.names if space.takes_choices(name)}
+
+    def _add_choice(self, name: str, typed: str) -> None:
+        """Ask the search to take a new choice; whatever is wrong with it is told at the field."""
+        search = self.search
+        leaf: Any = search.space.leaf(name)
+        value = typed_choice(typed, leaf.declared)
+        if (index := leaf.table.index_of(value)) is not None:
+            raise ValueError(f"{typed!r} is there already{'' if index in leaf.allowed else ': tick it'}")
+        before = search.errors[-1:]
+        search.command("add_choices", name, [value])
+        # What the template does not take is told at once.
+        told = search.errors[-1:]
+        if told != before and told[0].source == "command":
+            raise ValueError(told[0].sentence.removeprefix("add_choices: "))
 
     def _on_open_strip(self, content: dict[str, object]) -> None:
         """Show what was tried behind the drawing, as long as this panel is there."""

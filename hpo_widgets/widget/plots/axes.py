@@ -548,6 +548,11 @@ def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[flo
     return [tick for tick in ticks if domain.low <= tick <= domain.high]
 
 
+def choices_of(parameter: Any) -> tuple[str, ...] | None:
+    """Return the labels of a parameter's choices, to which more may be added; None for a number."""
+    return parameter.labels if parameter.kind == "choice" else None
+
+
 class ParameterAxis:
     """The axis of a parameter, in its own scale; choices are steps.
 
@@ -566,7 +571,7 @@ class ParameterAxis:
 
     def __init__(self, parameter: Any) -> None:
         self._parameter = parameter
-        self.choices: Sequence[str] | None = parameter.labels if parameter.kind == "choice" else None
+        self.choices = choices_of(parameter)
         self._is_whole = parameter.kind == "int"
         if self.choices is not None:
             self.domain = Domain(-0.5, len(self.choices) - 0.5)

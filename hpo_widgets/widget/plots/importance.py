@@ -123,7 +123,8 @@ def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space,
     for name, column in columns.items():
         leaf = space.leaf(name)
         if leaf.kind == "choice":
-            distributions[name] = CategoricalDistribution(list(range(len(leaf.declared))))
+            # A choice may have been added, and tried, since the space was read.
+            distributions[name] = CategoricalDistribution(list(range(max(len(leaf.declared), int(column.max()) + 1))))
         else:
             # Ranges may have been widened since, and a point enqueued outside of them.
             low, high = leaf.declared

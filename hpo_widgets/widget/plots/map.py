@@ -14,6 +14,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import choices_of
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.plots.map_figure import MapFigure, colour_bar
 from hpo_widgets.widget.plots.plot import TrialPlot
@@ -162,7 +163,9 @@ class MapPlot(TrialPlot):
         return self._newest_numbers(parameters=(self.x, self.y))
 
     def _draw_everything(self) -> None:
-        if self._figure is None or self._figure.shows != (self.x, self.y, self.objective_name):
+        pair, space = (self.x, self.y), self.search.space
+        shows = (*pair, *(choices_of(space.leaf(name)) for name in pair), self.objective_name)
+        if self._figure is None or self._figure.shows != shows:
             self._make_figure()
         assert self._figure is not None  # noqa: S101 -- it was just made
         self._is_narrow = self._figure.draw_ranges(self.search.space)

@@ -76,8 +76,8 @@ class MapFigure(TrialFigure):
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self.pair = pair
-        self.shows = (*pair, objective)
         self.across, self.up = map(ParameterAxis, parameters)
+        self.shows = (*pair, self.across.choices, self.up.choices, objective)
         self._minimise = minimise
         self._colours = UNIT
         shown_names = text.short_names(labels, _MOST_NAME)

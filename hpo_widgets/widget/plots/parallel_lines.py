@@ -182,7 +182,7 @@ class ParallelAxis:
             True when all do.
         """
         if self.choices:
-            return True
+            return len(self.choices) == len(leaf.declared)  # more are added at the end
         places = self.domain.place(clip(np.array([*leaf.range, *values[~np.isnan(values)]], dtype=float)))
         return bool(places.min() >= 0 and places.max() <= 1)
 

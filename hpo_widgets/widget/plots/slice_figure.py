@@ -79,8 +79,8 @@ class SliceFigure(TrialFigure):
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self.name = name
-        self.shows = (name, objective)
         self.across = ParameterAxis(leaf)
+        self.shows = (name, self.across.choices, objective)
         place = {"name": ("trial", "")}
         if (form := self.across.tip_format) is not None:
             place["x"] = (short, form)

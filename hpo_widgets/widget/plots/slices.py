@@ -9,6 +9,7 @@ import ipywidgets
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import choices_of
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slice_figure import MOST_HOT, MOST_NAME, SliceFigure
@@ -68,7 +69,7 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         return self._newest_numbers(parameters=self.parameters)
 
     def _draw_everything(self) -> None:
-        if [figure.shows for figure in self._figures] != [(name, self.objective_name) for name in self.parameters]:
+        if [figure.shows for figure in self._figures] != self._shows():
             self._make_figures()
         for figure in self._figures:
             shown = self.search.space.leaf(figure.name)
@@ -83,19 +84,23 @@ class SlicesPlot(ParameterChoice, TrialPlot):
             more += f"; {style.BEYOND[minimise]} {num_beyond} beyond the axis"
         self._caption.value = f"{self.objective_name} against each parameter; faint: outside the ranges{more}"
 
+    def _shows(self) -> list[tuple[str, tuple[str, ...] | None, str]]:
+        """Name and choices of each parameter, and the objective: what a figure was made for stays as it is."""
+        space = self.search.space
+        return [(name, choices_of(space.leaf(name)), self.objective_name) for name in self.parameters]
+
     def _make_figures(self) -> None:
         objective, space = self.objective_name, self.search.space
         old = {figure.shows: figure for figure in self._figures}
         labels = text.labels(space.names)
         short = text.short_names([*labels.values()], MOST_NAME)
-        self._figures = [
-            old.pop((name, objective))
-            if (name, objective) in old
-            else SliceFigure(
-                self._series, name, labels[name], short[labels[name]], space.leaf(name), objective, self._on_click
-            )
-            for name in self.parameters
-        ]
+        self._figures = []
+        for shows in self._shows():
+            name, figure = shows[0], old.pop(shows, None)
+            if figure is None:
+                names = name, labels[name], short[labels[name]]
+                figure = SliceFigure(self._series, *names, space.leaf(name), objective, self._on_click)
+            self._figures.append(figure)
         self._grid.children = [figure.figure for figure in self._figures]
         for figure in old.values():
             close_tree(figure.figure)

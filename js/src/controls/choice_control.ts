@@ -1,8 +1,11 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
-import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { element, makeButton, onPress, setAttribute, setReason, setText } from "../lib/dom";
+import { focusedElement } from "../lib/focus";
 import { type Preview, type RangeChange, withChoices } from "../lib/range_change";
+import { NewestRequest, requestIds } from "../lib/request_ids";
 import { adviceNote, parameterFrame } from "./parameter";
+import type { Answer } from "./typed_field";
 
 export interface ChoiceSpec {
   name: string;
@@ -11,14 +14,119 @@ export interface ChoiceSpec {
   needs: string;
   kind: "choice";
   choices: string[];
+  /** Whether a further one can be added. */
+  takes_more: boolean;
 }
 
 /** Says which choice a person has allowed or excluded. */
 type OnChoice = (name: string, change: RangeChange) => void;
 
+/** Asks for a further choice, under the id of a request. */
+type OnNew = (name: string, text: string, id: string) => void;
+
+/** A small button that turns into the field for a further choice, and back when the kernel has taken that. */
+class NewChoice {
+  readonly root: HTMLElement;
+  private readonly button: HTMLButtonElement;
+  private readonly input: HTMLInputElement;
+  private readonly request = new NewestRequest();
+
+  /**
+   * @param label of the parameter
+   * @param problem says what is wrong
+   * @param send tells the kernel what was typed
+   */
+  constructor(
+    label: string,
+    private readonly problem: HTMLElement,
+    private readonly send: (text: string, id: string) => void,
+  ) {
+    problem.id = `hpo-choice-problem-${requestIds()()}`;
+    this.button = makeButton("+", "hpo-new-choice", { "aria-label": `Add a choice to ${label}` });
+    this.input = element("input", "hpo-new-choice", {
+      type: "text",
+      placeholder: "new choice",
+      "aria-label": `New choice of ${label}`,
+      autocomplete: "off",
+      spellcheck: "false",
+    });
+    this.input.hidden = true;
+    this.root = element("span", "", {}, this.button, this.input);
+    onPress(this.button, () => {
+      this.input.value = "";
+      this.show(true);
+      this.input.focus();
+    });
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !this.request.isOpen) {
+        event.preventDefault();
+        this.enter();
+      } else if (event.key === "Escape") {
+        event.preventDefault();
+        this.close();
+      }
+    });
+    this.input.addEventListener("input", () => this.request.forget());
+    // What is half typed stays, and is not sent: a choice that is added by mistake stays in the search.
+    this.input.addEventListener("blur", () => {
+      if (this.input.value.trim() === "" && focusedElement() !== this.input) {
+        this.close();
+      }
+    });
+  }
+
+  update(reason: string | null): void {
+    setReason(this.button, reason, "Add a choice");
+  }
+
+  /** Takes what the kernel says to the newest request of any field. */
+  answer({ id, problem }: Answer): void {
+    if (this.request.takes(id)) {
+      if (problem) {
+        this.complain(problem);
+      } else {
+        this.close();
+      }
+    }
+  }
+
+  private enter(): void {
+    const text = this.input.value.trim();
+    if (text === "") {
+      this.close();
+      return;
+    }
+    this.complain("");
+    this.send(text, this.request.begin());
+  }
+
+  private complain(sentence: string): void {
+    setText(this.problem, sentence);
+    setAttribute(this.input, "aria-invalid", sentence ? "true" : null);
+    setAttribute(this.input, "aria-describedby", sentence ? this.problem.id : null);
+  }
+
+  private close(): void {
+    const hadFocus = this.input === focusedElement();
+    this.request.forget();
+    this.complain("");
+    this.show(false);
+    if (hadFocus) {
+      this.button.focus();
+    }
+  }
+
+  private show(isOpen: boolean): void {
+    this.button.hidden = isOpen;
+    this.input.hidden = !isOpen;
+  }
+}
+
 export class ChoiceControl {
   readonly root: HTMLElement;
-  private readonly boxes: HTMLInputElement[];
+  private readonly boxes: HTMLInputElement[] = [];
+  private readonly chips = element("div", "hpo-chips");
+  private readonly more: NewChoice;
   private readonly counts: HTMLElement[] = [];
   private readonly marks: HTMLElement[] = [];
   private readonly problem: HTMLElement;
@@ -27,15 +135,67 @@ export class ChoiceControl {
   private reason: string | null = null;
 
   constructor(
-    private readonly spec: ChoiceSpec,
+    private spec: ChoiceSpec,
     private allowed: readonly number[],
     private readonly onChoice: OnChoice,
+    onNew: OnNew,
   ) {
     const { root, badge } = parameterFrame(spec);
     this.root = root;
     setText(badge, spec.kind);
-    const chips = element("div", "hpo-chips");
-    this.boxes = spec.choices.map((label, index) => {
+    this.problem = element("div", "hpo-problem hpo-optional", { role: "alert" });
+    this.more = new NewChoice(spec.label, this.problem, (text, id) => onNew(spec.name, text, id));
+    this.more.root.hidden = !spec.takes_more;
+    this.chips.append(this.more.root);
+    this.addChips();
+    this.root.append(this.chips, this.advised, this.boxWords, this.problem);
+    this.root.addEventListener("focusout", (event) => {
+      if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
+        setText(this.problem, "");
+      }
+    });
+    this.paint();
+  }
+
+  /** Whether this can show a parameter: the same, or with further choices. */
+  canShow(spec: ChoiceSpec): boolean {
+    const { choices, takes_more } = this.spec;
+    return (
+      takes_more === spec.takes_more &&
+      choices.every((label, index) => label === spec.choices[index])
+    );
+  }
+
+  /**
+   * @param reason why no choice can be allowed or excluded
+   * @param whyNoMore why none can be added
+   */
+  update(
+    spec: ChoiceSpec,
+    allowed: readonly number[],
+    reason: string | null,
+    whyNoMore: string | null,
+  ): void {
+    this.spec = spec;
+    this.addChips();
+    this.more.update(whyNoMore);
+    if (reason !== this.reason || allowed.join() !== this.allowed.join()) {
+      setText(this.problem, "");
+    }
+    this.allowed = allowed;
+    this.reason = reason;
+    this.paint();
+  }
+
+  /** Takes what the kernel says to a new choice. */
+  answer(answer: Answer): void {
+    this.more.answer(answer);
+  }
+
+  /** Makes a checkbox of each choice that has none. */
+  private addChips(): void {
+    for (const label of this.spec.choices.slice(this.boxes.length)) {
+      const index = this.boxes.length;
       const box = element("input", "", { type: "checkbox" });
       const text = element("span", "hpo-chip-text hpo-cut", { dir: "auto", title: label }, label);
       const mark = element("span", "hpo-best-mark hpo-optional", {
@@ -45,27 +205,11 @@ export class ChoiceControl {
       const count = element("span", "hpo-chip-count hpo-number", { "aria-hidden": "true" });
       this.counts.push(count);
       this.marks.push(mark);
-      chips.append(element("label", "hpo-chip", {}, box, text, count, mark));
+      const chip = element("label", "hpo-chip", {}, box, text, count, mark);
+      this.chips.insertBefore(chip, this.more.root);
       box.addEventListener("click", (event) => this.toggle(event, index));
-      return box;
-    });
-    this.problem = element("div", "hpo-problem hpo-optional", { role: "alert" });
-    this.root.append(chips, this.advised, this.boxWords, this.problem);
-    this.root.addEventListener("focusout", (event) => {
-      if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
-        setText(this.problem, "");
-      }
-    });
-    this.paint();
-  }
-
-  update(allowed: readonly number[], reason: string | null): void {
-    if (reason !== this.reason || allowed.join() !== this.allowed.join()) {
-      setText(this.problem, "");
+      this.boxes.push(box);
     }
-    this.allowed = allowed;
-    this.reason = reason;
-    this.paint();
   }
 
   /** Shows which allowed choices an advice would exclude, given those that it would keep; null: none. */

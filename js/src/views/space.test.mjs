@@ -15,6 +15,7 @@ function rendered(parameters, ranges) {
     ranges,
     commands: {},
     answered: 0,
+    answer: {},
     priors: {},
     prior_exponents: {},
     histograms: {},
@@ -96,6 +97,59 @@ test("Ctrl+Z takes back what the kernel does not know yet, and sends nothing for
   }
   undo();
   assert.deepEqual(model.sent, [{ kind: "undo" }]);
+});
+
+test("a new choice is typed, refused at its field, and is beside the others once the kernel has it", async () => {
+  const spec = { label: "kind", needs: "", kind: "choice", choices: ["a", "b"], takes_more: true };
+  const { el, model } = rendered([{ ...spec, name: "kind" }], { kind: [0] });
+  const [button] = el.querySelectorAll("button").filter((one) => one.textContent === "+");
+  const [field] = el
+    .querySelectorAll("input")
+    .filter((one) => one.getAttribute("aria-label") === "New choice of kind");
+  const [first] = el.querySelectorAll("input").filter(({ checked }) => checked !== undefined);
+  const problem = () => el.querySelector(".hpo-problem").textContent;
+  const enter = (text) => {
+    field.value = text;
+    field.tell("input");
+    field.tell("keydown", { key: "Enter" });
+  };
+  button.click();
+  assert.deepEqual([button.hidden, field.hidden, document.activeElement], [true, false, field]);
+  enter(" a ");
+  field.tell("keydown", { key: "Enter" }); // once more, before the answer
+  const [{ id, ...sent }, ...others] = model.sent;
+  assert.deepEqual(sent, { kind: "type", name: "kind", text: "a" });
+  assert.deepEqual(others, []);
+  await model.change({ answer: { id: "of another page", problem: "no" } });
+  assert.equal(problem(), "");
+  await model.change({ answer: { id, problem: "'a' is there already" } });
+  assert.equal(problem(), "'a' is there already");
+  assert.equal(field.getAttribute("aria-invalid"), "true");
+  assert.equal(field.getAttribute("aria-describedby"), el.querySelector(".hpo-problem").id);
+  enter("resnet");
+  await model.change({ answer: { id: model.sent[1].id, problem: "" } });
+  assert.deepEqual([button.hidden, field.hidden, problem()], [false, true, ""]);
+  assert.equal(document.activeElement, button);
+  await model.change({
+    parameters: [{ ...spec, name: "kind", choices: ["a", "b", "resnet"] }],
+    ranges: { kind: [0, 2] },
+  });
+  const boxes = el.querySelectorAll("input").filter(({ checked }) => checked !== undefined);
+  assert.deepEqual(
+    boxes.map(({ checked }) => checked),
+    [true, false, true],
+  );
+  assert.equal(boxes[0], first); // the control is the same, with the focus where it was
+  assert.equal(document.activeElement, button);
+  button.click();
+  field.tell("keydown", { key: "Escape" });
+  assert.equal(document.activeElement, button);
+  await model.change({ commands: { add_choices: "the search is only viewed" } });
+  button.click();
+  assert.deepEqual(
+    [field.hidden, button.getAttribute("title")],
+    [true, "the search is only viewed"],
+  );
 });
 
 test("a search among many parameters that finds none says so", () => {

@@ -4,6 +4,7 @@ import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
+import type { Answer } from "../controls/typed_field";
 import { PATIENCE_MS } from "../lib/connection";
 import { element, isDisabled, letterOf, makeButton, setReason, setText } from "../lib/dom";
 import { own } from "../lib/own";
@@ -27,6 +28,8 @@ type Model = {
   commands: Record<string, string | null>;
   /** Number of the newest message whose outcome `ranges` and `priors` show. */
   answered: number;
+  /** What the kernel says to the newest choice that was typed. */
+  answer: Answer;
   /** What was drawn, by name: a weight a bin, from 0 to 1. */
   priors: Record<string, Weights>;
   /** The power, 0 to 1, by which a prior still counts. */
@@ -234,22 +237,27 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
     }
   }
 
+  function onNew(name: string, text: string, id: string): void {
+    flush();
+    model.send({ kind: "type", name, text, id });
+  }
+
   function makeControl(spec: Spec, range: Range): Control {
     const strip = new PriorStrip(spec, binsOf(spec), onPrior, onOpen);
     const shown =
       spec.kind === "choice"
-        ? new ChoiceControl(spec, range, gather)
+        ? new ChoiceControl(spec, range, gather, onNew)
         : new RangeControl(spec, range as Bounds, onRange);
     strip.attachTo(shown.root);
     return { spec, shown, strip };
   }
 
   /** Whether a control can be kept, so that it loses neither focus nor drag, as its parameter is the same. */
-  function isSame(before: Spec, after: Spec): boolean {
-    if (before.kind === "choice" && after.kind === "choice") {
-      return before.choices.join("\n") === after.choices.join("\n");
+  function isSame({ spec, shown }: Control, after: Spec): boolean {
+    if (shown instanceof ChoiceControl && after.kind === "choice") {
+      return shown.canShow(after);
     }
-    return before.kind === after.kind;
+    return spec.kind === after.kind;
   }
 
   function applyFilter(): void {
@@ -283,7 +291,7 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
       const change = { ...sent.ranges.get(spec.name)?.change, ...gathered.ranges.get(spec.name) };
       const range = spec.kind === "choice" ? withChoices(known, change) : withEnds(known, change);
       let control = controls.get(spec.name);
-      if (control === undefined || !isSame(control.spec, spec)) {
+      if (control === undefined || !isSame(control, spec)) {
         const made = makeControl(spec, range);
         if (control) {
           control.shown.root.replaceWith(made.shown.root);
@@ -295,7 +303,7 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
       controls.set(spec.name, { ...control, spec });
       const { shown } = control;
       if (shown instanceof ChoiceControl) {
-        shown.update(range, reason);
+        shown.update(spec as ChoiceSpec, range, reason, commands.add_choices ?? null);
       } else {
         shown.update(spec as NumericSpec, range as Bounds, reason);
       }
@@ -327,6 +335,14 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
         : [0, 1],
       reason: model.get("commands").set_priors ?? null,
     });
+  }
+
+  function paintAnswer(): void {
+    for (const { shown } of controls.values()) {
+      if (shown instanceof ChoiceControl) {
+        shown.answer(model.get("answer"));
+      }
+    }
   }
 
   function paintPreview(): void {
@@ -397,6 +413,7 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
   });
   return () => {
     paint();
+    paintAnswer();
     paintTried();
     paintPreview();
   };

@@ -170,3 +170,13 @@ def test_trials_that_are_left_out_are_no_condition_of_the_filter(show, search, r
     search.command("leave_out", 0)
     refresh(bar)
     assert (bar.left, bar.sentence) == ([], "")
+
+
+def test_a_choice_that_was_added_can_be_filtered_by(bar, search, refresh, wire):
+    search.command("add_choices", "activation", ["gelu"])
+    refresh(bar)
+    [offered] = [one["choices"] for one in bar.names if one["name"] == "activation"]
+    assert offered == ["relu", "tanh", "logistic", "gelu"]
+    wire.browser_says(bar, kind="add", condition="within", name="activation", value=[3], id="1")
+    refresh(bar)
+    assert texts(bar) == ["activation gelu"]

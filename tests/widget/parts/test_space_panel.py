@@ -203,6 +203,61 @@ def test_a_bound_that_was_mistyped_leaves_the_track_with_undo(show, refresh, par
     assert (described(panel)["x"]["low"], described(panel)["x"]["high"]) == mistyped
 
 
+def typed(panel, wire, name, text, request="1"):
+    wire.browser_says(panel, kind="type", name=name, text=text, id=request)
+    return panel.answer
+
+
+def test_a_choice_that_is_typed_is_one_command_and_is_shown_with_its_trials(panel, search, wire, refresh):
+    search.add_trials([0.5, 0.25])
+    assert typed(panel, wire, "activation", " gelu ") == {"id": "1", "problem": ""}
+    assert search.commands == [("add_choices", "activation", ["gelu"])]
+    search.add_trial(0.1, {"lr": 0.01, "dropout": 0.1, "layers": 1, "activation": "gelu"})
+    refresh(panel)
+    assert described(panel)["activation"]["choices"] == ["relu", "tanh", "logistic", "gelu"]
+    assert panel.ranges["activation"] == [0, 1, 2, 3]
+    assert panel.tried_3[3] == 1
+    assert sum(panel.tried_3) == 3
+    assert panel.best["point"][3] == 3
+
+
+def test_a_prior_has_a_bin_for_a_choice_that_was_added(panel, search, wire, refresh):
+    search.set_priors({"activation": [1, 0.5, 0.6]})
+    typed(panel, wire, "activation", "gelu")
+    refresh(panel)
+    assert panel.priors["activation"] == [1, 0.5, 0.6, 0.7]
+    assert len(panel.histograms["activation"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("activation", "tanh", "'tanh' is there already"),
+        ("activation", "relu", "'relu' is there already: tick it"),
+        ("activation", " ", "type the new choice"),
+        ("activation", "gelu", "the script takes no gelu"),
+    ],
+)
+def test_what_is_wrong_with_a_new_choice_is_said_at_its_field(panel, search, wire, monkeypatch, name, text, problem):
+    search.set_ranges({"activation": ("tanh", "logistic")})
+    # As of a search whose template refuses it.
+    monkeypatch.setattr(search, "command", lambda *_: search.notify("command", "add_choices: the script takes no gelu"))
+    assert typed(panel, wire, name, text) == {"id": "1", "problem": problem}
+    assert search.space.ranges["activation"] == ("tanh", "logistic")
+
+
+def test_only_choices_in_one_list_take_a_new_one(show, wire):
+    schedule = DiscreteParameterRange("schedule", ["step", "cosine"])
+    sets = ParameterSet([{"solver": "sgd", "schedule": schedule}, {"solver": "adam"}])
+    panel = show(SpacePanel, ScriptedSearch([sets, UniformParameterRange("lr", 0, 1)]))
+    parameters = described(panel)
+    assert (parameters["solver"]["takes_more"], parameters["schedule"]["takes_more"]) == (False, True)
+    for name in ("solver", "lr", "nothing"):
+        assert typed(panel, wire, name, "lion") == {}
+    assert typed(panel, wire, "schedule", "linear") == {"id": "1", "problem": ""}
+    assert panel.search.space.ranges["schedule"] == ("step", "cosine", "linear")
+
+
 @pytest.mark.parametrize("kind", ["undo", "redo"])
 def test_undo_and_redo_are_commands(panel, search, wire, kind):
     wire.browser_says(panel, kind=kind)

@@ -487,3 +487,15 @@ def test_parameters_whose_names_begin_alike_can_be_told_apart_and_have_all_of_th
     assert chooser.tooltip == names[2]
     labels = [axis.label for axis in plot._figure.figure.axes if axis.label]
     assert labels == ["encoder_transformer_block_dropout", "encoder_transformer…second_learning_rate"]
+
+
+def test_a_choice_that_was_added_has_a_place(show, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    plot = show(MapPlot, search, x="activation", y="lr")
+    search.command("add_choices", "activation", ["gelu"])
+    search.add_trial(0.1, {"lr": 0.01, "dropout": 0.1, "layers": 1, "activation": "gelu"})
+    refresh(plot)
+    [figure] = plot.figures
+    assert figure.across.choices == ("relu", "tanh", "logistic", "gelu")
+    assert set(seen(plot)) == {0, 1, 2, 3}
+    assert plot._host.children == (figure.figure,)

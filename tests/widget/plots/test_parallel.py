@@ -472,3 +472,15 @@ def test_a_trial_that_is_left_out_has_a_line_only_where_the_filter_asks_for_it(s
     plot.filter = {"states": ["left out"]}
     refresh(plot)
     assert plot._counted.tolist() == [1, 2, 1]
+
+
+def test_a_choice_that_was_added_has_a_place_on_its_axis(show, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    plot = show(ParallelPlot, search)
+    search.command("add_choices", "activation", ["gelu"])
+    refresh(plot)
+    assert [words for _, words in plot._axes[3].ticks()] == ["relu", "tanh", "logistic", "gelu"]
+    search.add_trial(0.1, {"lr": 0.01, "dropout": 0.1, "layers": 1, "activation": "gelu"})
+    refresh(plot)
+    assert plot._axes[3].places(plot._trials.values[3:, 3], np.array([3])) == pytest.approx(0.875, abs=0.05)
+    assert plot._drawing.figure in plot._host.children

@@ -290,3 +290,21 @@ def test_axes_of_parameters_whose_names_begin_alike_can_be_told_apart(show):
     assert "first" in first
     assert "second" in second
     assert all(len(label) <= 26 for label in (first, second))
+
+
+def test_a_choice_that_was_added_has_a_place_and_other_figures_stay(show, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    plot = show(SlicesPlot, search)
+    *before, _ = plot.figures
+    search.command("add_choices", "activation", ["gelu"])
+    search.add_trial(0.1, {"lr": 0.01, "dropout": 0.1, "layers": 1, "activation": "gelu"})
+    refresh(plot)
+    *others, last = plot.figures
+    assert others == before
+    assert last.across.choices == ("relu", "tanh", "logistic", "gelu")
+    assert last._placed(np.array([3]))[1] == pytest.approx(3, abs=0.5)
+    assert plot._grid.children[-1] is last.figure
+    search.command("undo")
+    refresh(plot)
+    assert plot.figures[-1] is last
+    assert 3 in last.cloud("outside")._numbers
