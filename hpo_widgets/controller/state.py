@@ -140,7 +140,10 @@ class SearchState:
         self._recent_seconds = max(seconds, _FADING * self._recent_seconds)
 
     def status_after(self, reason: StopReason) -> SearchStatus:
-        """Return the status of a search that has ended: failed, too, where trials failed and none has a result."""
+        """Return the status of a search that has ended: failed, too, where trials failed and none has a result.
+
+        A result that a person has recorded does not count, as it says nothing about what the search runs.
+        """
         if self.num_failed and not self.stop_conditions.has_objective:
             return END_STATUS.get(reason.code, SearchStatus.FAILED)
         return END_STATUS.get(reason.code, SearchStatus.COMPLETED)

@@ -179,6 +179,8 @@ class NumericParameter(LeafParameter):
         tuple or None
             None where no step lies between them, and without steps.
         """
+        if self.kind == "int":
+            low, high = math.ceil(low), math.floor(high)
         try:
             within = self.with_range((low, high))
         except ValueError:

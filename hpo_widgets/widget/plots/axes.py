@@ -636,15 +636,13 @@ class ParameterAxis:
         if self.choices is not None:
             chosen = tuple(choice for index, choice in enumerate(parameter.declared) if low <= index <= high)
             return {parameter.name: chosen} if chosen else {}
-        if self._is_whole:
-            low, high = math.ceil(low), math.floor(high)
-        elif parameter.step is None:
+        if parameter.step is None:
             low, high = rounded_interval(low, high, is_log=self.domain.is_log)
         low, high = max(low, self._ends[0]), min(high, self._ends[1])
-        if parameter.step is not None:
-            steps = parameter.steps_between(low, high)
-            return {} if steps is None else {parameter.name: steps}
-        return {parameter.name: (low, high)} if low < high else {}
+        if parameter.step is None:
+            return {parameter.name: (low, high)} if low < high else {}
+        steps = parameter.steps_between(low, high)
+        return {} if steps is None else {parameter.name: steps}
 
     def place_of(self, value: Any) -> float:
         """Return where a value lies, in values of the axis: a choice at its index; NaN for none of the choices."""

@@ -109,6 +109,7 @@ def test_a_box_is_what_an_interval_leaves_of_the_present_range():
     batch = UniformIntegerParameterRange("batch", 16, 256, step_size=16)
     assert narrowed(batch, (20.0, 300.0)) == (32, 256)
     assert narrowed(batch, (33.0, 40.0)) == ()
+    assert narrowed(LAYERS, (1.5, 4.2)) == (2, 4)
     assert narrowed(batch.with_range((20, 50)), (0, 256)) == ()
 
 
