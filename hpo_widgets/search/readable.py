@@ -53,6 +53,11 @@ class ReadableSearch(ABC):
 
     @property
     @abstractmethod
+    def capabilities(self) -> Mapping[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+
+    @property
+    @abstractmethod
     def objectives(self) -> tuple[Objective, ...]:
         """What is optimised."""
 
@@ -419,7 +424,9 @@ def is_over(search: Search | ReadableSearch) -> bool:
     """Whether there is no end to wait for: it has ended or was never started, its process has gone, a replay stands."""
     if isinstance(search, Replays):
         return not search.is_playing
-    return not search.status.is_alive or (isinstance(search, ViewedSearch) and search.owner_died)
+    if search.status.is_alive:
+        return isinstance(search, ViewedSearch) and search.owner_died
+    return search.capabilities["stop"] is not None  # what can be stopped all the same is being started
 
 
 def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, *, progress: bool = False) -> bool:

@@ -274,6 +274,7 @@ class SearchViewer(JournalFollower, JournalSearch):
             return self._begin(start, job_complete_callback)
         finally:
             self._starts.discard(start)
+            self._shown.notify()  # another thread may wait for the end of what is started here
 
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop the search that this process runs, or cancel a start; see `HyperParameterOptimizer.stop`.

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import threading
 import time
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from hpo_widgets.viewer import SearchViewer, follower
 from hpo_widgets.viewer import viewer as viewer_module
 from tests.conftest import DEADLINE
 from tests.headers import header
+from tests.runs import wait_for
 
 NAN = float("nan")
 
@@ -646,6 +648,34 @@ def test_a_run_that_begins_after_its_start_was_cancelled_is_stopped(slow, cancel
     end_of_start()
     assert search.calls[-2:] == ["start", "stop"]
     assert sentences(viewer) == []
+
+
+def test_who_waits_for_the_end_waits_for_what_is_being_started(slow):
+    search, viewer = slow
+    search.problem = JournalError("locked")
+    viewer.command("start")
+    assert search.opening.wait(DEADLINE)
+    assert viewer.wait(0.0001) is False
+    assert asyncio.run(viewer.wait_async(0.0001)) is False
+    search.may_open.set()
+    assert viewer.wait(DEADLINE / 60) is True
+    assert [sentence for sentence in sentences(viewer) if "locked" in sentence]
+
+
+def test_a_start_of_code_that_fails_ends_the_wait_of_another_thread(slow):
+    search, viewer = slow
+    search.problem = JournalError("locked")
+    follows = threading.Event()
+    viewer.subscribe(follows.set)
+    assert follows.wait(DEADLINE)
+    with futures.ThreadPoolExecutor() as pool:
+        starting = pool.submit(viewer.start)
+        assert search.opening.wait(DEADLINE)
+        waiting = pool.submit(viewer.wait, DEADLINE / 60)
+        wait_for(lambda: viewer._shown.num_subscribers == 2, "nobody waits")
+        search.may_open.set()
+        assert waiting.result() is True
+        assert isinstance(starting.exception(), JournalError)
 
 
 def test_after_a_cancelled_start_the_view_can_be_started_again(slow):
