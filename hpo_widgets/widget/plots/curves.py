@@ -16,7 +16,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import clicked
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, even_ticks, ticks_between
+from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, end_of_bulk, even_ticks, ticks_between
 from hpo_widgets.widget.plots.curve_reading import (
     MOST_CURVES,
     MOST_SCALARS,
@@ -124,7 +124,7 @@ class CurvesPlot(Plot):
         self._shown: list[int] = []
         """The trials whose curves are drawn as far as they were read, the strong ones first."""
         self._strong: list[int] = []
-        self._num_trials = 0
+        self._num_trials = self._num_beyond = 0
         self._problem = ""
         self._has_reports = self._is_offering = False
         self._density, self._density_place = LineDensity(), (UNIT, UNIT)
@@ -339,8 +339,15 @@ class CurvesPlot(Plot):
         self._say(len(drawn), len(faint), groups, states)
 
     def _fit(self, drawn: Mapping[int, Curve]) -> None:
-        """Have the axes hold all curves; they grow in steps."""
-        values = np.concatenate([style.NONE, *(curve.y for curve in drawn.values())])
+        """Have the axes hold all curves, but for a few that end far beyond the others; they grow in steps."""
+        last = np.array([curve.y[-1] for curve in drawn.values()], dtype=float)
+        is_beyond = np.zeros(len(last), dtype=np.bool_)
+        if self.log_scale is None:
+            end = end_of_bulk(last, is_log=self._axis.domain.is_log, minimise=self._minimise)
+            is_beyond = last > end if self._minimise else last < end
+        self._num_beyond = int(is_beyond.sum())
+        held = [curve.y for curve, left_out in zip(drawn.values(), is_beyond.tolist(), strict=True) if not left_out]
+        values = np.concatenate([style.NONE, *held])
         is_new = len(drawn) >= 2 * self._num_fitted
         self._num_fitted = len(drawn) if is_new else self._num_fitted
         self._axis.fit(values, anew=is_new)
@@ -417,7 +424,8 @@ class CurvesPlot(Plot):
     def _sentence(self, num_drawn: int) -> str:
         """Say how many curves are drawn, or why none is."""
         if num_drawn:
-            return f"{num_drawn:,} of {text.counted(self._num_trials, 'trial')}"
+            beyond = f", {self._num_beyond} beyond the axis" if self._num_beyond else ""
+            return f"{num_drawn:,} of {text.counted(self._num_trials, 'trial')}{beyond}"
         if not self._num_trials or self._missing() or self._answer is not None:
             return ""
         if not self._has_reports:
@@ -468,9 +476,13 @@ class CurvesPlot(Plot):
             self._axis.log_scale, self._num_fitted = self.log_scale, 0
             self._draw()
 
+    @property
+    def _minimise(self) -> bool:
+        """Whether low values of the scalar are good, as far as anybody knows."""
+        return {one.key: one.minimise for one in self.search.objectives}.get(self.scalar, True)
+
     def _make_axis(self) -> FittedAxis:
-        directions = {one.key: one.minimise for one in self.search.objectives}
-        return FittedAxis(self.log_scale, minimise=directions.get(self.scalar, True), holds_all=True)
+        return FittedAxis(self.log_scale, minimise=self._minimise, holds_all=True)
 
     def _on_toggle(self, change: Mapping[str, Any]) -> None:
         if change["new"] != self._axis.domain.is_log:

@@ -367,6 +367,17 @@ def test_the_axis_is_logarithmic_where_that_shows_more_or_as_asked(show):
     assert not negative._toggle.value
 
 
+def test_a_curve_that_ends_far_beyond_all_others_leaves_the_axis_to_them(show):
+    usual = [[1.0, 0.3 + number / 500] for number in range(12)]
+    search = ended(*usual, [1.0, 1e9])
+    plot = show(CurvesPlot, search)
+    assert 1.0 < plot._y.domain.high < 2.0
+    assert "13 of 13 trials, 1 beyond the axis" in plot._said.value
+    plot.log_scale = False
+    assert plot._y.domain.high > 1e9
+    assert "beyond" not in show(CurvesPlot, ended(*usual))._said.value
+
+
 def test_an_axis_that_was_logarithmic_for_one_scalar_is_chosen_anew_for_another(show, refresh):
     search = ended([100.0, 10.0, 1.0, 0.1] * 5)
     search.report(0, [0.5, 0.6, 0.7] * 5, ("train", "accuracy"))
