@@ -209,11 +209,13 @@ class TrialColumns:
     def counts(self) -> dict[TrialState, int]:
         """Number of trials in each state."""
         with self._lock:
-            counts = dict(zip(TrialState, self._counts, strict=True))
-            for state in self._arrays["state"][self._left_out].tolist():
-                counts[TrialState(state)] -= 1
-                counts[TrialState.LEFT_OUT] += 1
-            return counts
+            counts = self._counts
+            if self._left_out.any():
+                left_out = np.bincount(self._arrays["state"][self._left_out], minlength=len(TrialState))
+                shown = np.array(counts) - left_out
+                shown[TrialState.LEFT_OUT] = left_out.sum()
+                counts = shown.tolist()
+            return dict(zip(TrialState, counts, strict=True))
 
     def seconds_and_iterations(self) -> tuple[float, int]:
         """Seconds of all ended trials together, and iterations that all trials have reported."""

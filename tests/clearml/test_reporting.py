@@ -12,7 +12,7 @@ import pytest
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.engines.clearml import reporting
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
-from hpo_widgets.engines.clearml.reporting import ReportThread
+from hpo_widgets.engines.clearml.reporting import OptimizerReport, ReportThread
 from hpo_widgets.engines.clearml.server import ClearmlError, UnreachableError
 from hpo_widgets.testing import ScriptedSearch
 from tests.clearml.fake_server import FakeServer
@@ -120,3 +120,29 @@ def test_an_optimizer_task_that_somebody_has_closed_says_that_it_keeps_the_searc
     own.mark_completed(force=True)
     with pytest.raises(ClearmlError, match=f"{own.id} has ended, so the search is only kept in its journal"):
         kept.keep({"run": "b"})
+
+
+class Logger:
+    """Keeps the scalars that are reported."""
+
+    def __init__(self):
+        self.best = []
+
+    def report_scalar(self, title, series, iteration, value):
+        if series == "min":
+            self.best.append(value)
+
+
+def test_the_best_value_so_far_goes_on_without_what_was_left_out_since_the_last_report():
+    search, logger = ScriptedSearch(), Logger()
+    source = StartedSearch(search, str, list, dict, lambda: 600.0, lambda seconds: True, print, print)
+    report = OptimizerReport(None, None, "queue")
+    search.add_trials([0.5, 0.25, 0.75])
+    report._send_best(logger, source)
+    search.command("leave_out", 1)
+    search.add_trials([0.6])
+    report._send_best(logger, source)
+    search.command("take_back", 1)
+    search.add_trials([0.7])
+    report._send_best(logger, source)
+    assert logger.best == [0.5, 0.25, 0.25, 0.5, 0.25]

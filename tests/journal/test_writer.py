@@ -24,6 +24,7 @@ from hpo_widgets.journal import (
     new_search_id,
 )
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.trial import STORED_STATES
 from tests.conftest import DEADLINE
 
 
@@ -68,6 +69,15 @@ def test_an_event_keeps_its_keys_and_needs_a_kind(journal):
         journal.write(events=[{"name": "lr"}])
     with pytest.raises(ValueError, match="rename that key"):
         journal.write(events=[{"kind": "x", "sequence": 3}])
+
+
+def test_a_trial_is_kept_as_it_has_ended_whether_it_is_left_out_or_not(journal, make_row):
+    # Each journal has one number of trials for each of these states: another one would make older journals damaged.
+    assert [state.label for state in STORED_STATES] == [
+        "queued", "running", "completed", "failed", "aborted", "pruned",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="unknown state"):
+        journal.write([make_row(0, state=TrialState.LEFT_OUT)])
 
 
 def test_the_sequence_goes_on_after_a_reopening(journal, make_row):

@@ -503,3 +503,13 @@ def test_recorded_results_are_not_looked_at_as_the_strategy_did_not_choose_them(
     search.add_trial(0.5, seconds=math.nan)
     search.add_trial(0.25)
     assert tried(search.snapshot(), search.space, search.objectives).numbers.tolist() == [1]
+
+
+def test_trials_that_are_left_out_are_not_looked_at():
+    search = ScriptedSearch()
+    search.add_trials([0.5, 0.25, 0.75])
+    search.add_trial(state=TrialState.FAILED)
+    search.command("leave_out", [1, 3])
+    looked_at = tried(search.snapshot(), search.space, search.objectives)
+    assert sorted(looked_at.numbers.tolist()) == [0, 2]
+    assert not looked_at.failed.any()

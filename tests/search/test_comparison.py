@@ -62,6 +62,13 @@ def test_a_trace_follows_the_order_in_which_trials_ended_and_the_minutes_since_t
     assert found.end == 1
 
 
+def test_a_trial_that_is_left_out_took_its_time_and_counts_for_nothing_else():
+    found = trace_of(rows((3, 600, 660, DONE), (1, 600, 720, TrialState.LEFT_OUT), (2, 660, 780, DONE)))
+    assert found.levels.tolist() == [3, 3, 2]
+    assert found.minutes.tolist() == [1, 2, 3]
+    assert sorted(found.values.tolist()) == [2, 3]
+
+
 def test_a_pause_stops_the_clock():
     moments = np.array([100.0, 200.0, 300.0, 400.0])
     assert active_seconds(moments, 100.0, [(150.0, 260.0)]).tolist() == [0, 50, 90, 190]
