@@ -63,6 +63,7 @@ assert_type(optimizer.start(on_end), bool)
 assert_type(optimizer.wait(timeout=10.0), bool)
 optimizer.set_range("lr", (1e-3, 1e-2))
 optimizer.set_ranges({"lr": (1e-3, 1e-2), "activation": ["relu"]})
+assert_type(optimizer.add_choices("activation", ["gelu"]), None)
 assert_type(optimizer.enqueue_trial({"lr": 0.01, "layers": 2, "dropout": 0.1, "activation": "relu"}), None)
 
 best = optimizer.best_trial

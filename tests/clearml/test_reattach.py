@@ -18,7 +18,7 @@ import psutil
 import pytest
 from clearml import Task
 
-from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer
 from hpo_widgets.engines.clearml import launch_thread, optimizer_task, reporting, server
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
@@ -822,6 +822,23 @@ def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, open
     assert dict(again.space.ranges) == {"x": (0.5, 0.75)}
     assert len(again.snapshot()) == 3
     assert again.best_trial.value == made.best_trial.value
+
+
+def test_choices_that_were_added_hold_without_the_journal_too(task_search, opened, worker, own, tmp_path):
+    space = [DiscreteParameterRange("x", [0.5]), DiscreteParameterRange("kind", ["plain"])]
+    made = finished(task_search(space, auto_connect_task=own, optimizer_class=GridSearch, total_max_jobs=None))
+    for name, wrong, said in (
+        ("kind", open, "cannot be a choice of 'kind' on ClearML"),
+        ("x", "a", "of type float in"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            made.add_choices(name, [wrong])
+    made.add_choices("kind", ["resnet"])
+    finished(made)
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    assert again.space.ranges["kind"] == ("plain", "resnet")
+    assert [again.trial(number).parameters["kind"] for number in range(2)] == ["plain", "resnet"]
+    assert again.trial(1).value == made.trial(1).value
 
 
 @pytest.mark.parametrize("limit", [{"in_minutes": 60}, {}], ids=["another limit", "none"])

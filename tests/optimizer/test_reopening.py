@@ -302,6 +302,30 @@ def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path)
         viewer.close()
 
 
+def test_a_view_has_a_choice_that_its_owner_adds_and_the_trials_that_have_it(kernel, until, tmp_path):
+    script = """
+        from hpo_widgets import DiscreteParameterRange
+        optimizer = HyperParameterOptimizer(train, [DiscreteParameterRange("x", [0.5])], journal="journals")
+        optimizer.start()
+        while not os.path.exists("add"):
+            threading.Event().wait(0.002)
+        optimizer.wait()
+        optimizer.add_choices("x", [0.25])
+        optimizer.start()
+    """
+    process, path = kernel(one_line(script))
+    with HyperParameterOptimizer.open(path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 1)
+        (tmp_path / "add").touch()
+        until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 1)
+        assert viewer.space.ranges["x"] == (0.5, 0.25)
+        assert viewer.trial(1).parameters == {"x": 0.25}
+        (tmp_path / "hold").unlink()
+        until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 2)
+        assert (viewer.best_trial.number, list(viewer.errors)) == (1, [])
+    kill(process)
+
+
 def test_an_unknown_argument_is_refused_also_while_the_owner_lives(two_running):
     made = two_running()
     with pytest.raises(TypeError, match="takes no keyword 'worker_en'. Did you mean 'worker_env'"):

@@ -76,8 +76,12 @@ class PointForm(ViewPart):
             self._observe_point(None)
 
     def refresh(self, update: Update) -> None:
-        """Say whether a point can be queued, and a result recorded."""
-        possible = update.search.capabilities
+        """Say whether a point can be queued, and a result recorded; offer choices that were added meanwhile."""
+        possible, space = update.search.capabilities, update.search.space
+        leaves: dict[str, Any] = {field["name"]: space.leaf(field["name"]) for field in self.fields if field["choices"]}
+        if leaves:
+            choices = {name: {"choices": list(leaf.labels)} for name, leaf in leaves.items()}
+            self.fields = [{**field, **choices.get(field["name"], {})} for field in self.fields]
         self.commands = {"edit": None, **{name: possible.get(name) for name in ("enqueue_trial", "add_trial")}}
 
     def _observe_point(self, _change: object) -> None:

@@ -135,3 +135,30 @@ test("where no result can be recorded there is no field for it", async () => {
   await model.change({ commands: { add_trial: "each trial is a Task" } });
   assert.equal(known.hidden, true);
 });
+
+test("a choice that is added while a form is open is offered there, and what was typed stays", async () => {
+  const { model, panels } = rendered();
+  const kind = { ...FIELD, name: "kind", kind: "choice", value: "1" };
+  const fields = (choices) => [
+    { ...FIELD, name: "x", may_be_empty: false },
+    { ...kind, choices },
+    { ...kind, name: "more", choices, may_be_empty: true },
+  ];
+  await model.change({ fields: fields(["a", "b"]) });
+  const [form] = panels[0].querySelectorAll("form");
+  const input = form.querySelector("input");
+  input.value = "0.25";
+  await model.change({ fields: fields(["a", "b", "resnet"]) });
+  assert.equal(form.querySelector("input"), input);
+  const selects = form.querySelectorAll("select");
+  assert.deepEqual(
+    selects.map((one) => one.children.map((option) => option.textContent)),
+    [
+      ["a", "b", "resnet"],
+      ["–", "a", "b", "resnet"],
+    ],
+  );
+  selects[0].value = "2";
+  form.tell("submit");
+  assert.deepEqual(model.sent[0].values, { x: "0.25", kind: "2", more: "1" });
+});

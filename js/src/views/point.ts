@@ -107,6 +107,16 @@ export default view<Model>(({ model, el, lifetime }) => {
     }
   };
 
+  /** Offers each choice that is not offered yet: some may have been added while the form is open. */
+  const addOptions = (input: Input, { choices, may_be_empty }: Field): void => {
+    const known = input.childElementCount - (may_be_empty ? 1 : 0);
+    for (const [index, word] of (choices ?? []).entries()) {
+      if (index >= known) {
+        input.append(element("option", "", { value: String(index) }, word));
+      }
+    }
+  };
+
   const make = (field: Field): Made => {
     const id = `hpo-point-${newId()}`;
     const about = { for: id, dir: "auto", title: field.name };
@@ -118,9 +128,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       if (field.may_be_empty) {
         input.append(element("option", "", { value: "" }, "–"));
       }
-      for (const [index, word] of field.choices.entries()) {
-        input.append(element("option", "", { value: String(index) }, word));
-      }
+      addOptions(input, field);
     } else {
       input = element("input", "hpo-number", {
         id,
@@ -156,8 +164,15 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   const paint = (): void => {
     const fields = model.get("fields");
-    const text = JSON.stringify(fields);
-    if (text !== shown) {
+    const text = JSON.stringify(fields.map((field) => ({ ...field, choices: null })));
+    if (text === shown) {
+      for (const field of fields) {
+        const made = inputs.get(field.name);
+        if (made && field.choices) {
+          addOptions(made.input, field);
+        }
+      }
+    } else {
       const wasOpen = shown !== "" && shown !== "[]";
       const isFirst = shown === "";
       shown = text;

@@ -201,3 +201,15 @@ def test_with_a_real_search_the_result_is_a_trial_that_did_not_run(show, tmp_pat
     wire.browser_says(form, kind="record", id="1", values={"x": "0.25"}, results=["0.5"])
     assert (made.trial(0).parameters, made.trial(0).value, made.trial(0).is_recorded) == ({"x": 0.25}, 0.5, True)
     assert made.errors == []
+
+
+def test_a_choice_that_is_added_while_the_form_is_open_is_offered_there(show, search, refresh, wire):
+    form = show(PointForm, search)
+    form.point = {"lr": 0.01}
+    search.command("add_choices", "activation", ["gelu"])
+    refresh(form)
+    fields = {field["name"]: field for field in form.fields}
+    assert fields["activation"]["choices"] == ["relu", "tanh", "logistic", "gelu"]
+    values = {name: field["value"] for name, field in fields.items()} | {"activation": "3"}
+    wire.browser_says(form, kind="queue", id="1", values=values)
+    assert search.commands[-1][1]["activation"] == "gelu"
