@@ -318,9 +318,9 @@ class ReadableSearch(ABC):
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
 
     def _recorded(self) -> list[tuple[Point, list[float]]]:
-        """Point and values of each recorded result whose choices the present ranges have."""
+        """Point and values of each recorded result that counts and whose choices the present ranges have."""
         rows, space = self.snapshot(), self.space
-        places = np.flatnonzero(rows.is_recorded)
+        places = np.flatnonzero(rows.is_recorded & rows.is_ranked)
         found = []
         for encoded, values in zip(rows.encoded(places.tolist()), rows.values[places].tolist(), strict=True):
             point = space.decode(encoded)

@@ -448,7 +448,9 @@ def never_ran(bulk: Mapping[str, Any]) -> np.ndarray:
 
 def recorded(bulk: Mapping[str, Any]) -> np.ndarray:
     """Return `TrialRow.is_recorded` of all trials, given their columns."""
-    mask: np.ndarray = (bulk["state"] == TrialState.COMPLETED) & np.isnan(bulk["started"])
+    # One that is left out is still a recorded one; of another kind only those have no start that never ran.
+    may_be = np.isin(bulk["state"], (TrialState.COMPLETED, TrialState.LEFT_OUT))
+    mask: np.ndarray = may_be & np.isnan(bulk["started"])
     return mask
 
 

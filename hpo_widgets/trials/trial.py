@@ -352,7 +352,8 @@ class Trial:  # noqa: PLW1641 -- dataclass makes it
     @property
     def is_recorded(self) -> bool:
         """Whether it did not run here: a person has recorded its result (`HyperParameterOptimizer.add_trial`)."""
-        return self.state is TrialState.COMPLETED and math.isnan(self.started) and not self.is_elsewhere
+        may_be = self.state in {TrialState.COMPLETED, TrialState.LEFT_OUT} and self.value is not None
+        return may_be and math.isnan(self.started) and not self.is_elsewhere
 
     @property
     def is_partial(self) -> bool:

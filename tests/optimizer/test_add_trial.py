@@ -390,6 +390,7 @@ def test_as_code_it_is_recorded_again_but_for_choices_that_the_ranges_leave_out(
         for code in (made.as_code(), viewer.as_code()):
             assert code.endswith("".join(lines))
     made.leave_out(1)
+    assert made.trial(1).is_recorded
     assert made.as_code().endswith(lines[0] + "])\n")
     made.take_back(1)
     made.set_range("kind", ["b", "c"])

@@ -485,3 +485,17 @@ def test_a_choice_that_was_added_has_a_place_on_its_axis(show, search, refresh):
     refresh(plot)
     assert plot._axes[3].places(plot._trials.values[3:, 3], np.array([3])) == pytest.approx(0.875, abs=0.05)
     assert plot._drawing.figure in plot._host.children
+
+
+def test_the_axis_of_the_objective_does_not_stretch_to_what_is_left_out(show, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75, 400.0])
+    plot = show(ParallelPlot, search)
+    search.command("leave_out", 3)
+    refresh(plot)
+    assert plot._axes[-1].domain.high < 1
+    plot.filter = {"states": ["left out"]}
+    refresh(plot)
+    assert plot._axes[-1].domain.high >= 400
+    plot.filter = None
+    refresh(plot)
+    assert plot._axes[-1].domain.high < 1
