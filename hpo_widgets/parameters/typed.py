@@ -115,6 +115,11 @@ def typed_choice(text: str, known: Sequence[object]) -> object:
     known
         The choices that there are.
 
+    Returns
+    -------
+    object
+        The choice.
+
     Raises
     ------
     ValueError

@@ -11,7 +11,7 @@ import pytest
 
 from hpo_widgets import replay
 from hpo_widgets.journal import Journal, JournalError
-from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Replays, Search, SearchStatus
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
@@ -422,3 +422,25 @@ def test_a_speed_that_makes_no_sense_is_refused(replayed, speed):
     with pytest.raises(ValueError, match="a position is a number"):
         replayed.seek(math.nan)
     assert (replayed.speed, replayed.position) == (2.0, 0.0)
+
+
+def test_a_choice_that_was_added_is_there_from_then_on_with_the_trials_that_have_it(tmp_path, clock):
+    few = Space([DiscreteParameterRange("kind", ["a"])])
+    more = few.with_choices({"kind": ["resnet"]})
+    path = tmp_path / "kinds.sqlite"
+    trials = [row(number, COMPLETED, 0.5, started=1001.0 + 4 * number, ended=1004.0 + 4 * number) for number in (0, 1)]
+    for trial, kind in zip(trials, ("a", "resnet"), strict=True):
+        trial.parameters = more.encode({"kind": kind})
+    added = {**range_change(1004.5, 1, 1), "space": more.to_dict()}
+    with Journal.create(path, "kinds-1", header(few, 50)) as journal:
+        journal.write(trials, [], [], [START, added, end(1010.0, 10 / 60)])
+    with SearchReplay(path, clock=clock) as replayed:
+        for position, kinds in (
+            (replayed.duration, ["a", "resnet"]),
+            (2.0, ["a"]),
+            (replayed.duration, ["a", "resnet"]),
+        ):
+            replayed.seek(position)
+            assert replayed.space.ranges["kind"] == tuple(kinds)
+            assert [replayed.trial(number).parameters["kind"] for number in range(len(kinds))] == kinds
+            assert len(replayed.snapshot()) == len(kinds)
