@@ -37,12 +37,16 @@ LEAST_TRIALS = 10
 MOST_TRIALS = 1000
 """So many completed trials are looked at, spread evenly over all of them: about half a second of work."""
 
+_MOST_GROUPS = 4
+"""So many sets of trials that have other parameters than all are looked at beside all trials."""
+
 MOST_BARS = 24
 """So many parameters are drawn, the most important ones."""
 
 _PAUSE_SECONDS = 3.0
 _PAUSE_FACTOR = 20
 _MOST_NAME = 28
+_MOST_TOLD = 4
 _MOST_ROOM, _LEAST_ROOM, _LETTER_WIDTH = 190, 24, 7
 """Pixels left of the bars at most, without any name, and for each letter of the longest one."""
 
@@ -56,12 +60,15 @@ class Importances(NamedTuple):
         Name to share of the whole, the greatest first; all 0 where no parameter explains anything.
     num_trials : int
         Completed trials that were looked at.
+    conditional : dict of str to tuple
+        Parameters that not every trial has: name to the share among the trials that have it, and how many these are.
     left_out : tuple of str
-        Parameters without a share: they have one value only, or not every trial has them.
+        Parameters without a share: they have one value only, or too few trials have them.
     """
 
     shares: dict[str, float]
     num_trials: int
+    conditional: dict[str, tuple[float, int]]
     left_out: tuple[str, ...]
 
 
@@ -94,18 +101,30 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
         return None
     chosen = completed[np.linspace(0, len(completed) - 1, min(len(completed), MOST_TRIALS)).round().astype(int)]
     columns = {name: nan_where_absent(column[chosen]) for name, column in rows.parameters.items()}
+    shares = _shares(columns, values[chosen], space, minimise=minimise)
+    conditional: dict[str, tuple[float, int]] = {}
+    has_it = {name: np.isfinite(column) for name, column in columns.items()}
+    groups = {has.tobytes(): has for has in has_it.values() if LEAST_TRIALS <= has.sum() < len(chosen)}
+    for has in list(groups.values())[:_MOST_GROUPS]:
+        inner = {name: column[has] for name, column in columns.items()}
+        found = _shares(inner, values[chosen][has], space, minimise=minimise)
+        conditional |= {
+            name: (share, int(has.sum())) for name, share in found.items() if np.array_equal(has_it[name], has)
+        }
+    left_out = tuple(name for name in columns if name not in shares and name not in conditional)
+    return Importances(shares, len(chosen), conditional, left_out)
+
+
+def _shares(columns: Mapping[str, np.ndarray], values: np.ndarray, space: Space, *, minimise: bool) -> dict[str, float]:
+    """Return the shares of the parameters that all of some trials have and that have several values there."""
     usable = {name: column for name, column in columns.items() if np.isfinite(column).all() and np.ptp(column) > 0}
-    if np.ptp(values[chosen]) == 0:  # then none is among the best
+    if np.ptp(values) == 0:  # then none is among the best
         shares = dict.fromkeys(usable, 0.0)
     else:
-        shares = _ped_anova(usable, values[chosen], space, minimise=minimise) if usable else {}
+        shares = _ped_anova(usable, values, space, minimise=minimise) if usable else {}
     total = sum(shares.values())
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-    return Importances(
-        {name: share / total if total > 0 else 0.0 for name, share in ordered},
-        len(chosen),
-        tuple(name for name in columns if name not in usable),
-    )
+    return {name: share / total if total > 0 else 0.0 for name, share in ordered}
 
 
 def _with_value(rows: Rows, objective: int) -> np.ndarray:
@@ -269,6 +288,11 @@ class ImportancePlot(Plot):
         labels = text.labels(self.search.space.names)
         shares = {} if self._found is None else self._found.shares
         rows: list[tuple[Any, ...]] = [(labels[name], f"{share:.1%}") for name, share in shares.items()]
+        conditional = {} if self._found is None else self._found.conditional
+        rows += [
+            (labels[name], f"{share:.1%} among the {text.counted(count, 'trial')} that have it")
+            for name, (share, count) in conditional.items()
+        ]
         columns = ("parameter", f"share of the importance{self._by}")
         return PlotNumbers(
             columns, rows[:MOST_ROWS], len(rows), "parameters, the most important first", "importances()"
@@ -328,8 +352,16 @@ def _sentence(found: Importances, by: str) -> str:
         sentence += " No parameter explains it."
     if (num_more := len(found.shares) - MOST_BARS) > 0:
         sentence += f" {num_more} more, which explain less, are among the numbers."
+    if found.conditional:
+        told = sorted(found.conditional.items(), key=lambda item: -item[1][0])
+        words = ", ".join(
+            f"{text.short(name, _MOST_NAME)} {share:.0%} in {count} trials"
+            for name, (share, count) in told[:_MOST_TOLD]
+        )
+        more = f" and {len(told) - _MOST_TOLD} more, among the numbers" if len(told) > _MOST_TOLD else ""
+        sentence += f" Where it applies: {words}{more}."
     if found.left_out:
         more = f" and {len(found.left_out) - 3} more" if len(found.left_out) > 3 else ""
         names = ", ".join(text.short(name, _MOST_NAME) for name in found.left_out[:3])
-        sentence += f" Without a share, as not all trials have it or its value never changed: {names}{more}."
+        sentence += f" Without a share, as too few trials have it or its value never changed: {names}{more}."
     return sentence

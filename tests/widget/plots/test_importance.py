@@ -89,6 +89,26 @@ def test_parameters_that_are_not_in_every_trial_or_never_change_have_no_share():
     assert set(said.left_out) == {"a", "b", "fixed"}
 
 
+def test_a_parameter_that_not_every_trial_has_has_a_share_among_those_that_have_it(show):
+    search = ScriptedSearch([
+        ParameterSet([{"net": "small", "rate": UniformParameterRange("rate", 0, 1)}, {"net": "large"}]),
+        UniformParameterRange("c", 0, 1),
+    ])  # fmt: skip
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        c, rate = rng.random(2).tolist()
+        point = {"net": "small", "rate": rate} if number % 3 else {"net": "large"}
+        search.add_trial(point.get("rate", 0.5), {**point, "c": c})
+    said = found(search)
+    share, num_trials = said.conditional["rate"]
+    assert (num_trials, said.left_out) == (80, ())
+    assert share > 0.5
+    assert "rate" not in said.shares
+    plot = show(ImportancePlot, ended(search))
+    assert f"Where it applies: rate {share:.0%} in 80 trials." in plot._said.value
+    assert ("rate", f"{share:.1%} among the 80 trials that have it") in plot.numbers().rows
+
+
 @pytest.mark.parametrize("values", [[0.5] * 20, [1e300, -1e300] * 10, [1e-300] * 20], ids=["equal", "huge", "tiny"])
 def test_odd_values_give_finite_shares(values):
     remaining = iter(values)
