@@ -75,6 +75,8 @@ class Run:
         self._proposals = proposals
         self._tell = tell
         self._has_notified_error = False
+        self._num_begun = 0
+        """How often the strategy has begun."""
         self._num_workers = state.settings.max_number_of_concurrent_tasks
         # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
         self._holder = engine if can_hold(engine) and not proposals.wants_observations else None
@@ -119,6 +121,7 @@ class Run:
     def _begin_strategy(self) -> None:
         """Begin the present space with the strategy."""
         state = self._state
+        self._num_begun += 1
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
@@ -128,10 +131,10 @@ class Run:
 
     def add_trials(self, rows: Sequence[TrialRow]) -> None:
         """Make results that people have recorded durable, and have the strategy learn from them."""
-        epoch = self._state.epochs.number
+        num_begun = self._num_begun
         self._record()
-        # Where a subscriber has changed ranges, the strategy has them from its history.
-        if self._proposals.wants_observations and epoch == self._state.epochs.number:
+        # Where a subscriber has changed ranges, or which trials count, the strategy has them from its history.
+        if self._proposals.wants_observations and num_begun == self._num_begun:
             for row in rows:
                 self._proposals.tell(Observation.of(row, self._state.space))
 

@@ -35,7 +35,7 @@ LAST = 15
 
 COMMANDS = (
     "pause", "resume", "stop", "set workers", "set budget", "set no budget", "set range", "undo", "redo", "enqueue",
-    "add", "retry_failed", "stop trial", "add choice",
+    "add", "retry_failed", "stop trial", "add choice", "leave out", "take back",
 )  # fmt: skip
 ENDS = (
     "completes", "completes", "all complete", "fails", "returns nan", "all fail to start", "completes after a notice",
@@ -232,6 +232,11 @@ class Steering:
             running = [number for number in list(self.engine.running) if number < len(made.snapshot())]
             if running:
                 made.stop_trial(running[number % len(running)])
+        elif command in {"leave out", "take back"}:
+            rows = made.snapshot()
+            ended = rows.numbers[rows.state >= TrialState.COMPLETED].tolist()
+            if ended:
+                (made.leave_out if command == "leave out" else made.take_back)(ended[number % len(ended)])
         else:
             getattr(made, command)()
 

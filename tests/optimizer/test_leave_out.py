@@ -101,6 +101,32 @@ def test_a_model_forgets_it_and_goes_on(search, until, strategy, keywords):
     assert not made.errors
 
 
+class Told(Learning):
+    """Keeps each trial as often as it is told of it."""
+
+    def begin(self, space, objectives, epoch, history, draws):
+        super().begin(space, objectives, epoch, history, draws)
+        self.told = [observation.number for observation in history]
+
+    def tell(self, observation):
+        super().tell(observation)
+        self.told.append(observation.number)
+
+
+def test_a_result_is_told_once_though_who_hears_of_it_leaves_another_one_out(search, until):
+    made = paused_after(search(identity, optimizer_class=Told, max_number_of_concurrent_tasks=1), 4, until)
+    ended = len(made.snapshot())
+
+    def hear():
+        if len(made.snapshot()) > ended and not made.counts[TrialState.LEFT_OUT]:
+            made.leave_out(0)
+
+    made.subscribe(hear)
+    made.add_trial({"x": 0.987}, 0.5)
+    assert made.get_optimizer().told == list(range(1, ended + 1))
+    made.stop()
+
+
 @pytest.mark.parametrize("strategy", [RandomSearch, GridSearch])
 def test_its_point_is_not_run_again(search, strategy):
     made = search(identity, [UniformIntegerParameterRange("x", 1, 6)], optimizer_class=strategy, total_max_jobs=3)
