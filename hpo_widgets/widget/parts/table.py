@@ -20,6 +20,8 @@ import traitlets as t
 from hpo_widgets._messages import near_match, run_in_thread
 from hpo_widgets.objectives import MONITOR
 from hpo_widgets.objectives.ranking import Ranking
+from hpo_widgets.search import Replays
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
@@ -57,6 +59,9 @@ _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
 _IN_A_HEAD = 26
 """Characters that three lines of a head have room for, which end where words do."""
+
+_TIME = -2
+"""Where the time is among the cells of a row."""
 
 
 class _TableColumn(NamedTuple):
@@ -111,7 +116,17 @@ class TrialTable(ViewPart):
     order = t.List(t.Int(), help="The rows from top to bottom: n is the trait `row_n`.").tag(sync=True)
     note = t.Unicode(help="What a person should know of the rows that are not there.").tag(sync=True)
 
-    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+    def __init__(
+        self,
+        search: Search,
+        *,
+        refresher: Refresher | None = None,
+        clock: Callable[[], float] = time.time,
+        **traits: object,
+    ) -> None:
+        self._clock = clock
+        self._running: dict[int, float] = {}
+        """Slots of the running trials that have a row, and when each trial began."""
         self._slots: list[int | None] = []
         self._scalars: list[str] = []
         self._beyond: list[int] = []
@@ -134,10 +149,12 @@ class TrialTable(ViewPart):
             if len(search.objectives) > 1 and self._front.put(update.rows, search.snapshot):
                 self._is_stale = True
             if not self._may_change(search, update.rows):
+                self._tell_times()
                 return
             began = time.monotonic()
             self._is_stale = began < self._not_before and not update.at_once
             if self._is_stale:
+                self._tell_times()
                 return
             self.is_filtered = not self.filter.is_empty
             if self.shows_all:
@@ -279,9 +296,7 @@ class TrialTable(ViewPart):
             *objectives,
             *scalars,
             *parameters,
-            _TableColumn(
-                "seconds", "time", "time", lambda trial: text.seconds(trial.duration), lambda rows: rows.seconds
-            ),
+            _TableColumn("seconds", "time", "time", self._time_of, lambda rows: rows.seconds),
             _TableColumn("state", "state", "state", lambda trial: trial.state.label, lambda rows: rows.state),
         ]
 
@@ -295,6 +310,7 @@ class TrialTable(ViewPart):
         heads = _heads([one.label for one in columns])
         self.columns = [{"kind": one.kind, "label": heads[one.label], "name": one.name} for one in columns]
         self._assign([trial.number for trial in trials])
+        self._running = {self._slots.index(trial.number): trial.started for trial in trials if self._is_running(trial)}
         for trial in trials:
             is_best = best is not None and best.number == trial.number
             mark = "best" if is_best else "front" if trial.number in front else ""
@@ -311,6 +327,26 @@ class TrialTable(ViewPart):
                 row["note"] = " · ".join(notes)
             self.set_trait(f"row_{self._slots.index(trial.number)}", row)
         self.order = [self._slots.index(trial.number) for trial in trials]
+
+    def _time_of(self, trial: Trial) -> str:
+        """Say how long a trial took, or how long it has run so far."""
+        return self._so_far(trial.started) if self._is_running(trial) else text.seconds(trial.duration)
+
+    def _is_running(self, trial: Trial) -> bool:
+        """Whether a trial runs at this moment: not one that ran when its process was killed."""
+        return trial.state is TrialState.RUNNING and math.isfinite(trial.started) and self.search.status.is_alive
+
+    def _so_far(self, started: float) -> str:
+        now = self.search.moment if isinstance(self.search, Replays) else self._clock()
+        return text.duration((now - started) / SECONDS_A_MINUTE)
+
+    def _tell_times(self) -> None:
+        """Say of the running trials that have a row how long they have run so far."""
+        for slot, started in self._running.items() if self.search.status.is_alive else ():
+            row: dict[str, Any] = getattr(self, f"row_{slot}")
+            cells = [*row["cells"]]
+            cells[_TIME] = self._so_far(started)
+            self.set_trait(f"row_{slot}", {**row, "cells": cells})
 
     def _selected_beyond(self, shown: set[int]) -> tuple[list[int], int]:
         """Selected trials without a row, the last ones where there are too many, and the number of the others."""

@@ -67,6 +67,24 @@ def test_a_row_says_what_is_known_of_its_trial(table, search, refresh):
     assert rows(table)[0]["cells"] == ["#0", "0.03641", "0.00856", "0.195", "3", "relu", "1.6 s", "completed"]
 
 
+def test_a_running_trial_tells_how_long_it_has_run_so_far(show, search, refresh):
+    now = [search.now]
+    search.command("start")
+    number = search.add_trial(0.5, state=TrialState.RUNNING)
+    table = show(TrialTable, search, selected=[number], clock=lambda: now[0])
+    time_of = headings(table).index("time")
+    assert rows(table)[0]["cells"][time_of] == "0:00"
+    now[0] += 75
+    refresh(table)  # nothing else has happened
+    assert rows(table)[0]["cells"][time_of] == "1:15"
+    assert rows(table)[0]["seconds"] is None  # what trials are sorted by is known at the end
+    search.advance(75)
+    search.end_trial(number, 0.4)
+    now[0] += 5
+    refresh(table)
+    assert rows(table)[0]["cells"][time_of] == "1:15"
+
+
 def test_the_newest_failed_trials_come_last_with_their_sentence(table, search, refresh):
     search.add_trial(0.5)
     for number in range(5):
