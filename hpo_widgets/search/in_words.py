@@ -39,7 +39,8 @@ def pill(search: Search) -> Pill:
     if search.status is SearchStatus.STOPPED and isinstance(search, ViewedSearch) and search.owner_died:
         return {"word": "interrupted", "look": status}
     ended = sum(count for state, count in search.counts.items() if state.has_ended)
-    if search.status is SearchStatus.COMPLETED and ended and best(search) is None:
+    had_results = search.counts.get(TrialState.LEFT_OUT, 0) > 0  # a person has looked at these
+    if search.status is SearchStatus.COMPLETED and ended and not had_results and best(search) is None:
         has_only_failed = search.counts.get(TrialState.FAILED, 0) == ended
         return {"word": "all trials failed" if has_only_failed else "ended without a result", "look": "failed"}
     return {"word": status, "look": status}

@@ -34,6 +34,8 @@ def test_a_search_without_a_result_does_not_look_like_a_success():
     assert in_words.pill(search) == {"word": "all trials failed", "look": "failed"}
     search.add_trial(0.5)
     assert in_words.pill(search) == {"word": "completed", "look": "completed"}
+    search.command("leave_out", 2)
+    assert in_words.pill(search) == {"word": "completed", "look": "completed"}
 
 
 def test_of_several_objectives_the_front_is_counted():

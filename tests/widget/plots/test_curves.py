@@ -485,3 +485,15 @@ def test_an_end_has_the_name_of_its_trial_where_another_one_has_ended_in_the_sam
         plot.filter = {"tags": [f"tag {number}"]}
         refresh(plot)
         assert plot._ends["ended early"].names.tolist() == [number]
+
+
+def test_the_curve_of_a_trial_that_is_left_out_is_drawn_only_where_the_filter_asks_for_it(show, refresh):
+    search = ended([0.5, 0.25], [0.5, 0.125], [0.5, 0.75])
+    plot = show(CurvesPlot, search, selected=[1])
+    assert len(plot.numbers().rows) == 3
+    search.command("leave_out", 1)
+    refresh(plot)
+    assert [row[0] for row in plot.numbers().rows] == ["#0", "#2"]
+    plot.filter = {"states": ["left out"]}
+    refresh(plot)
+    assert [row[0] for row in plot.numbers().rows] == ["#1"]
