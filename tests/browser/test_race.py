@@ -65,6 +65,15 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
     expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
     assert_accessible(notebook, panel, "race", (1400, 972, 600))
+    for width in (420, 345):  # beside the file browser in a zoomed window
+        panel.evaluate("(panel, width) => { panel.style.width = `${width}px`; }", width)
+        shown = panel.locator(".hpo-race-buttons").get_by_role("button").all()
+        assert len({round(one.bounding_box()["y"]) for one in shown}) == 1, width
+        assert max(one.bounding_box()["height"] for one in shown) < 36, width
+        name = panel.locator(".hpo-race-strategy b").nth(1).bounding_box()
+        assert name["height"] < 24, width
+        notebook.screenshot(f"race-{width}", panel)
+    panel.evaluate("panel => { panel.style.width = ''; }")
 
     panel.get_by_label("repeat", exact=True).select_option(label="2 of 3")
     notebook.wait_kernel("race.repeat == 2")
