@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,8 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         async def get(self) -> None:
             try:
                 folder = (root / self.get_query_argument("directory", "").strip("/")).resolve()
-                folder.exists()
+                with contextlib.suppress(FileNotFoundError):
+                    folder.stat()
                 is_inside = folder.is_relative_to(root)
             except (OSError, ValueError):  # no file can have that name
                 is_inside = False

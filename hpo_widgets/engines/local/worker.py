@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -260,13 +261,29 @@ class Worker:
 
 
 def has_children() -> bool:
-    """True when a child process is still running; children that have ended are reaped."""
+    """True when a child process that a trial has started is still running; children that have ended are reaped."""
     try:
-        while True:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return True
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     except ChildProcessError:
         return False
+    # A lock of multiprocessing, as a progress bar has one, starts a process that stays and serves the next trials.
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    tracker = getattr(getattr(module, "_resource_tracker", None), "_pid", None)
+    return tracker is None or _living_children() != {tracker}
+
+
+def _living_children() -> set[int]:
+    try:
+        return {
+            int(pid)
+            for task in Path("/proc/self/task").iterdir()
+            for pid in (task / "children").read_text(encoding="ascii").split()
+        }
+    except OSError:  # there is no such file on macOS
+        import psutil
+
+        return {child.pid for child in psutil.Process().children()}
 
 
 def _sentence_of(error: BaseException) -> str:

@@ -679,6 +679,21 @@ def test_a_progress_bars_monitor_costs_no_new_worker(drive):
     assert driver.worker_pid() == pid
 
 
+@pytest.mark.parametrize(("leaves", "num_workers"), [("nothing", 1), ("a child", 3)], ids=["nothing", "child"])
+def test_the_process_that_multiprocessing_keeps_for_its_locks_costs_no_new_worker(drive, leaves, num_workers):
+    def train(leaves):
+        import multiprocessing
+        import subprocess
+
+        multiprocessing.get_context("spawn").Lock()
+        if leaves == "a child":
+            subprocess.Popen(["sleep", "600"])
+        return os.getpid()
+
+    driver = drive(train)
+    assert len({driver.run(number, leaves=leaves).result for number in range(3)}) == num_workers
+
+
 def test_a_trial_that_closes_every_descriptor_costs_itself_only(drive):
     def train(x):
         if x:

@@ -390,7 +390,8 @@ def test_with_more_trials_than_it_learns_from_it_looks_around_the_best(drive):
     search.run(110, lambda point: branin(**point))
     ours = search.run(20, lambda point: branin(**point))[1::2]
     minima = [(-math.pi, 12.275), (math.pi, 2.275), (9.42478, 2.475)]
-    assert all(min(math.hypot(point["x"] - x, point["y"] - y) for x, y in minima) < 2 for point in ours)
+    distances = sorted(min(math.hypot(point["x"] - x, point["y"] - y) for x, y in minima) for point in ours)
+    assert distances[6] < 0.1  # one in some tens goes to see what is two or three away
 
 
 def test_no_matrix_is_so_large_that_it_is_computed_in_several_threads(drive, monkeypatch):
