@@ -47,6 +47,8 @@ _PAUSE_SECONDS = 3.0
 _PAUSE_FACTOR = 20
 _MOST_NAME = 28
 _MOST_TOLD = 4
+_LEAST_GAP, _MOST_THICKNESS = 0.3, 0.1
+"""Of the distance of two bars, the gap between them at least; and of the height of the plot, one bar at most."""
 _MOST_ROOM, _LEAST_ROOM, _LETTER_WIDTH = 190, 24, 7
 """Pixels left of the bars at most, without any name, and for each letter of the longest one."""
 
@@ -211,7 +213,12 @@ class ImportancePlot(Plot):
         """Make the figure."""
         self._x, self._y = OrdinalScale(domain=[]), LinearScale(min=0.0, max=1.0)
         self._bars = Bars(
-            x=[], y=[], scales={"x": self._x, "y": self._y}, orientation="horizontal", colors=[style.DOT], padding=0.3
+            x=[],
+            y=[],
+            scales={"x": self._x, "y": self._y},
+            orientation="horizontal",
+            colors=[style.DOT],
+            padding=_LEAST_GAP,
         )
         act_while_cell_runs(self._bars)
         self._bars.on_element_click(lambda _mark, content: self._on_click(content.get("data")))
@@ -317,6 +324,7 @@ class ImportancePlot(Plot):
             self._x.domain = names
         with self._bars.hold_sync():
             self._bars.x, self._bars.y = names, np.array(list(shares.values()))[::-1]
+            self._bars.padding = max(_LEAST_GAP, 1 - _MOST_THICKNESS * len(names))
         self._said.value = _sentence(found, self._by)
 
     def _draw_nothing(self, why: str) -> None:

@@ -265,6 +265,13 @@ def test_the_bars_have_the_width_that_short_names_leave(show):
     assert 24 < short < longer < longest == 190
 
 
+@pytest.mark.parametrize(("num_bars", "padding"), [(2, 0.8), (5, 0.5), (10, 0.3)])
+def test_few_bars_are_no_thicker_than_a_tenth_of_the_plot(show, num_bars, padding):
+    search = ScriptedSearch([UniformParameterRange(f"p{place}", 0, 1) for place in range(num_bars)])
+    search.add_trials([number / 10 for number in range(12)])
+    assert show(ImportancePlot, ended(search))._bars.padding == pytest.approx(padding)
+
+
 def test_parameters_that_have_no_bar_are_counted(show):
     search = ScriptedSearch([UniformParameterRange(f"p{place}", 0, 1) for place in range(MOST_BARS + 6)])
     search.add_trials([number / 10 for number in range(12)])
