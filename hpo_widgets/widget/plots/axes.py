@@ -409,6 +409,15 @@ class FittedAxis:
         """Whether some values may have no place on the axis."""
         return math.isfinite(self._end)
 
+    def are_beyond_bulk(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Which of some values `end_of_bulk` would leave out, for what itself says what the axis is to hold."""
+        if self.log_scale is not None:
+            return np.zeros(len(values), dtype=np.bool_)
+        is_log = is_log_for(values, None, was_log=self.domain.is_log, minimise=self._minimise)
+        end = end_of_bulk(values, is_log=is_log, minimise=self._minimise)
+        are_beyond: npt.NDArray[np.bool_] = values > end if self._minimise else values < end
+        return are_beyond
+
     def _held(self, values: Floats) -> Floats:
         """Return those of the values that have a place on the axis."""
         return values[values <= self._end if self._minimise else values >= self._end]

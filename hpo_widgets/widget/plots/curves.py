@@ -16,7 +16,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import clicked
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, end_of_bulk, even_ticks, ticks_between
+from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, even_ticks, ticks_between
 from hpo_widgets.widget.plots.curve_reading import (
     MOST_CURVES,
     MOST_SCALARS,
@@ -341,10 +341,7 @@ class CurvesPlot(Plot):
     def _fit(self, drawn: Mapping[int, Curve]) -> None:
         """Have the axes hold all curves, but for a few that end far beyond the others; they grow in steps."""
         last = np.array([curve.y[-1] for curve in drawn.values()], dtype=float)
-        is_beyond = np.zeros(len(last), dtype=np.bool_)
-        if self.log_scale is None:
-            end = end_of_bulk(last, is_log=self._axis.domain.is_log, minimise=self._minimise)
-            is_beyond = last > end if self._minimise else last < end
+        is_beyond = self._axis.are_beyond_bulk(last)
         self._num_beyond = int(is_beyond.sum())
         held = [curve.y for curve, left_out in zip(drawn.values(), is_beyond.tolist(), strict=True) if not left_out]
         values = np.concatenate([style.NONE, *held])
@@ -476,13 +473,9 @@ class CurvesPlot(Plot):
             self._axis.log_scale, self._num_fitted = self.log_scale, 0
             self._draw()
 
-    @property
-    def _minimise(self) -> bool:
-        """Whether low values of the scalar are good, as far as anybody knows."""
-        return {one.key: one.minimise for one in self.search.objectives}.get(self.scalar, True)
-
     def _make_axis(self) -> FittedAxis:
-        return FittedAxis(self.log_scale, minimise=self._minimise, holds_all=True)
+        directions = {one.key: one.minimise for one in self.search.objectives}
+        return FittedAxis(self.log_scale, minimise=directions.get(self.scalar, True), holds_all=True)
 
     def _on_toggle(self, change: Mapping[str, Any]) -> None:
         if change["new"] != self._axis.domain.is_log:

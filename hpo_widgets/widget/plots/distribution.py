@@ -93,7 +93,8 @@ class DistributionPlot(Plot):
     """Draws the share of trials that are at most as large as a value, a line for each space epoch, live.
 
     The line of the present epoch is orange. Where it rises earlier than those before, more trials are good (where
-    small is good): the change of ranges has helped.
+    small is good): the change of ranges has helped. Where a few values of a line lie far beyond its others, the axis
+    ends before them.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class DistributionPlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._not_before = -np.inf
-        self._is_new, self._first_epoch = True, -1
+        self._is_new, self._first_epoch, self._leaves_out = True, -1, False
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:  # noqa: ARG002 -- who shows it knows it
@@ -156,7 +157,12 @@ class DistributionPlot(Plot):
             # The oldest line has made room for a new one, and its trials may be all that lie far away.
             self._is_new |= drawn[0].epoch != self._first_epoch
             self._first_epoch = drawn[0].epoch
-            self._axis.fit(np.concatenate([one.values for one in drawn]), anew=self._is_new)
+            held = [one.values[~self._axis.are_beyond_bulk(one.values)] for one in drawn]
+            # Before there were ten values, the axis has made room for all.
+            leaves_out = sum(map(len, held)) < sum(len(one.values) for one in drawn)
+            self._is_new |= leaves_out != self._leaves_out
+            self._leaves_out = leaves_out
+            self._axis.fit(np.concatenate(held), anew=self._is_new)
             self._is_new = False
             self._x.set_domain(self._axis.domain, self.figure)
         styles = [*_OPACITIES[-(len(drawn) - 1) :], 1.0] if len(drawn) > 1 else [1.0] * len(drawn)

@@ -101,6 +101,19 @@ def test_the_axis_leaves_a_version_of_the_space_that_is_drawn_no_more(show, sear
     assert plot._x.domain.high < 10
 
 
+def test_a_few_values_far_beyond_the_others_leave_the_axis_to_those(show, search, refresh):
+    search.add_trials([1e9, 0.3, 0.31])
+    plot = show(DistributionPlot, search)
+    assert plot._x.domain.high > 1e9
+    search.add_trials(np.linspace(0.3, 0.34, 17).tolist())
+    refresh(plot)
+    assert plot._x.domain.high < 1
+    assert drawn(plot)[0].x.max() == 1e9  # the line goes on
+    search.add_trial(1e8)
+    refresh(plot)
+    assert plot._x.domain.high < 1
+
+
 def test_the_plot_is_named_in_the_words_of_its_key(show, search):
     assert show(DistributionPlot, search).figure.title.endswith("one line per version of the space")
 
