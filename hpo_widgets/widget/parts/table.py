@@ -229,11 +229,11 @@ class TrialTable(ViewPart):
             none_shown = "No trial that passes the filter has a result yet." if len(passing) else _NONE_PASSES
         self._worst = math.nan if len(top) < wanted or top[-1].value is None else top[-1].value
         shown = {trial.number for trial in top}
-        self._beyond, num_left_out = self._selected_beyond(shown | {trial.number for trial in failed})
+        self._beyond, num_without_row = self._selected_beyond(shown | {trial.number for trial in failed})
         beyond = [search.trial(number) for number in self._beyond]
         self._put(search, top + beyond + [trial for trial in failed if trial.number not in shown], f"top {wanted}")
         self.num_rows = len(self.order)
-        self.note = self._note(num_left_out) if self.order else none_shown
+        self.note = self._note(num_without_row) if self.order else none_shown
 
     def _show_page(self, search: Search, rows: Rows) -> None:
         order = self._sorted(search, rows)
@@ -355,13 +355,13 @@ class TrialTable(ViewPart):
         kept = beyond[len(beyond) - room :] if len(beyond) > room else beyond
         return kept, len(beyond) - len(kept)
 
-    def _note(self, num_left_out: int) -> str:
+    def _note(self, num_without_row: int) -> str:
         sentences = []
         if self.top_k > MOST_ROWS:
             sentences.append(f"The first {MOST_ROWS} of the top {self.top_k} are shown.")
-        if num_left_out:
+        if num_without_row:
             sentences.append(
-                f"{num_left_out} more selected {'trial has' if num_left_out == 1 else 'trials have'} no row."
+                f"{num_without_row} more selected {'trial has' if num_without_row == 1 else 'trials have'} no row."
             )
         return " ".join(sentences)
 

@@ -201,7 +201,7 @@ def end_of_bulk(values: npt.NDArray[np.float64], *, is_log: bool, minimise: bool
     """Return the value beyond which an axis holds none: a few bad values would leave all others one line.
 
     The rule: there are at least ten values, and the better three quarters of them would take less than a twentieth of
-    the axis. Then it goes from the best value three times as far as these do. No axis leaves out a good value.
+    the axis. Then it goes from the best value three times as far as these do. A good value never lies beyond it.
 
     Parameters
     ----------
@@ -339,8 +339,8 @@ class FittedAxis:
     minimise
         Whether low values are good. Default True.
     holds_all
-        Whether the axis holds all values, as it does where its kind is given. Default: not those that `end_of_bulk`
-        leaves out.
+        Whether the axis holds all values, as it does where its kind is given. Default: not those beyond
+        `end_of_bulk`.
 
     Attributes
     ----------
@@ -360,7 +360,7 @@ class FittedAxis:
     def fit(self, values: Floats, *, anew: bool = True) -> None:
         """Choose the kind of axis and, with ``anew`` or for another kind, its ends; else make room for the values.
 
-        The ends are chosen anew, too, where other values are left out than before.
+        The ends are chosen anew, too, where other values than before lie beyond the axis.
 
         Parameters
         ----------
@@ -405,7 +405,7 @@ class FittedAxis:
             self.fit(values(), anew=False)
 
     @property
-    def leaves_out(self) -> bool:
+    def ends_early(self) -> bool:
         """Whether some values may have no place on the axis."""
         return math.isfinite(self._end)
 

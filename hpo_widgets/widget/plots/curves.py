@@ -343,7 +343,7 @@ class CurvesPlot(Plot):
         last = np.array([curve.y[-1] for curve in drawn.values()], dtype=float)
         is_beyond = self._axis.are_beyond_bulk(last)
         self._num_beyond = int(is_beyond.sum())
-        held = [curve.y for curve, left_out in zip(drawn.values(), is_beyond.tolist(), strict=True) if not left_out]
+        held = [curve.y for curve, beyond in zip(drawn.values(), is_beyond.tolist(), strict=True) if not beyond]
         values = np.concatenate([style.NONE, *held])
         is_new = len(drawn) >= 2 * self._num_fitted
         self._num_fitted = len(drawn) if is_new else self._num_fitted

@@ -64,14 +64,14 @@ class Importances(NamedTuple):
         Completed trials that were looked at.
     conditional : dict of str to tuple
         Parameters that not every trial has: name to the share among the trials that have it, and how many these are.
-    left_out : tuple of str
+    without_share : tuple of str
         Parameters without a share: they have one value only, or too few trials have them.
     """
 
     shares: dict[str, float]
     num_trials: int
     conditional: dict[str, tuple[float, int]]
-    left_out: tuple[str, ...]
+    without_share: tuple[str, ...]
 
 
 def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> Importances | None:
@@ -113,8 +113,8 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
         conditional |= {
             name: (share, int(has.sum())) for name, share in found.items() if np.array_equal(has_it[name], has)
         }
-    left_out = tuple(name for name in columns if name not in shares and name not in conditional)
-    return Importances(shares, len(chosen), conditional, left_out)
+    without_share = tuple(name for name in columns if name not in shares and name not in conditional)
+    return Importances(shares, len(chosen), conditional, without_share)
 
 
 def _shares(columns: Mapping[str, np.ndarray], values: np.ndarray, space: Space, *, minimise: bool) -> dict[str, float]:
@@ -264,8 +264,8 @@ class ImportancePlot(Plot):
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
         chosen, at_once = self.filter, update.at_once
         # While no trial ends, a tag, other ranges and one that is left out or taken back may let other ones pass.
-        has_left_out = chosen.tags or search.counts.get(TrialState.LEFT_OUT, 0)
-        remarks, num_epochs = update.rows.remarks if has_left_out else None, len(search.epochs) if chosen.inside else 0
+        asks_remarks = chosen.tags or search.counts.get(TrialState.LEFT_OUT, 0)
+        remarks, num_epochs = update.rows.remarks if asks_remarks else None, len(search.epochs) if chosen.inside else 0
         asked_for = num_completed, remarks, num_epochs
         is_stale = asked_for != self._asked_for or chosen != self._asked_filter
         if at_once:
@@ -368,8 +368,8 @@ def _sentence(found: Importances, by: str) -> str:
         )
         more = f" and {len(told) - _MOST_TOLD} more, among the numbers" if len(told) > _MOST_TOLD else ""
         sentence += f" Where it applies: {words}{more}."
-    if found.left_out:
-        more = f" and {len(found.left_out) - 3} more" if len(found.left_out) > 3 else ""
-        names = ", ".join(text.short(name, _MOST_NAME) for name in found.left_out[:3])
+    if found.without_share:
+        more = f" and {len(found.without_share) - 3} more" if len(found.without_share) > 3 else ""
+        names = ", ".join(text.short(name, _MOST_NAME) for name in found.without_share[:3])
         sentence += f" Without a share, as too few trials have it or its value never changed: {names}{more}."
     return sentence

@@ -40,7 +40,7 @@ class MapPlot(TrialPlot):
     Completed trials are dots, small and faint where they are outside the present ranges, which are a dashed rectangle.
     Pruned and aborted trials are hollow diamonds, failed ones red crosses, running ones hollow circles. Colours go from
     the worst to the best value along the axis that `HistoryPlot` has. The background shows the mean of the trials that
-    are near and fades where none is. Trials without one of the two parameters are left out, and counted.
+    are near and fades where none is. Trials without one of the two parameters are not drawn, but counted.
 
     Parameters
     ----------
@@ -225,14 +225,14 @@ class MapPlot(TrialPlot):
         )
         self._key.value = style.legend(drawn)
 
-    def _sentence(self, num_left_out: int) -> str:
+    def _sentence(self, num_without: int) -> str:
         """Say which trials are not drawn."""
         conditions = self.search.space.conditions
         names = [name for name in (self.x, self.y) if conditions[name] != ((),)]
-        if not num_left_out or not names:
+        if not num_without or not names:
             return ""
         words = " or ".join(text.short_names([self._labels[name] for name in names], _MOST_NAME).values())
-        return f"{text.counted(num_left_out, 'trial')} without {words} {'is' if num_left_out == 1 else 'are'} left out."
+        return f"{text.counted(num_without, 'trial')} without {words} {'is' if num_without == 1 else 'are'} not drawn."
 
     def _take_importance(self, update: Update) -> None:
         """Show the two most important parameters, once, where nobody has chosen; they are computed on a thread."""

@@ -295,9 +295,9 @@ class TrialPlot(Plot):
             self._draw_everything()
             return
         self._take_size()
-        before, left_out = self._axis.domain, self._axis.leaves_out
+        before, ended_early = self._axis.domain, self._axis.ends_early
         self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
-        if self._axis.domain != before and (left_out or self._axis.leaves_out):
+        if self._axis.domain != before and (ended_early or self._axis.ends_early):
             self._draw_everything()  # who lies beyond the axis is drawn otherwise
             return
         groups = series.groups(fresh)

@@ -86,7 +86,7 @@ def test_parameters_that_are_not_in_every_trial_or_never_change_have_no_share():
         search.add_trial(c, {**inner, "c": c, "fixed": 0.25})
     said = found(search)
     assert set(said.shares) == {"net", "c"}
-    assert set(said.left_out) == {"a", "b", "fixed"}
+    assert set(said.without_share) == {"a", "b", "fixed"}
 
 
 def test_a_parameter_that_not_every_trial_has_has_a_share_among_those_that_have_it(show):
@@ -101,7 +101,7 @@ def test_a_parameter_that_not_every_trial_has_has_a_share_among_those_that_have_
         search.add_trial(point.get("rate", 0.5), {**point, "c": c})
     said = found(search)
     share, num_trials = said.conditional["rate"]
-    assert (num_trials, said.left_out) == (80, ())
+    assert (num_trials, said.without_share) == (80, ())
     assert share > 0.5
     assert "rate" not in said.shares
     plot = show(ImportancePlot, ended(search))

@@ -301,7 +301,7 @@ def test_the_background_is_drawn_at_most_once_a_second_and_can_be_left_out(show,
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "1 trial without b is"), (3, "3 trials without b are")])
-def test_trials_without_a_parameter_are_left_out_and_counted(show, count, said):
+def test_trials_without_a_parameter_are_not_drawn_but_counted(show, count, said):
     space = [
         ParameterSet([{"net": "small", "a": 1.0}, {"net": "large", "b": UniformParameterRange("b", 0, 1)}]),
         UniformParameterRange("c", 0, 1),
@@ -313,7 +313,7 @@ def test_trials_without_a_parameter_are_left_out_and_counted(show, count, said):
     search.add_trial(None, {"net": "large", "b": 0.5, "c": 0.5}, state=TrialState.ABORTED)
     plot = show(MapPlot, search, x="b", y="c")
     assert list(seen(plot)) == [count]
-    assert plot._said.value == f"{said} left out."
+    assert plot._said.value == f"{said} not drawn."
     plot.x = "net"
     assert plot._said.value == ""
     assert len(seen(plot)) == count + 1
