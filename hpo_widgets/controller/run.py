@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from hpo_widgets.controller.recorder import RecordedHistory
 from hpo_widgets.controller.trial_lifecycle import AGREEMENT_SECONDS, TrialLifecycle
-from hpo_widgets.engines.base import can_hold
+from hpo_widgets.engines.base import can_hold_trials
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -79,7 +79,7 @@ class Run:
         """How often the strategy has begun."""
         self._num_workers = state.settings.max_number_of_concurrent_tasks
         # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
-        self._holder = engine if can_hold(engine) and not proposals.wants_observations else None
+        self._holder = engine if can_hold_trials(engine) and not proposals.wants_observations else None
         self._held: deque[tuple[Proposal, list[float | None]]] = deque()
         """Points that the engine holds, with their encoded forms."""
 
@@ -106,12 +106,12 @@ class Run:
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Begin the present space with the strategy; points proposed before are dropped, or taken back."""
+        """Begin the present space with the strategy; points proposed before are dropped, or withdrawn."""
         self.drop_held()
         try:
             self._begin_strategy()
         finally:
-            self.trials.take_back()
+            self.trials.withdraw_outside()
 
     def learn_anew(self) -> None:
         """Have a strategy that learns begin anew with the trials that count now; it drops what it proposed before."""

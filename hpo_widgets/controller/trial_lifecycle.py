@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import JobEngine, JobEvent, Outcome, Summary
     from hpo_widgets.strategies.base import Proposal
 
-TAKEN_BACK = "taken out of the queue: its point lies outside the new ranges"
+WITHDRAWN = "taken out of the queue: its point lies outside the new ranges"
 
 AGREEMENT_SECONDS = 300.0
 """Seconds that a stopping search waits for a server to confirm that all jobs have ended.
@@ -182,7 +182,7 @@ class TrialLifecycle:
                 queue.adopt(row.number, job, state.space.decode(row.parameters))
                 self._recorder.change(row)
 
-    def take_back(self) -> None:
+    def withdraw_outside(self) -> None:
         """End the trials that still wait in a server's queue and whose points the present ranges cannot give.
 
         Points that people have enqueued stay. Priors say which points come first and exclude none.
@@ -199,7 +199,7 @@ class TrialLifecycle:
             and not space.contains(space.decode(trial.row.parameters))
         ]
         if outside:
-            self.queue.take_back(outside, TAKEN_BACK)
+            self.queue.withdraw(outside, WITHDRAWN)
 
     # What jobs tell ------------------------------------------------------------------------------
 

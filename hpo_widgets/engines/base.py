@@ -195,7 +195,7 @@ class HoldingEngine(JobEngine, Protocol):
         ...
 
 
-def can_hold(engine: JobEngine) -> TypeGuard[HoldingEngine]:
+def can_hold_trials(engine: JobEngine) -> TypeGuard[HoldingEngine]:
     """Whether an engine can hold trials, by the methods of its class.
 
     What one gets by ``__getattr__`` does not count: the engine behind it would launch without asking the one in front.
@@ -249,7 +249,7 @@ class QueueEngine(JobEngine, Protocol):
         """
         ...
 
-    def take_back(self, numbers: Collection[int], sentence: str) -> None:
+    def withdraw(self, numbers: Collection[int], sentence: str) -> None:
         """End trials as aborted whose jobs still wait; one that has begun meanwhile goes on.
 
         Parameters

@@ -515,7 +515,7 @@ def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_held_or_put_back(
     assert sorted(worker.taken) == sorted(own_ids(task_id))
 
 
-def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_taken_back_by_new_ranges(
+def test_a_task_that_a_killed_kernel_has_left_in_no_queue_is_withdrawn_by_new_ranges(
     kernel_killed_at_a_pause, opened, worker, tmp_path, until, monkeypatch
 ):
     monkeypatch.setattr(launch_thread, "TAKEN_SECONDS", 0.1)

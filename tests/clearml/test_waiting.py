@@ -17,7 +17,7 @@ from hpo_widgets.viewer import SearchViewer
 from tests.conftest import DEADLINE
 from tests.runs import wait_for
 
-TAKEN_BACK = "taken out of the queue: its point lies outside the new ranges"
+WITHDRAWN = "taken out of the queue: its point lies outside the new ranges"
 
 
 class Hold(threading.Event):
@@ -413,15 +413,15 @@ def around(value):
     return value - 0.001, value + 0.001
 
 
-def test_new_ranges_take_back_what_waits_outside_of_them_without_using_up_the_budget(waiting, in_queue, worker, until):
+def test_new_ranges_withdraw_what_waits_outside_of_them_without_using_up_the_budget(waiting, in_queue, worker, until):
     made, tasks = waiting()
     low, high = around(x_of(made, 1))
     made.set_range("x", (low, high))
     until(made, lambda: len(made.snapshot()) == 3)
     trial = made.trial(0)
-    assert (trial.state, trial.error) == (TrialState.ABORTED, TAKEN_BACK)
+    assert (trial.state, trial.error) == (TrialState.ABORTED, WITHDRAWN)
     assert in_queue.statuses(tasks) == ["stopped", "queued"]
-    assert Task.get_task(task_id=tasks[0]).data.status_reason == f"User aborted: {TAKEN_BACK}"
+    assert Task.get_task(task_id=tasks[0]).data.status_reason == f"User aborted: {WITHDRAWN}"
     assert low <= x_of(made, 2) <= high
     ends_well(made, worker)
     assert made.counts[TrialState.COMPLETED] == made.budget.jobs.used == 2
@@ -429,7 +429,7 @@ def test_new_ranges_take_back_what_waits_outside_of_them_without_using_up_the_bu
     assert worker.taken == [tasks[1], made.trial(2).id]
 
 
-def test_points_that_a_person_has_enqueued_are_not_taken_back(waiting, in_queue, worker):
+def test_points_that_a_person_has_enqueued_are_not_withdrawn(waiting, in_queue, worker):
     made, tasks = waiting()
     made.pause()
     in_queue.wait_for(tasks, "created")
@@ -463,7 +463,7 @@ def test_a_task_that_an_agent_takes_at_the_moment_of_new_ranges_runs(way, waitin
     assert made.counts[TrialState.COMPLETED] == len(made.snapshot()) == 2
 
 
-def test_a_trial_that_is_being_launched_is_taken_back_when_it_waits(way, task_search, in_queue, worker, until):
+def test_a_trial_that_is_being_launched_is_withdrawn_when_it_waits(way, task_search, in_queue, worker, until):
     goes_on = Hold()
     way.plan("tasks.enqueue", goes_on)
     made = task_search(max_number_of_concurrent_tasks=1, total_max_jobs=1)
@@ -472,19 +472,19 @@ def test_a_trial_that_is_being_launched_is_taken_back_when_it_waits(way, task_se
     made.set_range("x", around(0.9))
     goes_on.set()
     until(made, lambda: len(made.snapshot()) == 2)
-    assert made.trial(0).error == TAKEN_BACK
+    assert made.trial(0).error == WITHDRAWN
     ends_well(made, worker)
     assert worker.taken == [made.trial(1).id]
 
 
 @pytest.mark.parametrize("what", ["lost", "unanswered"])
 @pytest.mark.parametrize("endpoint", ["queues.remove_task", "tasks.stop_many"])
-def test_a_trial_is_taken_back_though_a_request_or_its_answer_gets_lost(way, waiting, worker, until, endpoint, what):
+def test_a_trial_is_withdrawn_though_a_request_or_its_answer_gets_lost(way, waiting, worker, until, endpoint, what):
     made, _ = waiting()
     way.plan(endpoint, what, times=2)
     made.set_range("x", around(x_of(made, 1)))
     until(made, lambda: made.trial(0).state.has_ended)
-    assert made.trial(0).error == TAKEN_BACK
+    assert made.trial(0).error == WITHDRAWN
     ends_well(made, worker)
     assert made.counts[TrialState.COMPLETED] == 2
 
@@ -493,14 +493,14 @@ def test_new_ranges_in_a_pause_end_what_is_held_outside_of_them(paused, in_queue
     made, tasks = paused()
     made.set_range("x", around(x_of(made, 1)))
     until(made, lambda: made.trial(0).state.has_ended)
-    assert made.trial(0).error == TAKEN_BACK
+    assert made.trial(0).error == WITHDRAWN
     assert in_queue.statuses(tasks) == ["stopped", "created"]
     made.resume()
     ends_well(made, worker)
     assert worker.taken == [tasks[1], made.trial(2).id]
 
 
-def test_a_point_of_a_grid_that_was_taken_back_is_proposed_again_when_ranges_are_widened(
+def test_a_point_of_a_grid_that_was_withdrawn_is_proposed_again_when_ranges_are_widened(
     waiting, in_queue, worker, until
 ):
     grid = {"optimizer_class": GridSearch, "total_max_jobs": None}
@@ -625,7 +625,7 @@ def test_a_queue_that_is_emptied_once_does_not_end_a_search(waiting, in_queue, w
     assert made.errors == []
 
 
-def test_trials_that_new_ranges_take_back_are_not_stopped_by_somebody_else(waiting, in_queue, worker, until):
+def test_trials_that_new_ranges_withdraw_are_not_stopped_by_somebody_else(waiting, in_queue, worker, until):
     made, _ = waiting(1, max_failures=1)
     for number, value in enumerate((0.2, 0.4, 0.6)):
         made.set_range("x", around(value))

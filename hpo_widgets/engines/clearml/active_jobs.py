@@ -58,7 +58,7 @@ class ActiveJob:
     """Whether its Task is a draft that is sent when its turn comes: it waits in ``to_launch``, and is followed."""
     is_coming_out: bool = False
     """Whether requests that take its Task out of the queue may have had their effect."""
-    taken_back: str = ""
+    withdrawn: str = ""
     """Why it is to end unless it has begun; empty: it is not."""
     is_reason_written: bool = False
     """Whether ``reason`` was written to the server again after an agent had replaced it."""

@@ -148,7 +148,7 @@ class ClearmlEngine:
                 jobs.take_out(jobs.by_number.values())
             jobs.changed.notify_all()
 
-    def take_back(self, numbers: Collection[int], sentence: str) -> None:
+    def withdraw(self, numbers: Collection[int], sentence: str) -> None:
         """Stop the Tasks of trials that no agent has taken yet."""
         jobs = self._jobs
         with jobs.changed:
@@ -158,7 +158,7 @@ class ClearmlEngine:
                     job.reason = sentence
                     self.abort(job.number)
                 else:
-                    job.taken_back = sentence
+                    job.withdrawn = sentence
             jobs.take_out(chosen)
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:

@@ -115,7 +115,7 @@ class LaunchThread(threading.Thread):
                 jobs.pace.look_soon()
                 if job.stop_state is not None:
                     self._aborts.start()
-                elif jobs.is_paused or job.taken_back:  # since its launch has begun
+                elif jobs.is_paused or job.withdrawn:  # since its launch has begun
                     jobs.take_out([job])
                 jobs.changed.notify_all()
             if is_closed:
@@ -229,7 +229,7 @@ class LaunchThread(threading.Thread):
     def _is_to_be_held(self, job: ActiveJob) -> bool:
         """Whether a pause has come while a Task was made or sent in vain, so that it stays a draft."""
         with self._jobs.changed:
-            is_paused = self._jobs.is_paused and not job.taken_back and not self._factory.is_local
+            is_paused = self._jobs.is_paused and not job.withdrawn and not self._factory.is_local
         return is_paused and (not job.may_be_sent or self._factory.is_draft(str(job.task)))
 
     def _look_for(self, adopted: list[ActiveJob]) -> None:
@@ -299,7 +299,7 @@ class LaunchThread(threading.Thread):
                 and job.number in jobs.by_number
                 and job.stop_state is None
                 and not job.is_held
-                and (jobs.is_paused or job.taken_back or job.is_coming_out)
+                and (jobs.is_paused or job.withdrawn or job.is_coming_out)
             ]
 
     def _try_to_take_out(self, chosen: list[ActiveJob], *, is_last: bool) -> list[ActiveJob]:
@@ -323,7 +323,7 @@ class LaunchThread(threading.Thread):
         has_waited = queue is not None and self._factory.take_entry(task, queue)
         if not has_waited and not was_coming_out:
             return False
-        if job.taken_back:
+        if job.withdrawn:
             self._settle([], [job])
         else:
             self._factory.make_draft(task)
@@ -334,14 +334,14 @@ class LaunchThread(threading.Thread):
         jobs = self._jobs
         with jobs.changed:
             still_out = [job for job in out if job.number in jobs.by_number and job.stop_state is None]
-            jobs.hold([job for job in still_out if not job.taken_back])
+            jobs.hold([job for job in still_out if not job.withdrawn])
             for job in still_out:
-                if job.taken_back:
-                    job.reason, job.stop_state, job.stop_wanted = job.taken_back, TrialState.ABORTED, time.monotonic()
+                if job.withdrawn:
+                    job.reason, job.stop_state, job.stop_wanted = job.withdrawn, TrialState.ABORTED, time.monotonic()
                     self._aborts.start()
             for job in chosen:
                 if job.stop_state is None:
-                    job.is_coming_out, job.taken_back = False, ""
+                    job.is_coming_out, job.withdrawn = False, ""
 
     def _is_unwanted(self, job: ActiveJob) -> bool:
         """Whether a job is to be stopped, as all jobs are once the engine is closed."""
