@@ -354,3 +354,23 @@ def test_a_result_that_is_known_already_is_recorded_in_the_form_and_runs_nothing
     details = panel.get_by_role("region", name="Details of trial 0")
     expect(details.get_by_role("row", name=re.compile("^recorded 20"))).to_be_visible()
     notebook.screenshot("recorded-result", panel)
+
+
+@pytest.mark.slow
+def test_a_trial_beyond_the_axis_tells_its_value_and_is_selected_with_a_click(opened, panel):
+    history = panel.locator(".hpo-plot-host .bqplot:visible").first
+    num_dots = history.locator(".dot").count()
+    opened.kernel("search.add_trial(1e9, point)")
+    expect(panel.get_by_text("1 beyond the axis")).to_be_visible()
+    expect(history.locator(".dot")).to_have_count(num_dots + 1)
+    rest(panel)
+    _, top, _, height = plot_area(history)
+    boxes = [one.bounding_box() for one in history.locator(".dot").all()]
+    (beyond,) = [one for one in boxes if one["y"] - top < 0.05 * height]
+    opened.page.mouse.move(beyond["x"] + beyond["width"] / 2, beyond["y"] + beyond["height"] / 2)
+    tip = opened.page.locator(".bqplot_mark_tooltip:visible")
+    expect(tip).to_contain_text("31 · 1e9")
+    opened.page.mouse.down()
+    opened.page.mouse.up()
+    opened.wait_kernel("widget.selected == [31]")
+    opened.screenshots_in_both_themes("beyond-the-axis", panel)
