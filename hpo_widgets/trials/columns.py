@@ -247,15 +247,14 @@ class TrialColumns:
         """Whether a ranked trial ran to its end; asked at each end of a trial, so without waiting for a lock."""
         return bool(self._arrays["state"].item(number) == TrialState.COMPLETED)
 
-    def is_left_out(self, number: int) -> bool:
-        """Whether a trial that is there is left out; asked as often, so without waiting for a lock."""
-        return bool(self._left_out.item(number))
+    def is_ranked(self, number: int) -> bool:
+        """Whether a trial that is there is ranked if it has values; asked as often, so without waiting for a lock."""
+        return not self._left_out.item(number) and self._arrays["state"].item(number) not in UNRANKED
 
-    def result_of(self, number: int) -> tuple[TrialState, tuple[float, ...]]:
-        """State and values of a trial that is there; NaN for a value that is missing."""
+    def values_of(self, number: int) -> tuple[float, ...]:
+        """Values of a trial that is there; NaN for one that is missing."""
         with self._lock:
-            values = self._arrays["values"][number].tolist()
-        return self.state_of(number), tuple(values)
+            return tuple(self._arrays["values"][number].tolist())
 
     def put(self, rows: Sequence[TrialRow]) -> None:
         """Write rows, new or changed, as one step that readers see whole."""
@@ -553,23 +552,23 @@ class TrialStore:
         self.columns.put(rows)
 
     def rank(self, row: TrialRow) -> int | None:
-        """Put one row into the ranking, and return the number of the best trial then, as `best` does."""
+        """Put a row that `put` has written into the ranking; return the number of the best trial then, as `best` does."""
         with self._lock:
-            self._rank(row.number, row.state, row.values)
+            self._rank(row.number, row.values)
             return self._best(0)
 
     def rank_all(self, rows: Iterable[TrialRow]) -> None:
-        """Put rows into the ranking."""
+        """Put rows that `put` has written into the ranking."""
         with self._lock:
             for row in rows:
-                self._rank(row.number, row.state, row.values)
+                self._rank(row.number, row.values)
 
     def set_remarks(self, remarks: Mapping[int, Remark]) -> bool:
         """Set remarks as `TrialColumns.set_remarks`; whether a trial was left out of the ranking, or taken back."""
         turned = self.columns.set_remarks(remarks)
         with self._lock:
             for number in turned:
-                self._rank(number, *self.columns.result_of(number))
+                self._rank(number, self.columns.values_of(number))
         return bool(turned)
 
     def load(self, bulk: Mapping[str, Any]) -> None:
@@ -590,17 +589,17 @@ class TrialStore:
         """Show some trials, new or changed, given as columns, and rank them."""
         self.columns.load(bulk)
         numbers = bulk["number"].tolist()
-        # A trial without a value is not ranked, nor is one that has failed or is left out.
-        is_unranked = (bulk["state"] == TrialState.FAILED) | [self.columns.is_left_out(number) for number in numbers]
-        values = np.where(is_unranked[:, None], NAN, bulk["values"])
+        # A trial without a value is not ranked.
+        is_ranked = np.array([self.columns.is_ranked(number) for number in numbers], dtype=np.bool_)
+        values = np.where(is_ranked[:, None], bulk["values"], NAN)
         with self._lock:
             self._ranking.put_all(zip(numbers, values.tolist(), strict=True))
 
-    def _rank(self, number: int, state: int, values: Sequence[float | None] | None) -> None:
-        if state == TrialState.FAILED or values is None or None in values or self.columns.is_left_out(number):
-            self._ranking.discard(number)
-        else:
+    def _rank(self, number: int, values: Sequence[float | None] | None) -> None:
+        if values is not None and None not in values and self.columns.is_ranked(number):
             self._ranking.put(number, cast("tuple[float, ...]", tuple(values)))
+        else:
+            self._ranking.discard(number)
 
     def top(self, k: int, accept: Callable[[int], bool] | None = None) -> list[int]:
         """Numbers of the k best trials, best first.
