@@ -62,6 +62,12 @@ class Rows:
         return mask
 
     @property
+    def is_counted(self) -> np.ndarray:
+        """Which of them have ended and are not left out of the search; shape (n,)."""
+        mask: np.ndarray = (self.state >= TrialState.COMPLETED) & (self.state != TrialState.LEFT_OUT)
+        return mask
+
+    @property
     def is_recorded(self) -> np.ndarray:
         """Which of them did not run here, as a person has recorded their results; shape (n,)."""
         return recorded({"state": self.state, "started": self.started})
@@ -552,7 +558,7 @@ class TrialStore:
         self.columns.put(rows)
 
     def rank(self, row: TrialRow) -> int | None:
-        """Put a row that `put` has written into the ranking; return the number of the best trial then, as `best` does."""
+        """Put a row that `put` has written into the ranking, and return the number of the best trial then (`best`)."""
         with self._lock:
             self._rank(row.number, row.values)
             return self._best(0)

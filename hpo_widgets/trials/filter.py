@@ -105,6 +105,11 @@ class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
         """Whether there are no conditions: every trial passes but those that are left out."""
         return self == TrialFilter()
 
+    @property
+    def asks_for_left_out(self) -> bool:
+        """Whether trials pass that are left out of the search."""
+        return TrialState.LEFT_OUT.label in self.states
+
     def without(self, condition: str, name: str | None = None) -> TrialFilter:
         """Return the filter without one of its conditions.
 

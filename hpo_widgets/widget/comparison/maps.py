@@ -167,8 +167,7 @@ class LookMap:
         names, is_best, value = np.empty(0, dtype=str), np.empty(0, dtype=bool), ""
         if rows is not None:
             columns = [nan_where_absent(rows.parameters[name]) for name in self._pair]
-            has_ended = (rows.state >= TrialState.COMPLETED) & (rows.state != TrialState.LEFT_OUT)
-            drawn = has_ended & np.isfinite(columns).all(axis=0)
+            drawn = rows.is_counted & np.isfinite(columns).all(axis=0)
             x, y = (column[drawn] for column in columns)
             words = zip(rows.numbers[drawn].tolist(), map(text.number, rows.values[drawn, 0].tolist()), strict=True)
             names = np.array([" · ".join(map(str, one)) for one in words], dtype=str)

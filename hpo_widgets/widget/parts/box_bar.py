@@ -73,7 +73,7 @@ def _sentence(box: Mapping[str, tuple[Any, ...]], search: Search, index: int) ->
     """Say what lies in a box, in parts of one sentence of which every second one is a figure."""
     space, objective = search.space, search.objectives[index]
     rows = search.snapshot()
-    ended = (rows.state >= TrialState.COMPLETED) & (rows.state != TrialState.LEFT_OUT)
+    ended = rows.is_counted
     inside = ended & lies_within(rows.parameters, space, box, absent=False)
     values = rows.values[inside & (rows.state == TrialState.COMPLETED), index]
     values = values[np.isfinite(values)]

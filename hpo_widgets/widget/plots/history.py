@@ -110,7 +110,7 @@ class HistoryPlot(TrialPlot):
             ("◇", style.DOT, 1, "pruned", is_partial and search.counts.get(TrialState.PRUNED)),
             ("◇", style.DOT, 1, "aborted", is_partial and search.counts.get(TrialState.ABORTED)),
             (style.BEYOND[minimise], style.DOT, 1, f"{counts['beyond']} beyond the axis", counts["beyond"]),
-            ("◇", style.DOT, 1, "left out", is_partial and TrialState.LEFT_OUT.label in self.filter.states),
+            ("◇", style.DOT, 1, TrialState.LEFT_OUT.label, is_partial and self.filter.asks_for_left_out),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("✕", style.BAD, 1, style.NOT_FINITE, counts["not finite"]),
             ("▲", style.BEST, 1, "best so far", len(self._series.best())),

@@ -112,7 +112,7 @@ class ParallelPlot(ParameterChoice, Plot):
             fresh, has_rewritten = self._trials.put(update.rows)
             self._fresh = np.concatenate([self._fresh, fresh])
             # Axes of objectives do not stretch to what is left out of the search, unless the filter asks for it.
-            asks_otherwise = _asks_for_left_out(self.filter) != _asks_for_left_out(self._drawn_filter)
+            asks_otherwise = self.filter.asks_for_left_out != self._drawn_filter.asks_for_left_out
             has_moved = self._fit(None if has_rewritten or asks_otherwise else fresh)
             if has_moved or has_rewritten:
                 self._clear_pictures()
@@ -182,7 +182,7 @@ class ParallelPlot(ParameterChoice, Plot):
         """Have the axes hold ``fresh`` trials, None for all; returns whether one has other ends now."""
         space, values, count = self.search.space, self._trials.values, len(self.parameters)
         is_left_out = self._trials.states == TrialState.LEFT_OUT
-        if is_left_out.any() and not _asks_for_left_out(self.filter):
+        if is_left_out.any() and not self.filter.asks_for_left_out:
             values = values.copy()
             values[is_left_out, count:] = np.nan
         some = values if fresh is None else values[fresh]
@@ -363,10 +363,6 @@ class ParallelPlot(ParameterChoice, Plot):
         }
         self.box = {name: bounds for name, bounds in inner.items() if bounds}
         self._own_box = self.box
-
-
-def _asks_for_left_out(chosen: TrialFilter) -> bool:
-    return TrialState.LEFT_OUT.label in chosen.states
 
 
 def _drawable(column: Floats) -> Floats:
