@@ -10,7 +10,7 @@ import {
   setText,
 } from "../lib/dom";
 import type { Column, Row, Sorting } from "../lib/table_order";
-import { SHAPES } from "../lib/trial_states";
+import { LEFT_OUT, SHAPES } from "../lib/trial_states";
 
 const MARKS = { best: "▲", front: "■" } as const;
 const RIGHT = new Set(["number", "seconds"]);
@@ -123,7 +123,7 @@ function paintState(cell: HTMLElement, row: Row, state: string, noRetry: string 
   const line = cell.firstElementChild as HTMLElement;
   const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
   const isFailed = state === "failed";
-  cell.parentElement?.classList.toggle("hpo-left-out", state === "left out");
+  cell.parentElement?.classList.toggle("hpo-left-out", state === LEFT_OUT);
   word.className = isFailed ? "hpo-bad" : "";
   const more = (row.note ? ` · ${row.note}` : "") + (row.error ? `: ${row.error}` : "");
   setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);

@@ -1,5 +1,7 @@
 // The states of a trial: a shape for each beside its word, so that colour is never the only sign.
 
+export const LEFT_OUT = "left out";
+
 export const SHAPES: Readonly<Record<string, string>> = {
   queued: "○",
   running: "◐",
@@ -7,5 +9,5 @@ export const SHAPES: Readonly<Record<string, string>> = {
   failed: "✕",
   aborted: "■",
   pruned: "◇",
-  "left out": "⊘",
+  [LEFT_OUT]: "⊘",
 };

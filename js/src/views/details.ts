@@ -15,7 +15,7 @@ import {
 } from "../lib/dom";
 import { focusedElement } from "../lib/focus";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
-import { SHAPES } from "../lib/trial_states";
+import { LEFT_OUT, SHAPES } from "../lib/trial_states";
 import { view } from "../lib/view";
 
 type Model = {
@@ -42,7 +42,6 @@ type Model = {
 const MOST_NOTE = "4000";
 const MOST_TAG = "60";
 
-const LEFT_OUT = "left out";
 const ENDED = new Set(["completed", "failed", "aborted", "pruned", LEFT_OUT]);
 
 interface Section {
