@@ -852,7 +852,7 @@ class HyperParameterOptimizer(ReadableSearch):
         A trial that is left out is in the state ``left out``: it is not ranked, so it is not the best, nor on the
         Pareto front, and importance, advice and the strategy do not know of it. What learns from trials begins anew
         with the others, so the next proposal is made without it. It counts in all budgets, as it did run, and no
-        strategy proposes its point again.
+        strategy proposes its point again, unless ``allow_duplicates`` was given.
 
         Parameters
         ----------

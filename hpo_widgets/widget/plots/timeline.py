@@ -150,9 +150,8 @@ class TimelinePlot(Plot):
     """Draws each trial as a bar from its start to its end, on the row of its worker, live.
 
     Completed trials are solid, pruned ones fainter, failed ones red, aborted ones grey, those that are left out of the
-    search pale; running ones grow. A gap is a
-    worker without work. Agents of a ClearML server have no rows of their own: there are as many as trials ran at once.
-    Drawn at most once a second.
+    search pale; running ones grow. A gap is a worker without work. Agents of a ClearML server have no rows of their
+    own: there are as many as trials ran at once. Drawn at most once a second.
 
     Parameters
     ----------
