@@ -292,7 +292,7 @@ class InlineProposals(Proposals):
 
 
 class _Answer(NamedTuple):
-    """What a model answered, after which `begin` it was asked, and how many seconds it took."""
+    """What a model answered, how many calls of `begin` there were when it was asked, and how many seconds it took."""
 
     begun: int
     sampled: tuple[Proposal, list[float | None]] | None
@@ -343,13 +343,13 @@ class ThreadedProposals(Proposals):
         self._condition = threading.Condition()
         self._news: deque[Callable[[], None] | None] = deque()
         self._asks: deque[int] = deque()
-        """Of each point that is asked for, `_num_begun` then."""
+        """For each point that is asked for, how many calls of `begin` there were then."""
         self._reports: dict[int, list[tuple[int, float]]] = {}
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
         self._num_begun = 0
-        """Calls of `begin`: what was asked before the last one is not used."""
+        """How many calls of `begin` there were: answers to what was asked before the last one are not used."""
         self._launched: dict[int, float] = {}
         """Running trial to the time of its launch, oldest first."""
         # The strategy's thread counts them, as that may read the journal.

@@ -336,9 +336,9 @@ class HyperParameterOptimizer(ReadableSearch):
         Returns
         -------
         bool
-            True when the search has ended, also at once where nobody has started it, as ClearML's controller; False
-            when it timed out. Also False when a ClearML server has not taken the last report a minute after the end.
-            A start that still waits for a ClearML server is waited for, too.
+            True when the search has ended, and at once when nobody has started it, as with ClearML's controller. False
+            when it timed out, or when a ClearML server has not taken the last report a minute after the end. A start
+            that still waits for a ClearML server is waited for, too.
 
         Raises
         ------

@@ -462,7 +462,7 @@ def _continued(
         raise JournalError(msg)
     if given is not None:
         for event in [one for one in events if one["kind"] == "set_ranges"][-1:]:
-            # Has all choices. Where those that are given are others, it was not followed: say why.
+            # The last change holds all choices. If the given ones are not those, `follow` has passed over it: say why.
             with suppress(AttributeError, LookupError, TypeError):
                 Space.from_dict(event["space"], choices, may_lack=True)
         _check_given(given, state)

@@ -25,8 +25,6 @@ from hpo_widgets.parameters.choices import ChoiceTable, choice_label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HOW_TO_ADD = "A search takes a new choice by add_choices."
-
 
 @has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
@@ -136,7 +134,9 @@ class DiscreteParameterRange(LeafParameter):
         if place is None:
             same = [choice for choice in self.declared if choice_label(choice) == choice_label(value)]
             hint = f"The choice is {same[0]!r}." if same else near_match(choice_label(value), self.labels)
-            raise ValueError(f"{value!r} is not a choice of {self.name!r}. {hint} {HOW_TO_ADD}")
+            raise ValueError(
+                f"{value!r} is not a choice of {self.name!r}. {hint} A search takes a new choice by add_choices."
+            )
         return self.declared[place]
 
     def with_range(self, range: Sequence[Any], limits: tuple[Any, Any] | None = None) -> DiscreteParameterRange:  # noqa: A002
@@ -161,7 +161,7 @@ class DiscreteParameterRange(LeafParameter):
         Raises
         ------
         ValueError
-            When there is none, one is no list, or a choice is there already.
+            When no value is given, they are not in a list or tuple, or one is a choice already.
         """
         try:
             listed = [python_value(value) for value in self._listed(values)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import optuna
 import pytest
 
@@ -13,6 +15,7 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
 )
+from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
@@ -171,8 +174,8 @@ def test_many_are_left_out_by_one_event_and_a_second_time_by_none(search):
     for _ in range(2):
         made.leave_out(made.trial(number) for number in (5, 1))
     made.take_back([])
-    with SearchViewer(made.journal_path) as viewer:
-        events = [event for event in viewer._reader.events() if event["kind"] in {"leave_out", "take_back"}]
+    with closing(Journal.view(made.journal_path)) as reader, SearchViewer(made.journal_path) as viewer:
+        events = [event for event in reader.events() if event["kind"] in {"leave_out", "take_back"}]
         assert [(event["kind"], event["numbers"]) for event in events] == [("leave_out", [5, 1])]
         assert viewer.counts[TrialState.LEFT_OUT] == 2
 

@@ -211,6 +211,12 @@ class TrialDetails(ViewPart):
             self._asked_tags = trial.number, asked
         return asked
 
+    def _command(self, name: str, content: dict[str, object]) -> None:
+        """Do with the trial that a page meant what needs nothing else."""
+        trial = self._meant(content)
+        if trial is not None:
+            self.search.command(name, trial.number)
+
     def _meant(self, content: dict[str, object]) -> Trial | None:
         """Return the trial that a page meant, if there is one; it may be another one than is shown here by now."""
         number = content.get("number")
@@ -220,24 +226,16 @@ class TrialDetails(ViewPart):
         return trial
 
     def _on_retry(self, content: dict[str, object]) -> None:
-        trial = self._meant(content)
-        if trial is not None:
-            self.search.command("retry", trial.number)
+        self._command("retry", content)
 
     def _on_leave_out(self, content: dict[str, object]) -> None:
-        trial = self._meant(content)
-        if trial is not None:
-            self.search.command("leave_out", trial.number)
+        self._command("leave_out", content)
 
     def _on_take_back(self, content: dict[str, object]) -> None:
-        trial = self._meant(content)
-        if trial is not None:
-            self.search.command("take_back", trial.number)
+        self._command("take_back", content)
 
     def _on_stop(self, content: dict[str, object]) -> None:
-        trial = self._meant(content)
-        if trial is not None:
-            self.search.command("stop_trial", trial.number)
+        self._command("stop_trial", content)
 
 
 def _trial(search: Search, number: int | None) -> Trial | None:

@@ -158,8 +158,8 @@ class SpacePanel(NumberFieldPart):
         self._tried = self._recent_samples = None
 
     def _enter(self, space: Space) -> None:
-        """Show the ranges of a space epoch; a track that grew needs a rug of its own, and new choices counts."""
-        before = dict(self._tracks), {name: len(values) for name, values in self._bins.items()}
+        """Show the ranges of a space epoch; marks are made anew for a track that grew, and counts for new choices."""
+        before = dict(self._tracks), self._num_bins()
         labels = text.labels(space.names)
         needs = _active_when(space, labels)
         self.parameters = [
@@ -167,8 +167,11 @@ class SpacePanel(NumberFieldPart):
         ]
         self.ranges = {name: _sent_range(space, name) for name in space.names}
         self.priors = {name: self._sent_prior(space, name) for name in space.priors}
-        if (self._tracks, {name: len(values) for name, values in self._bins.items()}) != before:
+        if (self._tracks, self._num_bins()) != before:
             self._tried = None
+
+    def _num_bins(self) -> dict[str, int]:
+        return {name: len(values) for name, values in self._bins.items()}
 
     def _show_tried(self, update: Update, epoch: int) -> None:
         if self._tried is None or not self._tried.put(update.rows):
