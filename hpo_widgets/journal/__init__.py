@@ -17,6 +17,7 @@ Python's json module and JSON5 write them.
 
 from __future__ import annotations
 
+from hpo_widgets.journal.batch import fits_in_event
 from hpo_widgets.journal.errors import (
     JournalBusy,
     JournalDamaged,
@@ -50,6 +51,7 @@ __all__ = [
     "Owner",
     "TrialRow",
     "find",
+    "fits_in_event",
     "journal_path",
     "journals",
     "new_search_id",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets._messages import printable
-from hpo_widgets.journal.rows import LATEST, StoredTrial, encode_row, encode_trial
+from hpo_widgets.journal import connection as connecting
+from hpo_widgets.journal.rows import LATEST, StoredTrial, encode, encode_row, encode_trial
 from hpo_widgets.journal.schema import EVENTS, HEADER, METRICS, OUTPUTS, SCALARS, WRITES
 from hpo_widgets.journal.state import MOST_GAPS, MOST_TRIALS, Totals
 
@@ -214,6 +215,11 @@ def _check_numbers(rows: Mapping[int, TrialRow], after: Totals) -> None:
             f"A journal numbers trials from 0, holds at most {MOST_TRIALS:,}, and leaves at most {MOST_GAPS:,} numbers "
             f"out; got trial {lowest if lowest < 0 else after.highest}."
         )
+
+
+def fits_in_event(value: object) -> bool:
+    """Whether an event may hold this: the events of a write share a row, so each has half of it at most."""
+    return len(encode(value)) <= connecting.MOST_BYTES // 2
 
 
 def _event(event: Mapping[str, Any]) -> tuple[float, str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hpo_widgets._messages import counted
 from hpo_widgets.controller.active_trial import recorded_row
 from hpo_widgets.engines.base import StartedSearch
+from hpo_widgets.journal import fits_in_event
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import (
@@ -361,6 +362,11 @@ class SearchCommands:
         before = state.space
         space = before.with_choices({name: values})
         added = space.leaf(name).declared[len(before.leaf(name).declared) :]
+        if not fits_in_event(space.to_dict()):
+            raise ValueError(
+                f"with them the choices are a longer text than a journal takes: give {name!r} short names, such as "
+                "those of files, and have the trial look up what they stand for"
+            )
         definition.template.check_choices(name, added)
         definition.template.check_search(space, definition.objectives)
         state.strategy.check(space, definition.objectives)

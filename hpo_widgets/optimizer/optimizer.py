@@ -582,8 +582,8 @@ class HyperParameterOptimizer(ReadableSearch):
         ------
         ValueError
             For an unknown name (with the nearest one), a range of numbers, no value, a choice that is there already,
-            values that the template experiment does not take, and where combinations of a `ParameterSet` set the name;
-            nothing changes then.
+            values that the template experiment does not take or whose text is too long for a journal, and where
+            combinations of a `ParameterSet` set the name; nothing changes then.
         TypeError
             For a value that cannot be sent to a worker process.
 

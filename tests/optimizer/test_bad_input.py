@@ -544,3 +544,18 @@ def test_the_index_of_one_of_several_objectives_is_below_their_number(search):
     made = search(identity, objective_metric_title=titles, objective_metric_series=titles, objective_metric_sign=signs)
     with pytest.raises(IndexError, match="the index of an objective is from 0 to 1, got 2"):
         made.best_by(2)
+
+
+def test_choices_that_are_too_long_for_a_journal_are_refused_before_they_hold_up_what_it_writes(search, monkeypatch):
+    def train(kind):
+        return len(kind)
+
+    made = finished(search(train, [DiscreteParameterRange("kind", ["a"])], optimizer_class=GridSearch))
+    monkeypatch.setattr("hpo_widgets.journal.connection.MOST_BYTES", 20_000)
+    with pytest.raises(ValueError, match="a longer text than a journal takes: give 'kind' short names"):
+        made.add_choices("kind", ["b" * 15_000])
+    made.add_choices("kind", ["bb"])
+    finished(made)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.counts[TrialState.COMPLETED] == 2
+        assert viewer.space.ranges["kind"] == ("a", "bb")
