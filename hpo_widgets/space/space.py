@@ -432,7 +432,7 @@ class Space:
         return self._layout.takes_choices(name)
 
     def with_choices_of(self, other: Space) -> Space:
-        """Return this epoch with the choices that a later one has besides; they are not allowed."""
+        """Return this epoch with the choices that a later one has in addition; they are not allowed."""
         more: dict[str, LeafParameter] = {}
         for name, leaf in self._options.leaves.items():
             column = other._layout.columns[name].parameter

@@ -453,7 +453,7 @@ def never_ran(bulk: Mapping[str, Any]) -> np.ndarray:
 
 def recorded(bulk: Mapping[str, Any]) -> np.ndarray:
     """Return `TrialRow.is_recorded` of all trials, given their columns."""
-    # One that is left out is still a recorded one; of another kind only those have no start that never ran.
+    # A recorded result may be left out. So may a trial that never ran, and nobody has to tell the two apart then.
     may_be = np.isin(bulk["state"], (TrialState.COMPLETED, TrialState.LEFT_OUT))
     mask: np.ndarray = may_be & np.isnan(bulk["started"])
     return mask

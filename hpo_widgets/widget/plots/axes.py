@@ -410,7 +410,7 @@ class FittedAxis:
         return math.isfinite(self._end)
 
     def are_beyond_bulk(self, values: Floats) -> npt.NDArray[np.bool_]:
-        """Which of some values `end_of_bulk` would leave out, for what itself says what the axis is to hold."""
+        """Which of some values lie beyond `end_of_bulk`, for a plot that chooses itself what the axis holds."""
         if self.log_scale is not None:
             return np.zeros(len(values), dtype=np.bool_)
         is_log = is_log_for(values, None, was_log=self.domain.is_log, minimise=self._minimise)

@@ -111,7 +111,7 @@ class DistributionPlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._not_before = -np.inf
-        self._is_new, self._first_epoch, self._leaves_out = True, -1, False
+        self._is_new, self._first_epoch, self._ends_early = True, -1, False
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:  # noqa: ARG002 -- who shows it knows it
@@ -159,9 +159,9 @@ class DistributionPlot(Plot):
             self._first_epoch = drawn[0].epoch
             held = [one.values[~self._axis.are_beyond_bulk(one.values)] for one in drawn]
             # Before there were ten values, the axis has made room for all.
-            leaves_out = sum(map(len, held)) < sum(len(one.values) for one in drawn)
-            self._is_new |= leaves_out != self._leaves_out
-            self._leaves_out = leaves_out
+            ends_early = sum(map(len, held)) < sum(len(one.values) for one in drawn)
+            self._is_new |= ends_early != self._ends_early
+            self._ends_early = ends_early
             self._axis.fit(np.concatenate(held), anew=self._is_new)
             self._is_new = False
             self._x.set_domain(self._axis.domain, self.figure)
