@@ -304,6 +304,8 @@ class TrialColumns:
                 version += 1
                 last_changed[number] = block_changed[number // _BLOCK] = version
             self._version = version
+            if self._remarks:
+                self._leave_out(np.array([row.number for row in rows if row.number in self._remarks], dtype=np.int64))
 
     def _changed(self, numbers: np.ndarray, version: int) -> None:
         """Note that rows changed at a version."""
@@ -345,6 +347,8 @@ class TrialColumns:
             column[numbers] = np.where(np.isnan(given), -1, given) if is_choice else given
         states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
         self._counts = states.tolist()
+        if self._remarks:
+            self._leave_out(numbers[np.isin(numbers, list(self._remarks))])
 
     def archived(self, numbers: Sequence[int]) -> dict[int, bool]:
         """Which of these trials are archived."""
@@ -392,10 +396,15 @@ class TrialColumns:
             numbers = np.array(sorted(new), dtype=np.int64)
             self._changed(numbers, self._version)
             before = self._left_out[numbers]
-            has_ended = self._arrays["state"][numbers] >= TrialState.COMPLETED
-            self._left_out[numbers] = has_ended & [new[number].left_out for number in numbers.tolist()]
+            self._leave_out(numbers)
             turned: list[int] = numbers[self._left_out[numbers] != before].tolist()
             return turned
+
+    def _leave_out(self, numbers: np.ndarray) -> None:
+        """Leave out what has ended of some trials and is marked so: one that runs, maybe again, is shown to."""
+        has_ended = self._arrays["state"][numbers] >= TrialState.COMPLETED
+        is_marked = np.array([self.remark(number).left_out for number in numbers.tolist()], dtype=np.bool_)
+        self._left_out[numbers] = has_ended & is_marked
 
     def snapshot(self) -> Snapshot:
         """Copies of all columns at the present version."""

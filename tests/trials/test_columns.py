@@ -323,6 +323,16 @@ def test_a_trial_that_is_left_out_is_in_that_state_until_it_is_taken_back(column
     assert columns.snapshot().state.tolist() == before.state.tolist()
 
 
+def test_a_trial_that_is_marked_is_left_out_whenever_it_has_ended_and_only_then(columns):
+    columns.put([row(0), row(1, TrialState.RUNNING)])
+    columns.set_remarks({number: Remark(left_out=True) for number in (0, 1)})
+    columns.put([row(0, TrialState.RUNNING), row(1)])
+    assert [columns.state_of(number) for number in (0, 1)] == [TrialState.RUNNING, TrialState.LEFT_OUT]
+    assert columns.counts()[TrialState.LEFT_OUT] == 1
+    columns.load(bulk_of([row(0), row(1, TrialState.RUNNING)]))
+    assert [columns.state_of(number) for number in (0, 1)] == [TrialState.LEFT_OUT, TrialState.RUNNING]
+
+
 def test_a_result_that_was_recorded_uses_up_nothing_while_it_is_left_out(columns):
     columns.put([row(0), row(1, started=1.0)])
     columns.set_remarks({0: Remark(left_out=True), 1: Remark(left_out=True)})
