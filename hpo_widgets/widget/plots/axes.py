@@ -80,12 +80,14 @@ class Domain:
 
     def is_beyond(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Which values have no place on the axis, above the lane."""
-        places = self.place(values)
+        with np.errstate(over="ignore"):
+            places = self.place(values)
         return (places < LANE - _SAME) | (places > 1 + _SAME)
 
     def edge(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return at which shares of the axis values that lie beyond it are drawn."""
-        return np.where(self.place(values) > 1, _ABOVE, _BELOW)
+        with np.errstate(over="ignore"):
+            return np.where(self.place(values) > 1, _ABOVE, _BELOW)
 
     def grown(self, values: npt.NDArray[np.float64]) -> Domain:
         """Return the domain that also holds ``values``: the same when it does, else larger by a step."""
@@ -360,8 +362,6 @@ class FittedAxis:
     def fit(self, values: Floats, *, anew: bool = True) -> None:
         """Choose the kind of axis and, with ``anew`` or for another kind, its ends; else make room for the values.
 
-        The ends are chosen anew, too, where other values than before lie beyond the axis.
-
         Parameters
         ----------
         values
@@ -369,21 +369,14 @@ class FittedAxis:
         anew
             Whether the ends are chosen anew where the kind of axis stays. Default True.
         """
-        self._num_values = len(values)
+        self._num_values = self._num_fitted = len(values)
         is_log = is_log_for(values, self.log_scale, was_log=self.domain.is_log, minimise=self._minimise)
-        anew = anew or is_log != self.domain.is_log
-        is_due = anew or len(values) >= 2 * self._num_fitted
-        if is_due:
-            self._num_fitted = len(values)
-        if is_due or not self._holds(values):
-            holds_all = self._holds_all or self.log_scale is not None
-            end = end_of_bulk(values[:0] if holds_all else values, is_log=is_log, minimise=self._minimise)
-            anew = anew or end != self._end
-            self._end = end
-        held = self._held(values)
-        if anew:
-            self.domain = first_domain(held, is_log=is_log)
-        self.domain = self.domain.grown(held)
+        if anew or is_log != self.domain.is_log:
+            self._end = self._end_for(values, is_log=is_log)
+            held = self._held(values)
+            self.domain = first_domain(held, is_log=is_log).grown(held)
+        else:
+            self._make_room(values, lambda: values)
 
     def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
         """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again.
@@ -401,13 +394,22 @@ class FittedAxis:
         must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
         if must_fit or self._num_values >= 2 * self._num_fitted:
             self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
-        elif not self._holds(fresh):
-            self.fit(values(), anew=False)
+        else:
+            self._make_room(fresh, values)
 
-    @property
-    def ends_early(self) -> bool:
-        """Whether some values may have no place on the axis."""
-        return math.isfinite(self._end)
+    def _make_room(self, some: Floats, values: Callable[[], Floats]) -> None:
+        """Make room for some of all values, but for those that lie far beyond the others."""
+        if self.domain.grown(some) is self.domain:
+            return
+        end = self._end_for(values(), is_log=self.domain.is_log)
+        # What has a place on the axis keeps it: the other trials need not be drawn again.
+        self._end = max(end, self.domain.high) if self._minimise else min(end, self.domain.at(LANE))
+        self.domain = self.domain.grown(self._held(some))
+
+    def _end_for(self, values: Floats, *, is_log: bool) -> float:
+        """Return the value beyond which the axis holds none of all values."""
+        holds_all = self._holds_all or self.log_scale is not None
+        return end_of_bulk(values[:0] if holds_all else values, is_log=is_log, minimise=self._minimise)
 
     def are_beyond_bulk(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Which of some values lie beyond `end_of_bulk`, for a plot that chooses itself what the axis holds."""
@@ -421,11 +423,6 @@ class FittedAxis:
     def _held(self, values: Floats) -> Floats:
         """Return those of the values that have a place on the axis."""
         return values[values <= self._end if self._minimise else values >= self._end]
-
-    def _holds(self, values: Floats) -> bool:
-        """Whether all of the values that have a place on the axis lie between its ends."""
-        held = self._held(values)
-        return self.domain.grown(held) == self.domain
 
     def make_room_for_running(self, values: Floats) -> None:
         """Choose the ends for values so far of running trials; once trials have ended, make room for the best of them.

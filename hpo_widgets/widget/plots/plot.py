@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import bqplot
 
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.plots.series import Numbers
+    from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.series import Floats, Numbers
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
@@ -295,15 +296,19 @@ class TrialPlot(Plot):
             self._draw_everything()
             return
         self._take_size()
-        before, ended_early = self._axis.domain, self._axis.ends_early
-        self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
-        if self._axis.domain != before and (ended_early or self._axis.ends_early):
+        before, values = self._axis.domain, series.values.shown_of(series.passing(fresh))
+        self._axis.extend(values, series.shown)
+        if self._axis.domain != before and self._num_moved(before, series.shown()) > self._num_moved(before, values):
             self._draw_everything()  # who lies beyond the axis is drawn otherwise
             return
         groups = series.groups(fresh)
         self._draw(groups)
         if self._axis.domain == before:  # that all axes move is enough for one update
             settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
+
+    def _num_moved(self, before: Domain, values: Floats) -> int:
+        """Return how many of some values lie beyond the axis as it was or as it is, and not beyond the other."""
+        return int((before.is_beyond(values) != self._axis.domain.is_beyond(values)).sum())
 
     def forget(self) -> None:
         """Drop all values; the next drawing is of everything."""
@@ -342,8 +347,7 @@ class TrialPlot(Plot):
     def _fade(self) -> None:
         share = style.fading(self._series.values.num_trials)
         for figure in self.figures:
-            for cloud in figure.clouds:
-                cloud.fade(share)
+            figure.fade(share)
 
     def _draw_best(self) -> None:
         """Mark the best trial."""

@@ -68,6 +68,8 @@ class SliceFigure(TrialFigure):
         Called with what a click on a point says and this figure.
     """
 
+    _draws_beyond = False
+
     def __init__(
         self,
         series: TrialSeries,

@@ -8,7 +8,6 @@ import ipywidgets
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
-from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import choices_of
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import TrialPlot
@@ -80,8 +79,7 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         super()._draw_enqueued()
         more = "; □ enqueued" if len(self._series.enqueued()) else ""
         if num_beyond := max((figure.counts["beyond"] for figure in self._figures), default=0):
-            minimise = self.search.objectives[self.objective].minimise
-            more += f"; {style.BEYOND[minimise]} {num_beyond} beyond the axis"
+            more += f"; {num_beyond} beyond the axis"
         self._caption.value = f"{self.objective_name} against each parameter; faint: outside the ranges{more}"
 
     def _shows(self) -> list[tuple[str, tuple[str, ...] | None, str]]:

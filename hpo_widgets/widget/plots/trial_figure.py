@@ -72,6 +72,9 @@ class TrialFigure:
     _has_lane = True
     """Whether failed trials, which have no value, are on a lane at the bottom."""
 
+    _draws_beyond = True
+    """Whether trials beyond the axis of values are drawn at its edge: marks for them, made late, cost a page time."""
+
     def __init__(
         self,
         look: FigureStyle,
@@ -99,6 +102,8 @@ class TrialFigure:
         self._clouds = self._make_clouds(tip, lane_tip)
         self._num_not_finite = 0
         """Trials in the cloud of failed ones that have completed, with a value that has no place on an axis."""
+        self._num_beyond = 0
+        """Trials whose values lie beyond the axis."""
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
@@ -167,7 +172,14 @@ class TrialFigure:
         counts = Counter({name: len(cloud) for name, cloud in self._clouds.items()})
         counts["failed"] -= self._num_not_finite
         counts["not finite"] = self._num_not_finite
+        counts["beyond"] = self._num_beyond
         return counts
+
+    def fade(self, share: float) -> None:
+        """Draw points with a share of their opacity, but for the few beyond the axis."""
+        for name, cloud in self._clouds.items():
+            if name != "beyond":
+                cloud.fade(share)
 
     def set_domain(self, domain: Domain) -> None:
         """Move the ends of the axis of values, or make it another kind of axis."""
@@ -223,9 +235,10 @@ class TrialFigure:
     def _draw_beyond(self, numbers: Numbers, *, is_new: bool) -> None:
         """Draw trials whose values lie beyond the axis at its edge, with the value of each beside the pointer."""
         kept, x, y = self._placed(numbers)
+        self._num_beyond = len(kept) + (0 if is_new else self._num_beyond)
         edge = self.domain.edge(y)
         if "beyond" not in self._clouds:
-            if not len(kept):
+            if not len(kept) or not self._draws_beyond:
                 return
             look = style.HOLLOW | {"marker": "triangle-up" if edge[0] > 0.5 else "triangle-down"}
             traits = {"default_size": self._look.dot, "tooltip": self._lane_tip, "name_points": self._beyond_names}

@@ -358,7 +358,7 @@ def test_trials_beyond_the_axis_come_onto_it_when_there_are_many(show, search, r
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (SlicesPlot, "△ 1 beyond the axis"),
+        (SlicesPlot, "; 1 beyond the axis"),
         (MapPlot, "1 beyond the colours"),
         (ParallelPlot, "1 beyond the end of an axis"),
     ],
