@@ -172,7 +172,7 @@ class DiscreteParameterRange(LeafParameter):
         for value in listed:
             place = self.table.index_of(value)
             if place is not None:
-                what = "leave it out" if place in self._allowed else "allow it again with set_range"
+                what = "list new ones only" if place in self._allowed else "allow it again with set_range"
                 raise ValueError(f"{value!r} is a choice of {self.name!r} already: {what}")
         more = type(self)(self.name, [*self.declared, *listed])
         added = range(len(self.declared), len(more.declared))

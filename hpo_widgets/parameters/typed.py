@@ -136,8 +136,9 @@ def typed_choice(text: str, known: Sequence[object]) -> object:
         return float(value)
     are_numbers = kinds <= {int, float}
     if len(values) != 1 or (type(value) not in kinds and not (are_numbers and type(value) is float)):
-        names = "number" if are_numbers else " or ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"{text!r} is no {names}, as the other choices are: in code, add_choices takes any value")
+        example = next((choice for choice in known if choice is not None), None)
+        what = "no number, as the other choices are" if are_numbers else f"of another kind than {example!r:.60}"
+        raise ValueError(f"{text!r:.60} is {what}: in code, add_choices takes any value")
     return value
 
 

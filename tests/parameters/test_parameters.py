@@ -411,7 +411,7 @@ def test_choices_are_added_at_the_end_and_are_allowed():
         ([], "no new choice of 'x' is given: list at least one"),
         ("lion", "the choices of 'x' must be a list or tuple"),
         (3, "the choices of 'x' must be a list or tuple"),
-        (["adam"], "'adam' is a choice of 'x' already: leave it out"),
+        (["adam"], "'adam' is a choice of 'x' already: list new ones only"),
         (["sgd"], "'sgd' is a choice of 'x' already: allow it again with set_range"),
         (["lion", "lion"], "in the choices of 'x' the value 'lion' appears twice"),
     ],
