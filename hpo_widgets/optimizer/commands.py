@@ -357,6 +357,11 @@ class SearchCommands:
             The parameter's full name.
         values
             The new choices.
+
+        Raises
+        ------
+        ValueError
+            When the journal could not hold all choices, or the parameter, the template or the strategy refuses one.
         """
         definition, state = self._definition, self._controller.state
         before = state.space
