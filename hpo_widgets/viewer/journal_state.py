@@ -335,6 +335,16 @@ def _checked_settings(settings: Settings) -> Settings:
 REMARKS = frozenset({"set_note", "set_tags", "leave_out", "take_back"})
 """The events after which `JournalState.remarks` are others."""
 
+
+def num_until_ranges(events: Sequence[Mapping[str, Any]]) -> int:
+    """Count events up to the last one that changes the space: trials written with them may have its new choices.
+
+    These are followed before such trials are shown. The others are followed after that: who reads of the end of a
+    search finds all its trials.
+    """
+    return next((at for at in range(len(events), 0, -1) if events[at - 1]["kind"] == "set_ranges"), 0)
+
+
 _HANDLERS = {
     "start": JournalState._start,  # noqa: SLF001 -- the table of this class's own handlers
     "clock_set": JournalState._clock_set,  # noqa: SLF001

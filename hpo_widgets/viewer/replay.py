@@ -23,7 +23,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_search import JournalSearch
-from hpo_widgets.viewer.journal_state import REMARKS, JournalState
+from hpo_widgets.viewer.journal_state import REMARKS, JournalState, num_until_ranges
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -311,9 +311,11 @@ class SearchReplay(JournalSearch):
         self._running = {one: reports for one, reports in self._running.items() if recording.end[one] > position}
         self._position = position
         events = recording.events_between(before, position)
-        self._state_then.follow(events)  # first, as trials may have choices that were added
+        num_first = num_until_ranges(events)
+        self._state_then.follow(events[:num_first])
         if len(places):
             self._shown.put_columns(self._columns_of(places, position))
+        self._state_then.follow(events[num_first:])
         if any(event["kind"] in REMARKS for event in events):
             self._shown.set_remarks(self._state_then.remarks)
         return bool(len(places) or events)

@@ -172,6 +172,21 @@ def test_a_choice_that_was_added_is_there_with_the_trials_that_have_it(journal, 
     assert "resnet" in viewer.as_code()
 
 
+def test_who_sees_the_end_finds_all_trials(journal, view, monkeypatch):
+    viewer = view()
+    put, were_active = TrialColumns.put, []
+
+    def noted(columns, rows):
+        were_active.append(viewer.is_active())
+        put(columns, rows)
+
+    monkeypatch.setattr(TrialColumns, "put", noted)
+    write(journal, [row(0)], [notice("a word"), END])
+    viewer.refresh()
+    assert were_active == [True]
+    assert not viewer.is_active()
+
+
 def test_the_best_by_other_scalars(journal, view):
     write(journal, [row(number) for number in range(7)])
     write(journal, [row(13, TrialState.FAILED), row(7, TrialState.RUNNING, summary=None)])
