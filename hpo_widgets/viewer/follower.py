@@ -70,6 +70,7 @@ class JournalFollower:
     def _open(self) -> None:
         self.id = self._reader.search_id
         self._read_state = JournalState.of(self._reader)
+        owner_lives = self._owner_lives()
         self._sequence, columns, events = self._reader.whole()
         self._read_state.follow(events)
         space, objectives = self._read_state.declared_space, self._read_state.objectives
@@ -79,7 +80,7 @@ class JournalFollower:
         with reported_as_damage(self.path, "a trial"):
             self._read_state.check_columns(columns)
             self._shown.load(columns)
-        self._look_after_owner()
+        self._look_after_owner(lives=owner_lives)
         self._shown.set_remarks(self._read_state.remarks)
 
     def __enter__(self) -> Self:
@@ -95,9 +96,15 @@ class JournalFollower:
         self._shown.put(rows)
         self._shown.rank_all(rows)
 
-    def _look_after_owner(self) -> None:
-        """Note whether the owner lives: without it nothing runs on this machine, whatever the journal says."""
-        self._owner_was_alive = self._owner_lives()
+    def _look_after_owner(self, *, lives: bool) -> None:
+        """Note whether the owner lives: without it nothing runs on this machine, whatever the journal says.
+
+        Parameters
+        ----------
+        lives
+            Whether it lived before the journal was read last: of one that has gone, all had been written then.
+        """
+        self._owner_was_alive = lives
         # A server's Tasks go on, and their end is found there.
         is_cut_off = self._read_state.is_running and not self._owner_was_alive and not self._read_state.has_tasks
         if is_cut_off and self._shown.columns.counts()[TrialState.RUNNING]:
@@ -122,6 +129,7 @@ class JournalFollower:
         # Before the file is read: other threads that read meanwhile need not wait for it.
         self._next_look = time.monotonic() + READ_SECONDS
         with self._lock:
+            owner_lives = self._owner_lives()
             changes = self._reader.changes(self._sequence)
             num_first = num_until_ranges(changes.events)
             self._read_state.follow(changes.events[:num_first])
@@ -132,7 +140,7 @@ class JournalFollower:
             if any(event["kind"] in REMARKS for event in changes.events):
                 self._shown.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence
-            self._look_after_owner()
+            self._look_after_owner(lives=owner_lives)
         self._notify_unknown_events()
         self._shown.notify()
 
@@ -167,17 +175,15 @@ class JournalFollower:
     def _follow_on(self) -> None:
         self.refresh()
         while not self._closed.is_set():
-            before = self._owner_was_alive
             latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
             if self._closed.is_set():
                 return
-            if latest > self._sequence:
+            with self._lock:
+                has_news = latest > self._sequence or self._owner_lives() != self._owner_was_alive
+            if has_news:
                 self.refresh()
-            else:
-                with self._lock:
-                    self._look_after_owner()
-                if before != self._owner_was_alive or self.status is SearchStatus.RUNNING:
-                    self._shown.notify()
+            elif self.status is SearchStatus.RUNNING:
+                self._shown.notify()
 
     def _tell(self, source: str, sentence: str) -> None:
         """Show people a sentence that the journal does not hold."""

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from hpo_widgets.journal import Journal, JournalError, lease
+from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
+from hpo_widgets.search.readable import is_over
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialColumns
@@ -185,6 +187,26 @@ def test_who_sees_the_end_finds_all_trials(journal, view, monkeypatch):
     viewer.refresh()
     assert were_active == [True]
     assert not viewer.is_active()
+
+
+def test_an_owner_that_goes_while_it_is_looked_at_is_gone_with_its_last_trials_only(journal, view, monkeypatch):
+    viewer = view()
+    read, has_ended = JournalReader.changes, []
+
+    def read_before_the_end(reader, since=0):
+        changes = read(reader, since)
+        if not has_ended:
+            has_ended.append(True)
+            write(journal, [row(0)], [END])
+            journal.close()
+        return changes
+
+    monkeypatch.setattr(JournalReader, "changes", read_before_the_end)
+    viewer.refresh()
+    assert not is_over(viewer)
+    viewer.refresh()
+    assert is_over(viewer)
+    assert viewer.best_trial.number == 0
 
 
 def test_the_best_by_other_scalars(journal, view):
