@@ -48,7 +48,7 @@ def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(asked, api_cl
     # A script that asks the server nothing: whatever is asked, the search asks.
     api_client.tasks.edit(task=base_task, script={"diff": "print(1)", "entry_point": "train.py"}, force=True)
     said = script(LOCAL.format(base_task=base_task), through=asked.through).said
-    assert said == [0, 0, 0, 2, 0, 0]
+    assert said == [0, 0, 0, 2, 0, 0, 0]
     endpoints = asked.in_order()
     clones = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.clone"]
     started = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.started"]
