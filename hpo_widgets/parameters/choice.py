@@ -150,9 +150,13 @@ class DiscreteParameterRange(LeafParameter):
         if not listed:
             raise ValueError(f"the range of {self.name!r} must keep at least one choice")
         places = {self.table.index_of(self.normalise(value)) for value in listed}
+        return self._with_allowed(tuple(sorted(place for place in places if place is not None)))
+
+    def _with_allowed(self, places: tuple[int, ...]) -> DiscreteParameterRange:
+        """Return this parameter with the choices at some places allowed, and no others."""
         changed = copy.copy(self)
         changed.__dict__.pop("range", None)
-        object.__setattr__(changed, "_allowed", tuple(sorted(place for place in places if place is not None)))
+        object.__setattr__(changed, "_allowed", places)
         return changed
 
     def with_choices(self, values: Sequence[Any]) -> DiscreteParameterRange:
@@ -176,15 +180,11 @@ class DiscreteParameterRange(LeafParameter):
                 raise ValueError(f"{value!r} is a choice of {self.name!r} already: {what}")
         more = type(self)(self.name, [*self.declared, *listed])
         added = range(len(self.declared), len(more.declared))
-        object.__setattr__(more, "_allowed", (*self._allowed, *added))
-        return more
+        return more._with_allowed((*self._allowed, *added))  # noqa: SLF001 -- of this class
 
     def with_choices_of(self, other: DiscreteParameterRange) -> DiscreteParameterRange:
         """Return this parameter with all choices that another version of it has at its end; they are not allowed."""
-        more = copy.copy(other)
-        more.__dict__.pop("range", None)
-        object.__setattr__(more, "_allowed", self._allowed)
-        return more
+        return other._with_allowed(self._allowed)
 
     def from_unit(self, u: UnitNumbers) -> list[Any]:
         """Turn uniform numbers into choices; see `LeafParameter.from_unit`."""
