@@ -257,6 +257,11 @@ class TrialColumns:
         """Whether a trial that is there is ranked if it has values; asked as often, so without waiting for a lock."""
         return not self._left_out.item(number) and self._arrays["state"].item(number) not in UNRANKED
 
+    def are_ranked(self, numbers: np.ndarray) -> np.ndarray:
+        """`is_ranked` of many trials; shape (n,)."""
+        mask: np.ndarray = ~(self._left_out[numbers] | np.isin(self._arrays["state"][numbers], UNRANKED))
+        return mask
+
     def values_of(self, number: int) -> tuple[float, ...]:
         """Values of a trial that is there; NaN for one that is missing."""
         with self._lock:
@@ -603,12 +608,11 @@ class TrialStore:
     def put_columns(self, bulk: Mapping[str, Any]) -> None:
         """Show some trials, new or changed, given as columns, and rank them."""
         self.columns.load(bulk)
-        numbers = bulk["number"].tolist()
+        numbers = bulk["number"]
         # A trial without a value is not ranked.
-        is_ranked = np.array([self.columns.is_ranked(number) for number in numbers], dtype=np.bool_)
-        values = np.where(is_ranked[:, None], bulk["values"], NAN)
+        values = np.where(self.columns.are_ranked(numbers)[:, None], bulk["values"], NAN)
         with self._lock:
-            self._ranking.put_all(zip(numbers, values.tolist(), strict=True))
+            self._ranking.put_all(zip(numbers.tolist(), values.tolist(), strict=True))
 
     def _rank(self, number: int, values: Sequence[float | None] | None) -> None:
         if values is not None and None not in values and self.columns.is_ranked(number):
