@@ -92,6 +92,8 @@ class MapPlot(TrialPlot):
         super().make(search)
         self._labels = text.labels(names)
         self._figure: MapFigure | None = None
+        self._shown: tuple[object, ...] = ()
+        """What the figure was made for."""
         self._is_narrow = False
         self._waiting: Callable[[], Sequence[Mapping[str, Any]]] | None = None
         self._host = ipywidgets.Box()
@@ -164,8 +166,9 @@ class MapPlot(TrialPlot):
 
     def _draw_everything(self) -> None:
         pair, space = (self.x, self.y), self.search.space
-        shows = (*pair, *(choices_of(space.leaf(name)) for name in pair), self.objective_name)
-        if self._figure is None or self._figure.shows != shows:
+        shown = (*pair, *(choices_of(space.leaf(name)) for name in pair), self.objective_name)
+        if shown != self._shown:
+            self._shown = shown
             self._make_figure()
         assert self._figure is not None  # noqa: S101 -- it was just made
         self._is_narrow = self._figure.draw_ranges(self.search.space)

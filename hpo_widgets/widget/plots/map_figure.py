@@ -77,7 +77,6 @@ class MapFigure(TrialFigure):
     ) -> None:
         self.pair = pair
         self.across, self.up = map(ParameterAxis, parameters)
-        self.shows = (*pair, self.across.choices, self.up.choices, objective)
         self._minimise = minimise
         self._colours = UNIT
         shown_names = text.short_names(labels, _MOST_NAME)

@@ -82,7 +82,6 @@ class SliceFigure(TrialFigure):
     ) -> None:
         self.name = name
         self.across = ParameterAxis(leaf)
-        self.shows = (name, self.across.choices, objective)
         place = {"name": ("trial", "")}
         if (form := self.across.tip_format) is not None:
             place["x"] = (short, form)

@@ -45,7 +45,8 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     def make(self, search: Search) -> None:
         """Make what figures are put into; they are made when somebody looks."""
         super().make(search)
-        self._figures: list[SliceFigure] = []
+        self._figures: dict[tuple[object, ...], SliceFigure] = {}
+        """By what they were made for: name and choices of a parameter, and the objective."""
         self._grid = ipywidgets.Box()
         self._grid.add_class("hpo-slices-grid")
         self._caption = ipywidgets.Label()
@@ -61,16 +62,15 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     @property
     def figures(self) -> tuple[SliceFigure, ...]:
         """What is drawn of each parameter shown; empty as long as nobody has looked."""
-        return tuple(self._figures)
+        return tuple(self._figures.values())
 
     def numbers(self) -> PlotNumbers:
         """Return the newest trials with the parameters that are shown."""
         return self._newest_numbers(parameters=self.parameters)
 
     def _draw_everything(self) -> None:
-        if [figure.shows for figure in self._figures] != self._shows():
-            self._make_figures()
-        for figure in self._figures:
+        self._make_figures()
+        for figure in self.figures:
             shown = self.search.space.leaf(figure.name)
             figure.set_range(None if shown.kind == "choice" else shown.range)
         super()._draw_everything()
@@ -78,28 +78,27 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     def _draw_enqueued(self) -> None:
         super()._draw_enqueued()
         more = "; □ enqueued" if len(self._series.enqueued()) else ""
-        if num_beyond := max((figure.counts["beyond"] for figure in self._figures), default=0):
+        if num_beyond := max((figure.counts["beyond"] for figure in self.figures), default=0):
             more += f"; {num_beyond} beyond the axis"
         self._caption.value = f"{self.objective_name} against each parameter; faint: outside the ranges{more}"
 
-    def _shows(self) -> list[tuple[str, tuple[str, ...] | None, str]]:
-        """Name and choices of each parameter, and the objective: what a figure was made for stays as it is."""
-        space = self.search.space
-        return [(name, choices_of(space.leaf(name)), self.objective_name) for name in self.parameters]
-
     def _make_figures(self) -> None:
+        """Make the figures that are not there yet, and close those that are not shown any more."""
         objective, space = self.objective_name, self.search.space
-        old = {figure.shows: figure for figure in self._figures}
+        shown = {(name, choices_of(space.leaf(name)), objective): name for name in self.parameters}
+        old = self._figures
+        if list(old) == list(shown):
+            return
         labels = text.labels(space.names)
         short = text.short_names([*labels.values()], MOST_NAME)
-        self._figures = []
-        for shows in self._shows():
-            name, figure = shows[0], old.pop(shows, None)
+        self._figures = {}
+        for key, name in shown.items():
+            figure = old.pop(key, None)
             if figure is None:
                 names = name, labels[name], short[labels[name]]
                 figure = SliceFigure(self._series, *names, space.leaf(name), objective, self._on_click)
-            self._figures.append(figure)
-        self._grid.children = [figure.figure for figure in self._figures]
+            self._figures[key] = figure
+        self._grid.children = [figure.figure for figure in self.figures]
         for figure in old.values():
             close_tree(figure.figure)
 
