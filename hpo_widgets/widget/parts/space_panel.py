@@ -291,12 +291,12 @@ class SpacePanel(NumberFieldPart):
         value = typed_choice(typed, leaf.declared)
         if (index := leaf.table.index_of(value)) is not None:
             raise ValueError(f"{typed!r} is there already{'' if index in leaf.allowed else ': tick it'}")
-        before = search.errors[-1:]
+        before = set(search.errors)
         search.command("add_choices", name, [value])
-        # What the template does not take is told at once.
-        told = search.errors[-1:]
-        if told != before and told[0].source == "command":
-            raise ValueError(told[0].sentence.removeprefix("add_choices: "))
+        # What the template does not take is told at once; notices of other threads may come meanwhile.
+        for notice in search.errors:
+            if notice not in before and notice.sentence.startswith("add_choices"):
+                raise ValueError(notice.sentence.removeprefix("add_choices: "))
 
     def _on_open_strip(self, content: dict[str, object]) -> None:
         """Show what was tried behind the drawing, as long as this panel is there."""

@@ -246,6 +246,20 @@ def test_what_is_wrong_with_a_new_choice_is_said_at_its_field(panel, search, wir
     assert search.space.ranges["activation"] == ("tanh", "logistic")
 
 
+def test_only_what_is_wrong_with_a_new_choice_is_said_at_its_field(panel, search, wire, monkeypatch):
+    told = []
+
+    def command(*_):
+        for sentence in told:
+            search.notify("command", sentence)
+
+    monkeypatch.setattr(search, "command", command)
+    told[:] = ["set_ranges: lr has no such range"]  # of the controller's thread, about an earlier command
+    assert typed(panel, wire, "activation", "gelu") == {"id": "1", "problem": ""}
+    told[:] = ["add_choices: the script takes no gelu", "set_ranges: lr has no such range"]
+    assert typed(panel, wire, "activation", "gelu") == {"id": "1", "problem": "the script takes no gelu"}
+
+
 def test_only_choices_in_one_list_take_a_new_one(show, wire):
     schedule = DiscreteParameterRange("schedule", ["step", "cosine"])
     sets = ParameterSet([{"solver": "sgd", "schedule": schedule}, {"solver": "adam"}])
