@@ -68,6 +68,8 @@ class PointForm(ViewPart):
         """Whether the fields have the point already, as it comes from them."""
         self._origin = ""
         """Where the values came from."""
+        self._space: Space | None = None
+        """The space whose choices the fields have."""
         super().__init__(search, refresher=refresher, **traits)
         if self.records_results and len(search.objectives) <= _MOST_OBJECTIVES:
             self.objectives = [text.axis(objective) for objective in search.objectives]
@@ -78,8 +80,9 @@ class PointForm(ViewPart):
     def refresh(self, update: Update) -> None:
         """Say whether a point can be queued, and a result recorded; offer choices that were added meanwhile."""
         possible, space = update.search.capabilities, update.search.space
-        leaves: dict[str, Any] = {field["name"]: space.leaf(field["name"]) for field in self.fields if field["choices"]}
-        if leaves:
+        if space is not self._space:
+            self._space = space
+            leaves: dict[str, Any] = {one["name"]: space.leaf(one["name"]) for one in self.fields if one["choices"]}
             choices = {name: {"choices": list(leaf.labels)} for name, leaf in leaves.items()}
             self.fields = [{**field, **choices.get(field["name"], {})} for field in self.fields]
         self.commands = {"edit": None, **{name: possible.get(name) for name in ("enqueue_trial", "add_trial")}}

@@ -213,3 +213,18 @@ def test_a_choice_that_is_added_while_the_form_is_open_is_offered_there(show, se
     values = {name: field["value"] for name, field in fields.items()} | {"activation": "3"}
     wire.browser_says(form, kind="queue", id="1", values=values)
     assert search.commands[-1][1]["activation"] == "gelu"
+
+
+def test_choices_are_looked_up_only_when_the_space_has_changed(show, search, refresh, monkeypatch):
+    form = show(PointForm, search, point={"lr": 0.01})
+    refresh(form)
+    asked = []
+    leaf = type(search.space).leaf
+    monkeypatch.setattr(type(search.space), "leaf", lambda space, name: (asked.append(name), leaf(space, name))[1])
+    search.add_trial(0.5)
+    refresh(form)
+    assert asked == []
+    search.command("set_range", "activation", ["relu"])
+    asked.clear()
+    refresh(form)
+    assert asked == ["activation"]
