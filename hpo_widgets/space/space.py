@@ -26,7 +26,7 @@ from hpo_widgets.space.layout import (
     within,
 )
 from hpo_widgets.space.prior import Prior, Priors
-from hpo_widgets.space.stored import ColumnSpec, PointCodec, space_from_json, space_to_json
+from hpo_widgets.space.stored import ColumnSpec, PointCodec, choices_at, space_from_json, space_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -675,7 +675,7 @@ class Space:
         parameters, limits, changed = space_from_json(form, choices or {}, may_lack=may_lack)
         space = cls(parameters, limits)
         ranges = {
-            name: tuple(space.leaf(name).declared[index] for index in range_)
+            name: tuple(choices_at(space.leaf(name).declared, range_))
             if space.leaf(name).kind == "choice"
             else tuple(range_)
             for name, range_ in changed.items()

@@ -206,8 +206,8 @@ def _parameter_from_json(form: Mapping[str, Any], choices: _LiveChoices) -> Para
         name = form["name"]
         values = [_choice_from_json(name, stored, choices) for stored in form["values"]]
         parameter = DiscreteParameterRange(name, values)
-        allowed = form.get("allowed", range(len(values)))
-        return parameter if len(allowed) == len(values) else parameter.with_range([values[index] for index in allowed])
+        allowed = choices_at(values, form.get("allowed", range(len(values))))
+        return parameter if len(allowed) == len(values) else parameter.with_range(allowed)
     if form["type"] == "ParameterSet":
         combinations = []
         for stored in form["values"]:
@@ -223,13 +223,39 @@ def _parameter_from_json(form: Mapping[str, Any], choices: _LiveChoices) -> Para
     return Parameter.from_dict(form)
 
 
+def choices_at(values: Sequence[Any], indices: Sequence[int]) -> list[Any]:
+    """Return the choices of stored indices.
+
+    Parameters
+    ----------
+    values
+        All choices.
+    indices
+        Stored numbers of some of them.
+
+    Returns
+    -------
+    list
+        The choices.
+
+    Raises
+    ------
+    ValueError
+        For what is the number of no choice, such as -1, which Python would count from the end.
+    """
+    for index in indices:
+        if type(index) is not int or not 0 <= index < len(values):
+            raise ValueError(f"{index!r:.80} is the number of none of {len(values)} choices")
+    return [values[index] for index in indices]
+
+
 def _choice_from_json(name: str, form: Mapping[str, Any], choices: _LiveChoices) -> Any:
     if "value" in form:
         return from_json(form)
     declared, index = choices.by_name.get(name), form["index"]
     if declared is None or (choices.may_lack and index >= len(declared)):
         return UnknownChoice(form["label"], form["type"])
-    if index >= len(declared) or type_name(declared[index]) != form["type"]:
+    if not 0 <= index < len(declared) or type_name(declared[index]) != form["type"]:
         raise ValueError(
             f"the choices given for {name!r} are not the stored ones: "
             f"number {index + 1} was {form['label']} ({form['type']})"

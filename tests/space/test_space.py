@@ -543,6 +543,22 @@ def test_other_choices_than_the_stored_ones_are_refused():
             Space.from_dict(form, choices={"f": choices})
 
 
+@pytest.mark.parametrize("index", [-1, 6, True, 1.0, "1"])
+def test_the_stored_number_of_no_choice_is_refused(index):
+    form = plain().to_dict()
+    allowed = {**form["parameters"][2], "allowed": [index]}
+    for changed in ({"parameters": [*form["parameters"][:2], allowed]}, {"ranges": {"kind": [0, index]}}):
+        with pytest.raises(ValueError, match="is the number of none of 6 choices"):
+            Space.from_dict({**form, **changed})
+
+
+def test_the_stored_number_of_no_given_choice_is_refused():
+    form = Space([DiscreteParameterRange("f", ACTIVATIONS)]).to_dict()
+    form["parameters"][0]["values"][0]["index"] = -1
+    with pytest.raises(ValueError, match="the choices given for 'f' are not the stored ones"):
+        Space.from_dict(form, choices={"f": ACTIVATIONS})
+
+
 def test_a_newer_form_is_refused():
     with pytest.raises(ValueError, match="the stored space has version 99"):
         Space.from_dict({**plain().to_dict(), "version": 99})
