@@ -229,10 +229,15 @@ class JournalState:
         self._set_left_out(event["numbers"], left_out=False)
 
     def _set_left_out(self, numbers: Sequence[int], *, left_out: bool) -> None:
-        if type(numbers) is not list or not all(type(number) is int for number in numbers):
+        if type(numbers) is not list or not set(map(type, numbers)) <= {int}:
             raise TypeError("the numbers of trials are no list of whole numbers")
-        for number in numbers:
-            self._remark(number, left_out=left_out)
+        # Anybody may have written millions of numbers: most trials share one remark.
+        unremarked, only_this = Remark(), Remark(left_out=left_out)
+        for number in set(numbers):
+            before = self.remarks.get(number, unremarked)
+            if before.left_out != left_out:
+                has_words = before.note or before.tags
+                self.remarks[number] = replace(before, left_out=left_out) if has_words else only_this
 
     def _remark(self, number: int, **changes: Any) -> None:
         self.remarks[number] = replace(self.remarks.get(number, Remark()), **changes)

@@ -213,6 +213,7 @@ DAMAGE = {
     "a parameter's name is a number": put("space", "parameters", 0, "name", value=5),
     "choices that are no choices": put("space", "parameters", 1, "values", value=[1, 2]),
     "allowed choices that there are not": put("space", "parameters", 1, "allowed", value=[7]),
+    "allowed choices by a number below 0": put("space", "parameters", 1, "allowed", value=[-1]),
     "a space of a later version": put("space", "version", value=99),
     "a space of a version of text": put("space", "version", value="one"),
     "a template on a server without its id": put("engine", value="clearml"),
@@ -444,6 +445,12 @@ def many_choices(path):
     put("space", "parameters", 1, "values", value=[choice | {"index": at} for at, choice in enumerate(choices)])(path)
 
 
+def many_left_out(path):
+    """An event of nearly the greatest length, of trials that there are not."""
+    with closing(Journal.open(path)) as journal:
+        journal.write(events=[{"kind": "leave_out", "numbers": list(range(10, 3_500_000))}])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 @pytest.mark.parametrize(
     ("damage", "said"),
@@ -454,12 +461,14 @@ def many_choices(path):
         pytest.param(many_objectives, "at most 1000 objectives", marks=pytest.mark.slow),
         pytest.param(many_combinations, "opened", marks=pytest.mark.slow),
         pytest.param(many_choices, "opened", marks=pytest.mark.slow),
+        pytest.param(many_left_out, "opened", marks=pytest.mark.slow),
         (rubbish("trials", 100_000), "some of its trials are missing"),
         (rubbish("events", 100_000), "an event of write 1000 does not have the form of a journal"),
         (rubbish("scalars", 100_000), "opened"),
     ],
     ids=[
-        "too long", "as long as may be", "deep", "objectives", "combinations", "choices", "trials", "events", "reports",
+        "too long", "as long as may be", "deep", "objectives", "combinations", "choices", "left out",
+        "trials", "events", "reports",
     ],
 )  # fmt: skip
 def test_a_file_that_was_made_to_cost_much_is_opened_or_refused_in_bounded_time_and_memory(copy, damage, said):
