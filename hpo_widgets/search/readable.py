@@ -424,8 +424,10 @@ def is_over(search: Search | ReadableSearch) -> bool:
     """Whether there is no end to wait for: it has ended or was never started, its process has gone, a replay stands."""
     if isinstance(search, Replays):
         return not search.is_playing
-    if search.status.is_alive:
-        return isinstance(search, ViewedSearch) and search.owner_died
+    # A search that was paused when its process died has that status, though nothing runs.
+    is_at_work = search.is_running() if isinstance(search, ReadableSearch) else search.status.is_alive
+    if is_at_work and not (isinstance(search, ViewedSearch) and search.owner_died):
+        return False
     return search.capabilities["stop"] is not None  # what can be stopped all the same is being started
 
 

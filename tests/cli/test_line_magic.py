@@ -156,6 +156,7 @@ def test_nobody_waits_for_a_paused_search_whose_process_has_gone(shell, hpo):
     search = shell.user_ns["optimizer"] = Viewed()
     search.command("start")
     search.command("pause")
+    search.refuse("stop", "this is a view")
     assert hpo("wait optimizer") == "optimizer: the search is paused, and the process that ran it has ended\n"
 
 

@@ -34,6 +34,7 @@ from hpo_widgets import (
 )
 from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
 from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.search.readable import is_over
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
@@ -271,6 +272,23 @@ def test_resume_starts_a_search_that_was_reopened_paused(kernel, until, tmp_path
     assert again.status is SearchStatus.RUNNING or again.counts[TrialState.COMPLETED]
     assert again.wait()
     assert again.counts[TrialState.COMPLETED] == 2
+
+
+def test_there_is_nothing_to_wait_for_in_a_search_that_was_reopened_paused_until_it_is_started(search, tmp_path):
+    made = search(identity)
+    made.pause()
+    made.start()
+    made.add_trial({"x": 0.5}, 1.0)  # is durable, and so is what was before
+    again = HyperParameterOptimizer.open(made.backup(tmp_path / "copy.sqlite"), base_task_id=identity)
+    assert again.status is SearchStatus.PAUSED
+    assert is_over(again)
+    assert again.wait(DEADLINE / 60, progress=True) is True
+    try:
+        assert again.start()
+        assert not is_over(again)
+        assert again.wait(0.0005, progress=True) is False
+    finally:
+        again.stop()
 
 
 def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path):

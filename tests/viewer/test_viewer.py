@@ -876,3 +876,16 @@ def test_the_code_names_what_the_search_runs(tmp_path, header, template, comment
             code = viewer.as_code()
     assert f"    base_task_id={template},\n" in code
     assert [line for line in code.splitlines() if line.startswith("#")] == comments
+
+
+def test_who_waits_waits_also_for_the_start_of_what_was_paused_when_its_process_died(slow, journal):
+    search, viewer = slow
+    write(journal, [], [{"kind": "pause", "at": 610.0}])
+    viewer.refresh()
+    assert (viewer.status, viewer.owner_died) == (SearchStatus.PAUSED, True)
+    viewer.command("start")
+    assert search.opening.wait(DEADLINE)
+    assert viewer.wait(0.0001) is False
+    assert asyncio.run(viewer.wait_async(0.0001)) is False
+    viewer.command("stop")
+    assert viewer.wait(DEADLINE / 60) is True

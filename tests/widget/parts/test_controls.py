@@ -140,6 +140,7 @@ def test_a_wait_for_a_paused_search_ends_with_the_process_that_ran_it(show, wire
     wire.browser_says(controls, kind="wait", on=True)
     assert controls.waiting
     search.owner_died = True
+    search.refuse("stop", "this is a view of a journal")
     refresh(controls)
     assert (controls.waiting, controls.wait_outcome) == (False, "the process that ran the search has ended")
     assert controls.commands["wait"] == "there is nothing to wait for: the process that ran the search has ended"
