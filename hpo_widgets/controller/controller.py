@@ -92,7 +92,8 @@ class Controller:
         """Filled under ``gate``, so that nothing comes after the thread has emptied it for the last time."""
         self._engine: JobEngine | None = None
         self._present_run: Run | None = None
-        self._starts_again = False
+        self._next_status: SearchStatus | None = None
+        """Running or paused, where the next run is to begin once the present one has ended; None: none is to."""
         self._aborts_sent = threading.Event()
         """Set once every abort of a stop has been sent: at the end of the run, or before it where jobs run elsewhere.
         One for each run, as `ended`."""
@@ -391,6 +392,9 @@ class Controller:
             self.start()
 
     def _set_paused(self, paused: bool) -> None:
+        if self._next_status is not None:  # what ends launches nothing: the run that begins then is meant
+            self._next_status = SearchStatus.PAUSED if paused else SearchStatus.RUNNING
+            return
         if paused == self.state.is_paused or (paused and self.state.stop_reason is not None):
             return  # also where a callback of the last trial pauses a search that has ended meanwhile
         self.state.is_paused = paused
@@ -406,7 +410,7 @@ class Controller:
 
         The returned event is set once every abort has been sent.
         """
-        self._starts_again = False
+        self._next_status = None
         if self._present_run is not None:
             self._present_run.trials.stop(StopReason("stopped", sentence))
         return self._aborts_sent
@@ -420,14 +424,15 @@ class Controller:
     def leave(self, sentence: str) -> None:
         """End the search here and leave its jobs to another process, which has taken it over; people are told."""
         if self._present_run is not None:
-            self._starts_again = False
+            self._next_status = None
             self.notice("search", sentence)
             self._present_run.trials.hand_over(StopReason("stopped", sentence))
 
     def _start_after_end(self) -> None:
         """Begin another run once the present one has ended, if it is ending; else it just goes on."""
         run = self._present_run
-        self._starts_again = run is None or run.trials.stop_reason is not None
+        if run is None or run.trials.stop_reason is not None:
+            self._next_status = self._next_status or SearchStatus.RUNNING
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far; empty for other trials, and where a server keeps the output."""
@@ -579,9 +584,11 @@ class Controller:
 
     def _start_again(self) -> bool:
         """Begin the run that was asked for while the last one was ending."""
-        asked, self._starts_again = self._starts_again, False
+        status, self._next_status = self._next_status, None
         try:
-            return asked and self.start()
+            has_begun = status is not None and self.start()
         except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
             self.notice("journal", f"the search was not started again: {error}")
             return False
+        self._set_paused(status is SearchStatus.PAUSED)  # its thread begins once this one gives the gate back
+        return has_begun

@@ -176,6 +176,39 @@ def test_a_paused_search_can_be_stopped_and_then_goes_on(two_running, gate):
     assert made.counts[TrialState.COMPLETED] == 2
 
 
+@pytest.mark.parametrize(
+    ("commands", "status"),
+    [
+        (("start", "pause"), SearchStatus.PAUSED),
+        (("start", "pause", "start"), SearchStatus.PAUSED),
+        (("start", "pause", "resume"), SearchStatus.RUNNING),
+        (("pause", "start"), SearchStatus.RUNNING),
+        (("start", "pause", "stop"), SearchStatus.STOPPED),
+        (("start", "pause", "stop", "start"), SearchStatus.RUNNING),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else str(given),
+)
+def test_a_pause_of_a_start_that_waits_for_the_end_of_a_run_holds(two_running, until, commands, status):
+    made = two_running()
+
+    def command():  # all in one step of the run, which is still stopping then
+        for name in commands:
+            getattr(made, name)()
+
+    made._controller.submit(lambda: (made.stop(), command())).result()
+    until(made, lambda: made.status is status)
+    if status.is_alive:
+        assert made.wait(0.0005) is False
+        made.add_trial({"x": 0.5}, 1.0)  # what is durable when this returns tells views the same
+        with SearchViewer(made.journal_path) as viewer:
+            assert viewer.status is status
+    if status is SearchStatus.PAUSED:
+        assert made.get_num_active_experiments() == 0
+        made.resume()
+    if status.is_alive:
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+
+
 def test_a_search_may_be_paused_before_its_start(search, until):
     made = search(identity, total_max_jobs=2)
     made.pause()
