@@ -12,7 +12,7 @@ from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.viewer.journal_state import REMARKS, JournalState, num_until_ranges
+from hpo_widgets.viewer.journal_state import REMARKS, JournalState, split_at_trials
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -131,12 +131,12 @@ class JournalFollower:
         with self._lock:
             owner_lives = self._owner_lives()
             changes = self._reader.changes(self._sequence)
-            num_first = num_until_ranges(changes.events)
-            self._read_state.follow(changes.events[:num_first])
+            first, others = split_at_trials(changes.events)
+            self._read_state.follow(first)
             self._trials.space = self._read_state.declared_space
             if changes.trials:
                 self._show(changes.trials)
-            self._read_state.follow(changes.events[num_first:])
+            self._read_state.follow(others)
             if any(event["kind"] in REMARKS for event in changes.events):
                 self._shown.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence

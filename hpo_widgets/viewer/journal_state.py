@@ -341,13 +341,20 @@ REMARKS = frozenset({"set_note", "set_tags", "leave_out", "take_back"})
 """The events after which `JournalState.remarks` are others."""
 
 
-def num_until_ranges(events: Sequence[Mapping[str, Any]]) -> int:
-    """Count events up to the last one that changes the space: trials written with them may have its new choices.
+def split_at_trials(
+    events: Sequence[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Split events into those to follow before the trials that were written with them are shown, and the others.
 
-    These are followed before such trials are shown. The others are followed after that: who reads of the end of a
-    search finds all its trials.
+    Trials may have choices that a change of the space adds, so all such changes come first, after what was before them.
+    Of an end, and of what came after it, only they do: who reads of the end of a search finds all its trials.
     """
-    return next((at for at in range(len(events), 0, -1) if events[at - 1]["kind"] == "set_ranges"), 0)
+    kinds = [event["kind"] for event in events]
+    last = max((at for at, kind in enumerate(kinds) if kind == "set_ranges"), default=0)
+    until = min(last, kinds.index("end") if "end" in kinds else last)
+    first = [event for at, event in enumerate(events) if at < until or kinds[at] == "set_ranges"]
+    others = [event for at, event in enumerate(events) if at >= until and kinds[at] != "set_ranges"]
+    return first, others
 
 
 _HANDLERS = {

@@ -23,7 +23,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_search import JournalSearch
-from hpo_widgets.viewer.journal_state import REMARKS, JournalState, num_until_ranges
+from hpo_widgets.viewer.journal_state import REMARKS, JournalState, split_at_trials
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -311,11 +311,11 @@ class SearchReplay(JournalSearch):
         self._running = {one: reports for one, reports in self._running.items() if recording.end[one] > position}
         self._position = position
         events = recording.events_between(before, position)
-        num_first = num_until_ranges(events)
-        self._state_then.follow(events[:num_first])
+        first, others = split_at_trials(events)
+        self._state_then.follow(first)
         if len(places):
             self._shown.put_columns(self._columns_of(places, position))
-        self._state_then.follow(events[num_first:])
+        self._state_then.follow(others)
         if any(event["kind"] in REMARKS for event in events):
             self._shown.set_remarks(self._state_then.remarks)
         return bool(len(places) or events)

@@ -174,8 +174,11 @@ def test_a_choice_that_was_added_is_there_with_the_trials_that_have_it(journal, 
     assert "resnet" in viewer.as_code()
 
 
-def test_who_sees_the_end_finds_all_trials(journal, view, monkeypatch):
+@pytest.mark.parametrize("is_steered_after_it", [False, True])
+def test_who_sees_the_end_finds_all_trials(journal, view, monkeypatch, is_steered_after_it):
     viewer = view()
+    more = SPACE.with_choices({"kind": ["resnet"]})
+    change = {"kind": "set_ranges", "step": "set", "epoch": 1, "first_number": 1, "space": more.to_dict(), "at": 720.0}
     put, were_active = TrialColumns.put, []
 
     def noted(columns, rows):
@@ -183,10 +186,11 @@ def test_who_sees_the_end_finds_all_trials(journal, view, monkeypatch):
         put(columns, rows)
 
     monkeypatch.setattr(TrialColumns, "put", noted)
-    write(journal, [row(0)], [notice("a word"), END])
+    write(journal, [row(0)], [notice("a word"), END, *[change] * is_steered_after_it])
     viewer.refresh()
     assert were_active == [True]
     assert not viewer.is_active()
+    assert len(viewer.epochs) == 1 + is_steered_after_it
 
 
 def test_an_owner_that_goes_while_it_is_looked_at_is_gone_with_its_last_trials_only(journal, view, monkeypatch):
