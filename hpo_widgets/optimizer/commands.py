@@ -313,6 +313,7 @@ class SearchCommands:
                 "deadline": limit and limit.recorded,
                 "enqueued": waiting,
                 "num_enqueued_launched": controller.state.num_enqueued - len(waiting),
+                "left_out": recorder.shown.columns.left_out(),
             }
 
         return StartedSearch(

@@ -405,6 +405,8 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
         events.append({"kind": "settings", "changes": state["settings"]})
         if state["has_own_deadline"]:
             events.append({"kind": "set_time_limit", "deadline": state["deadline"]})
+        if state["left_out"]:
+            events.append({"kind": "leave_out", "numbers": state["left_out"]})
         if state["is_paused"]:
             # It has not ended: it was paused when its process died, and stays so.
             events += [{"kind": "pause"}, {"kind": "clock_set", "wall_minutes": state["wall_minutes"]}]

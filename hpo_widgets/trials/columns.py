@@ -241,6 +241,12 @@ class TrialColumns:
         with self._lock:
             return int(self._arrays["enqueued"][: self._num_rows].sum())
 
+    def left_out(self) -> list[int]:
+        """Numbers of the trials that are left out."""
+        with self._lock:
+            numbers: list[int] = np.flatnonzero(self._left_out).tolist()
+            return numbers
+
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
         with self._lock:

@@ -841,6 +841,22 @@ def test_choices_that_were_added_hold_without_the_journal_too(task_search, opene
     assert again.trial(1).value == made.trial(1).value
 
 
+def test_trials_that_are_left_out_are_so_without_the_journal_too(task_search, opened, worker, own, tmp_path):
+    made = finished(task_search(auto_connect_task=own))
+    best = made.best_trial.number
+    made.leave_out([best, (best + 1) % 3])
+    made.take_back((best + 1) % 3)
+    made.set_total_max_jobs(4)
+    finished(made)
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    assert [again.trial(number).state is TrialState.LEFT_OUT for number in range(4)] == [
+        number == best for number in range(4)
+    ]
+    assert again.best_trial.number == made.best_trial.number != best
+    again.take_back(best)
+    assert again.trial(best).state is TrialState.COMPLETED
+
+
 @pytest.mark.parametrize("limit", [{"in_minutes": 60}, {}], ids=["another limit", "none"])
 def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened, worker, own, tmp_path, limit):
     made = task_search(auto_connect_task=own, optimization_time_limit=30, total_max_jobs=1)

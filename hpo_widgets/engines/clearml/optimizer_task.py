@@ -49,6 +49,7 @@ _STATE = {
     "deadline",
     "enqueued",
     "num_enqueued_launched",
+    "left_out",
 }
 """What it keeps of a search, all of which is needed to take it up again."""
 
