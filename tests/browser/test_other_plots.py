@@ -241,14 +241,18 @@ class Moody(Plot):
 
     def make(self, search):
         if self.fails_in == "make": raise ZeroDivisionError("in make")
-        self.drawn = ipywidgets.Label()
+        self.drawn, self.known = ipywidgets.Label(), set()
+
+    def forget(self):
+        self.known = set()
 
     def contents(self):
         return [self.drawn]
 
     def refresh(self, update):
         if self.fails_in == "refresh": raise ZeroDivisionError("in refresh")
-        self.drawn.value = f"{len(update.rows.numbers)} drawn"
+        self.known.update(update.rows.numbers.tolist())  # of a running search nothing may have changed in a second
+        self.drawn.value = f"{len(self.known)} drawn"
 """ + panel_of(then='search.command("start")\nsearch.add_trials([0.5, 0.25])', panel=", plots=['History', Moody]")
 
 
