@@ -202,7 +202,9 @@ class GrowingPoints:
         self._frozen_to = -(-surplus // self._look.num_in_chunk) * self._look.num_in_chunk
         for mark in self._frozen:
             self._put(mark, 0, 0)
-        while self.num_hot > (0 if self._frozen else self._look.num_hot):
+        # Where there is a picture, there is a mark of the points after it too.
+        most_hot = 0 if self._frozen or surplus else self._look.num_hot
+        while self.num_hot > most_hot:
             self._freeze_chunk()
         self._in_picture = self._starts[-1] if surplus else 0
         self.redraw()

@@ -16,9 +16,9 @@ from tests.widget.plots.test_png import size_of
 HOT, CHUNK = STYLE.num_hot, STYLE.num_in_chunk
 
 
-def made_points():
+def made_points(num_frozen=2):
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    made = GrowingPoints(scales, STYLE, num_frozen=2, rgb=(1, 2, 3), name_points=lambda _x, numbers: numbers)
+    made = GrowingPoints(scales, STYLE, num_frozen=num_frozen, rgb=(1, 2, 3), name_points=lambda _x, numbers: numbers)
     made.set_domain((Domain(0.0, 10_000.0), Domain(0.0, 1.0)))
     return made
 
@@ -56,6 +56,15 @@ def test_every_point_is_in_a_mark_or_in_the_picture(points, num_points, at_once)
     assert sorted(drawn.tolist()) == x[num_points - len(drawn) :].tolist()
     is_picture_seen = len(points.marks) > 1 and points.marks[0].visible
     assert is_picture_seen == (len(drawn) < num_points)
+
+
+def test_points_that_one_frozen_mark_has_no_room_for_are_in_the_picture_from_the_first_drawing(wire):
+    points = made_points(num_frozen=1)
+    put(points, np.arange(CHUNK + 9.0), np.full(CHUNK + 9, 0.5), is_new=True)
+    assert in_marks(points).tolist() == np.arange(CHUNK, CHUNK + 9.0).tolist()
+    assert points.marks[0].visible
+    for mark in points.marks:
+        close_tree(mark)
 
 
 def test_one_more_point_touches_the_hot_mark_alone(points, wire):
