@@ -21,7 +21,7 @@ random.seed(1)
 search.command("start")
 for _ in range(60):
     point = {"lr": 10 ** random.uniform(-4, -1), "dropout": random.random() / 2, "layers": 2, "activation": "relu"}
-    search.add_trial([point["dropout"], 1 - point["dropout"] + random.random()], point)
+    search.add_trial([0.3 + point["dropout"], 1 - point["dropout"] + random.random()], point)
 """,
 )
 
@@ -54,6 +54,20 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
     notebook.wait_kernel("widget.plots['Slices'].parameters[0] == 'dropout'")
+
+
+def test_trials_beyond_the_axes_of_pareto_tell_both_values_at_their_edge(notebook):
+    panel = notebook.show(PANEL)
+    notebook.kernel("search.add_trials([[1e9, 0.9], [0.7, 1e9]])")
+    expect(panel.get_by_text("2 beyond an axis")).to_be_visible()
+    rest(panel)
+    right = max((dot.bounding_box() for dot in panel.locator(".bqplot:visible .dot").all()), key=lambda box: box["x"])
+    notebook.page.mouse.move(right["x"] + right["width"] / 2, right["y"] + right["height"] / 2)
+    expect(notebook.page.locator(".bqplot_mark_tooltip:visible")).to_contain_text("60 · 1e9 · 0.9")
+    notebook.page.mouse.down()
+    notebook.page.mouse.up()
+    notebook.wait_kernel("widget.selected == [60]")
+    notebook.screenshots_in_both_themes("pareto-beyond", panel)
 
 
 THREE = panel_of(

@@ -84,10 +84,11 @@ class Domain:
             places = self.place(values)
         return (places < LANE - _SAME) | (places > 1 + _SAME)
 
-    def edge(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return at which shares of the axis values that lie beyond it are drawn."""
+    def place_drawn(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Share of the axis at which values are drawn: those that lie beyond it at its edge."""
         with np.errstate(over="ignore"):
-            return np.where(self.place(values) > 1, _ABOVE, _BELOW)
+            places = self.place(values)
+        return np.where(self.is_beyond(values), np.where(places > 1, _ABOVE, _BELOW), places)
 
     def grown(self, values: npt.NDArray[np.float64]) -> Domain:
         """Return the domain that also holds ``values``: the same when it does, else larger by a step."""
@@ -343,6 +344,8 @@ class FittedAxis:
     holds_all
         Whether the axis holds all values, as it does where its kind is given. Default: not those beyond
         `end_of_bulk`.
+    always_held
+        Gives the values that the axis holds in any case. Default: none.
 
     Attributes
     ----------
@@ -350,12 +353,20 @@ class FittedAxis:
         The ends as they are now.
     """
 
-    def __init__(self, log_scale: bool | None = None, *, minimise: bool = True, holds_all: bool = False) -> None:
+    def __init__(
+        self,
+        log_scale: bool | None = None,
+        *,
+        minimise: bool = True,
+        holds_all: bool = False,
+        always_held: Callable[[], Floats] = lambda: np.empty(0),
+    ) -> None:
         self.domain = UNIT
         self.log_scale = log_scale
         self._minimise = minimise
         self._holds_all = holds_all
-        self._end = end_of_bulk(np.empty(0), is_log=False, minimise=minimise)
+        self._always_held = always_held
+        self._end = math.inf if minimise else -math.inf
         """The value beyond which none has a place on the axis."""
         self._num_values = self._num_fitted = 0
 
@@ -378,7 +389,7 @@ class FittedAxis:
         else:
             self._make_room(values, lambda: values)
 
-    def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
+    def extend(self, fresh: Floats, values: Callable[[], Floats]) -> bool:
         """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again.
 
         Parameters
@@ -387,15 +398,26 @@ class FittedAxis:
             New values, shape (n,).
         values
             Gives all values, the new ones included.
+
+        Returns
+        -------
+        bool
+            Whether one of the other values lies beyond the axis now and did not before, or the other way round.
         """
         if len(fresh) == 0:  # an axis without values may have made room for those of running trials
-            return
+            return False
+        before = self.domain
         self._num_values += len(fresh)
         must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
         if must_fit or self._num_values >= 2 * self._num_fitted:
             self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
         else:
             self._make_room(fresh, values)
+
+        def num_moved(some: Floats) -> int:
+            return int((before.is_beyond(some) != self.domain.is_beyond(some)).sum())
+
+        return self.domain != before and num_moved(values()) > num_moved(fresh)
 
     def _make_room(self, some: Floats, values: Callable[[], Floats]) -> None:
         """Make room for some of all values, but for those that lie far beyond the others."""
@@ -409,7 +431,9 @@ class FittedAxis:
     def _end_for(self, values: Floats, *, is_log: bool) -> float:
         """Return the value beyond which the axis holds none of all values."""
         holds_all = self._holds_all or self.log_scale is not None
-        return end_of_bulk(values[:0] if holds_all else values, is_log=is_log, minimise=self._minimise)
+        end = end_of_bulk(values[:0] if holds_all else values, is_log=is_log, minimise=self._minimise)
+        held = self._always_held()
+        return float(held.max(initial=end) if self._minimise else held.min(initial=end))
 
     def are_beyond_bulk(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Which of some values lie beyond `end_of_bulk`, for a plot that chooses itself what the axis holds."""

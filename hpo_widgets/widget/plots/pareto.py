@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -92,6 +93,15 @@ class PairSeries(TrialSeries):
         values = self._all[objective].values[numbers]
         return np.where(np.isfinite(values), clip_objective(values), np.nan)
 
+    def shown_across(self, numbers: Numbers) -> Floats:
+        """Values across of those of some trials that are drawn, in no particular order."""
+        x = self.across(np.concatenate([self.values.completed(numbers), self.values.partial(numbers)]))
+        return x[np.isfinite(x)]
+
+    def front_values(self, objective: int) -> Floats:
+        """Values of an objective on the front of the two that are shown."""
+        return self._finite(objective, self.front())
+
     def front(self) -> Numbers:
         """Completed trials that no other one dominates in both objectives, from the best across to the best up."""
         front = self._undominated(self._pair)
@@ -123,8 +133,6 @@ class ParetoFigure(TrialFigure):
         Names of the objectives across and up.
     on_click
         Called with what a click on a point says and this figure.
-    axis_x
-        Chooses the ends of the axis across.
     """
 
     series: PairSeries
@@ -134,7 +142,6 @@ class ParetoFigure(TrialFigure):
         series: PairSeries,
         names: tuple[str, str],
         on_click: Callable[[object, TrialFigure], None],
-        axis_x: FittedAxis,
     ) -> None:
         tip = tooltip({"name": ("trial", ""), "x": (names[0], ".4~g"), "y": (names[1], ".4~g")})
         super().__init__(
@@ -142,13 +149,12 @@ class ParetoFigure(TrialFigure):
             series,
             UNIT,
             tip,
-            tip,
+            tooltip({"name": ("trial", "")}),
             label_x=names[0],
             label_y=names[1],
             title=f"{names[1]} of each trial against {names[0]}, with the trials that no other dominates",
             on_click=on_click,
         )
-        self.axis_x = axis_x
         self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
         self._front_of_all: Scatter | None = None
@@ -161,26 +167,14 @@ class ParetoFigure(TrialFigure):
         del clouds["failed"]  # such a trial has no value, and so no place
         return clouds
 
-    def draw(self, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
-        """Add trials of each group to its cloud, with room for them across; see `TrialFigure.draw`."""
-        x = self._drawn_across(groups)
-        if is_new:
-            self.axis_x.fit(x)
-        else:
-            self.axis_x.extend(x, lambda: self._drawn_across(self.series.groups(self.series.ended())))
-        self.set_domain_x(self.axis_x.domain)
-        super().draw(groups, is_new=is_new)
-
-    def _drawn_across(self, groups: Mapping[str, Numbers]) -> Floats:
-        return np.concatenate([self._placed(groups[name])[1] for name in self._clouds])
-
     def draw_front(self, numbers: Numbers) -> None:
         """Draw the trials of the front, which come from one end to the other, and its line."""
         self._mark(self._front, numbers)
         style.put_changed(self._steps, *corners(self.series.across(numbers), self.series.y(numbers)))
 
     def draw_front_of_all(self, numbers: Numbers) -> None:
-        """Mark trials that are on the front for an objective that is not shown."""
+        """Mark trials that are on the front for an objective that is not shown, but for those beyond an axis."""
+        numbers = self._within(numbers)
         if self._front_of_all is None and len(numbers):
             look: dict[str, Any] = {"stroke": style.BEST, "stroke_width": 1.5, "default_size": STYLE.dot}
             # Without a fill only the rim would hear a click.
@@ -195,6 +189,22 @@ class ParetoFigure(TrialFigure):
         kept = numbers[is_known := np.isfinite(x)]
         return kept, x[is_known], self.series.y(kept)
 
+    def _is_beyond(self, x: Floats, y: Floats) -> Mask:
+        return self.domain_x.is_beyond(x) | super()._is_beyond(x, y)
+
+    def _at_edge(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        domain = self.domain_x
+        edge = np.array([domain.at(share) for share in domain.place_drawn(x)], dtype=float)
+        return np.where(domain.is_beyond(x), edge, x), self.domain.place_drawn(y)
+
+    def _beyond_names(self, x: Floats, numbers: Numbers) -> Any:
+        """Name trials beyond an axis, with both values."""
+        values = zip(self.series.across(numbers).tolist(), self.series.y(numbers).tolist(), strict=True)
+        words = (" · ".join(map(text.number, pair)) for pair in values)
+        return np.array(
+            [f"{name} · {said}" for name, said in zip(self._names(x, numbers), words, strict=True)], dtype=str
+        )
+
 
 class ParetoPlot(TrialPlot):
     """Draws two objectives of each trial against each other, live, with their Pareto front.
@@ -202,7 +212,7 @@ class ParetoPlot(TrialPlot):
     The front is orange with a line along its steps: no trial lies beyond it. Of three or more objectives
     it is that of the two that are shown; what else is on the front of all has an orange rim. Other completed trials are
     dots, faint where they are outside the present ranges, pruned and aborted ones with both values hollow diamonds.
-    Failed trials are not shown.
+    Failed trials are not shown. Triangles at the edge are trials far beyond the bulk of an objective's values.
 
     Parameters
     ----------
@@ -229,7 +239,6 @@ class ParetoPlot(TrialPlot):
         t.Int(min=0), t.Int(min=0), default_value=(0, 1), help="Two-way. The objectives across and up, by index."
     )
 
-    _holds_all = True
     _series: PairSeries
 
     @classmethod
@@ -243,7 +252,7 @@ class ParetoPlot(TrialPlot):
 
     def make(self, search: Search) -> None:
         """Make the figure."""
-        self._axis = self._make_axis(self.pair[1])
+        self._axis_x, self._axis = map(self._make_axis, self.pair)
         self._series = self._make_series(search)
         self._names = [text.axis(one) for one in search.objectives]
         self._key = ipywidgets.HTML()
@@ -266,10 +275,17 @@ class ParetoPlot(TrialPlot):
         series.show(self.pair)
         return series
 
+    def _make_axis(self, objective: int) -> FittedAxis:
+        """Return an axis that follows the bulk of the values, but holds the front, which may be bad in one of them."""
+        minimise = self.search.objectives[objective].minimise
+        held = partial(self._front_values, objective)
+        return FittedAxis(self.log_scale, minimise=minimise, always_held=held)
+
+    def _front_values(self, objective: int) -> Floats:
+        return self._series.front_values(objective)
+
     def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
-        drawing = ParetoFigure(
-            self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click, self._make_axis(pair[0])
-        )
+        drawing = ParetoFigure(self._series, (self._names[pair[0]], self._names[pair[1]]), self._on_click)
         self._host.children = [drawing.figure]
         return drawing
 
@@ -321,9 +337,25 @@ class ParetoPlot(TrialPlot):
             more=more,
         )
 
+    def _make_room(self, fresh: Numbers) -> bool:
+        series, before = self._series, (self._axis_x.domain, self._axis.domain)
+        has_moved = self._axis_x.extend(series.shown_across(series.passing(fresh)), self._shown_across)
+        has_moved |= super()._make_room(fresh)
+        # Trials at an edge are drawn at its value across.
+        has_other_edge = before != (self._axis_x.domain, self._axis.domain) and self._drawing.counts["beyond"] > 0
+        return has_moved or has_other_edge
+
+    def _shown_across(self) -> Floats:
+        return self._series.shown_across(self._series.passing(np.arange(self._series.values.num_trials)))
+
     def _draw_everything(self) -> None:
-        self._drawing.axis_x.log_scale = self.log_scale
+        self._axis_x.log_scale = self.log_scale
+        self._axis_x.fit(self._shown_across())
         super()._draw_everything()
+
+    def _draw(self, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        self._drawing.set_domain_x(self._axis_x.domain)
+        super()._draw(groups, is_new=is_new)
 
     def _draw_best(self) -> None:
         drawing = self._drawing
@@ -333,12 +365,14 @@ class ParetoPlot(TrialPlot):
         elsewhere = np.setdiff1d(self._series.front_of_all(), front) if has_more else front[:0]
         drawing.draw_front_of_all(elsewhere)
         counts = drawing.counts
+        beyond = counts["beyond"]
         drawn = (
             ("●", style.BEST, 1, f"not dominated{' in these two' if has_more else ''}", len(front)),
             ("○", style.BEST, 1, f"not dominated in all {len(self._names)}", len(elsewhere)),
             ("●", style.DOT, 1, "completed", counts["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", counts["outside"]),
             ("◇", style.DOT, 1, style.hollow(self.filter), counts["partial"]),
+            (style.BEYOND[self._series.values.minimise], style.DOT, 1, f"{beyond} beyond an axis", beyond),
             ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
         self._key.value = style.legend(drawn)
@@ -355,7 +389,7 @@ class ParetoPlot(TrialPlot):
         with self._refresher.lock:
             old = self._drawing
             self._series.show(self.pair)
-            self._axis = self._make_axis(self.pair[1])
+            self._axis_x, self._axis = map(self._make_axis, self.pair)
             self._drawing = self._make_figure(self.pair)
             close_tree(old.figure)
             for chooser, index in zip(self._choosers, self.pair, strict=bool(self._choosers)):

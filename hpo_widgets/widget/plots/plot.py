@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     import bqplot
 
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.plots.axes import Domain
-    from hpo_widgets.widget.plots.series import Floats, Numbers
+    from hpo_widgets.widget.plots.series import Numbers
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
@@ -227,9 +226,6 @@ class TrialPlot(Plot):
     _size_name = "plot"
     """As which the page tells the size of a figure."""
 
-    _holds_all = False
-    """Whether the axis of values holds all, however far a few bad ones lie away."""
-
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values: yes, no, or None: where it shows more.")
     brushing = t.Bool(False, help="Two-way. Whether a drag in a figure selects the trials in its rectangle.")
     brushed = TrialNumbers(help="Two-way. Numbers of the trials that the last such drag has selected.")
@@ -266,7 +262,7 @@ class TrialPlot(Plot):
 
     def _make_axis(self, objective: int) -> FittedAxis:
         minimise = self.search.objectives[objective].minimise
-        return FittedAxis(self.log_scale, minimise=minimise, holds_all=self._holds_all)
+        return FittedAxis(self.log_scale, minimise=minimise)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:
@@ -296,19 +292,19 @@ class TrialPlot(Plot):
             self._draw_everything()
             return
         self._take_size()
-        before, values = self._axis.domain, series.values.shown_of(series.passing(fresh))
-        self._axis.extend(values, series.shown)
-        if self._axis.domain != before and self._num_moved(before, series.shown()) > self._num_moved(before, values):
-            self._draw_everything()  # who lies beyond the axis is drawn otherwise
+        before = self._axis.domain
+        if self._make_room(fresh):
+            self._draw_everything()
             return
         groups = series.groups(fresh)
         self._draw(groups)
         if self._axis.domain == before:  # that all axes move is enough for one update
             settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
 
-    def _num_moved(self, before: Domain, values: Floats) -> int:
-        """Return how many of some values lie beyond the axis as it was or as it is, and not beyond the other."""
-        return int((before.is_beyond(values) != self._axis.domain.is_beyond(values)).sum())
+    def _make_room(self, fresh: Numbers) -> bool:
+        """Make room on the axis for fresh trials; returns whether others have to be drawn otherwise from now on."""
+        series = self._series
+        return self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
 
     def forget(self) -> None:
         """Drop all values; the next drawing is of everything."""

@@ -37,7 +37,7 @@ class ObjectiveValues:
     objective
         Index of the objective.
     minimise
-        Its direction.
+        Its direction, which is an attribute too.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class ObjectiveValues:
 
     def __init__(self, objective: int, *, minimise: bool) -> None:
         self._objective = objective
-        self._minimise = minimise
+        self.minimise = minimise
         self.values: Floats = np.empty(0)
         self.states: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
         self.has_rewritten = False
@@ -133,7 +133,7 @@ class ObjectiveValues:
     def improvements(self, most: int | None = None) -> Numbers:
         """Numbers of the completed trials that were better than all before, so many at most."""
         completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
-        return improvements(completed, minimise=self._minimise, most=most)
+        return improvements(completed, minimise=self.minimise, most=most)
 
     def best_so_far(self, least_step: float = 0.0) -> tuple[Floats, Floats]:
         """Corners of the step line of the best completed value, and its last level.

@@ -103,7 +103,7 @@ class TrialFigure:
         self._num_not_finite = 0
         """Trials in the cloud of failed ones that have completed, with a value that has no place on an axis."""
         self._num_beyond = 0
-        """Trials whose values lie beyond the axis."""
+        """Trials whose values lie beyond an axis."""
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
@@ -224,7 +224,7 @@ class TrialFigure:
                 self._num_not_finite = before + len(self.series.values.not_finite(kept))
                 if self._has_lane:
                     y = np.full(len(x), self._look.lane_y)
-            elif (is_beyond := self._is_beyond(y)).any():
+            elif (is_beyond := self._is_beyond(x, y)).any():
                 beyond.append(kept[is_beyond])
                 kept, x, y = kept[~is_beyond], x[~is_beyond], y[~is_beyond]
             cloud.put(x, y, kept, self._levels(group, kept), is_new=is_new)
@@ -236,11 +236,11 @@ class TrialFigure:
         """Draw trials whose values lie beyond the axis at its edge, with the value of each beside the pointer."""
         kept, x, y = self._placed(numbers)
         self._num_beyond = len(kept) + (0 if is_new else self._num_beyond)
-        edge = self.domain.edge(y)
+        x, edge = self._at_edge(x, y)
         if "beyond" not in self._clouds:
             if not len(kept) or not self._draws_beyond:
                 return
-            look = style.HOLLOW | {"marker": "triangle-up" if edge[0] > 0.5 else "triangle-down"}
+            look = style.HOLLOW | {"marker": "triangle-up" if self.series.values.minimise else "triangle-down"}
             traits = {"default_size": self._look.dot, "tooltip": self._lane_tip, "name_points": self._beyond_names}
             self._clouds["beyond"] = self._make_cloud(self._lane, 1, look | traits)
             self._tell_clouds()
@@ -253,7 +253,7 @@ class TrialFigure:
 
     def draw_enqueued(self, numbers: Numbers) -> None:
         """Mark the trials that a person has enqueued, but for those beyond the axis."""
-        numbers = numbers[~self._is_beyond(self.series.y(numbers))]
+        numbers = self._within(numbers)
         if self._enqueued is None and len(numbers):
             self._enqueued = self._over(
                 **style.ENQUEUED, default_size=2 * self._look.dot, tooltip=self._selected.tooltip
@@ -265,10 +265,11 @@ class TrialFigure:
     def draw_selected(self, selected: Numbers) -> None:
         """Ring those of the selected trials that are drawn with a value, and the failed ones on their lane."""
         known = self.series.values.known(selected)
-        is_beyond = self._is_beyond(self.series.y(known))
-        self._mark(self._selected, known[~is_beyond])
+        within = self._within(known)
+        self._mark(self._selected, within)
         failed, x, _ = self._placed(self.series.values.failed(selected))
-        beyond, more, values = self._placed(known[is_beyond])
+        beyond, *at = self._placed(np.setdiff1d(known, within))
+        more, edge = self._at_edge(*at)
         if self._selected_failed is None and len(x) + len(more):
             self._selected_failed = self._over(self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
@@ -276,8 +277,8 @@ class TrialFigure:
             names = self._failed_names(x, failed)
             if len(more):
                 names = np.array([*names, *self._beyond_names(more, beyond)], dtype=str)
-            at = np.full(len(x), self._look.lane_y), self.domain.edge(values)
-            style.put_changed(self._selected_failed, np.concatenate([x, more]), np.concatenate(at), names)
+            up = np.full(len(x), self._look.lane_y), edge
+            style.put_changed(self._selected_failed, np.concatenate([x, more]), np.concatenate(up), names)
 
     def place(self, at: tuple[float | Floats, float | Floats]) -> Floats:
         """Return where points, given in values of both axes, lie in the figure: shares across and up, shape (2, n)."""
@@ -297,15 +298,25 @@ class TrialFigure:
         """Return those of the trials that have a place on the horizontal axis, and where they are on both axes."""
         raise NotImplementedError
 
-    def _is_beyond(self, values: Floats) -> Mask:
+    def _is_beyond(self, x: Floats, y: Floats) -> Mask:  # noqa: ARG002 -- for those with values across
         """Which values of the objective have no place on the axis: only an axis up that is not of a parameter."""
-        return self.domain.is_beyond(values) if self._has_lane else np.zeros(len(values), dtype=np.bool_)
+        return self.domain.is_beyond(y) if self._has_lane else np.zeros(len(y), dtype=np.bool_)
+
+    def _at_edge(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return where trials beyond an axis are drawn: on the horizontal axis, and as a share of the other one."""
+        return x, self.domain.place_drawn(y)
+
+    def _within(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that have a place on both axes."""
+        kept, x, y = self._placed(numbers)
+        return kept[~self._is_beyond(x, y)]
 
     def _drawn(self) -> tuple[Numbers, Floats, Floats]:
-        """Return all trials that are drawn with a value, and where: those beyond the axis at its edge."""
+        """Return all trials that are drawn with a value, and where: those beyond an axis at its edge."""
         kept, x, y = self._placed(self.series.drawn())
-        is_beyond = self._is_beyond(y)
-        y[is_beyond] = [self.domain.at(place) for place in self.domain.edge(y[is_beyond])]
+        is_beyond = self._is_beyond(x, y)
+        x[is_beyond], shares = self._at_edge(x[is_beyond], y[is_beyond])
+        y[is_beyond] = [self.domain.at(share) for share in shares]
         return kept, x, y
 
     def _levels(self, _group: str, _numbers: Numbers) -> Levels | None:

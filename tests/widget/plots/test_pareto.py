@@ -10,7 +10,7 @@ import traitlets as t
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import HistoryPlot, OptimizerWidget, ParetoPlot
+from hpo_widgets.widget import HistoryPlot, OptimizerWidget, ParetoPlot, text
 from hpo_widgets.widget.plots.series import corners
 
 SIGNS = {"error": "min", "size": "min", "accuracy": "max"}
@@ -150,6 +150,68 @@ def test_of_many_objectives_any_two_are_shown(show):
     for wrong in [(0, 0), (0, 3), (-1, 0)]:
         with pytest.raises(t.TraitError):
             plot.pair = wrong
+
+
+def near(num=20, high=0.4):
+    """Pairs of which the first and the last are the front."""
+    some = np.linspace(0.3, high, num)
+    return np.stack([some, 1000 * some[::-1] + 5 * np.sin(np.arange(num))], axis=1).tolist()
+
+
+@pytest.mark.parametrize("bad", [(1e9, 350.0), (0.35, 1e9), (1e9, 1e9)])
+def test_a_trial_far_beyond_the_others_is_a_triangle_at_the_edge_of_either_axis(show, two, refresh, bad):
+    two.add_trials(near())
+    plot = show(ParetoPlot, two)
+    (figure,) = plot.figures
+    before = figure.domain_x, figure.domain
+    two.add_trials([bad, (0.36, 370.0)])
+    refresh(plot)
+    assert (figure.domain_x, figure.domain) == before
+    assert (figure.counts["inside"], figure.counts["beyond"]) == (21, 1)
+    triangle = figure.cloud("beyond").hot
+    at = triangle.x[0] if bad[0] < 1e9 else figure.domain_x.place(triangle.x)[0], triangle.y[0]
+    places = figure.place((0.35, 350.0))[:, 0]
+    assert at[0] == pytest.approx(0.975 if bad[0] == 1e9 else 0.35)
+    assert at[1] == pytest.approx(0.975 if bad[1] == 1e9 else places[1])
+    assert triangle.names.tolist() == [f"20 · {text.number(bad[0])} · {text.number(bad[1])}"]
+    assert "△" in plot._key.value
+    assert "1 beyond an axis" in plot._key.value
+    plot.selected = [20, 21]
+    assert (figure._selected.names.tolist(), figure._selected_failed.x.tolist()) == ([21], triangle.x.tolist())
+    assert figure.trial_at((triangle.x[0], figure.domain.at(triangle.y[0]))) == 20
+
+
+def test_the_axes_hold_the_front_however_bad_it_is_in_one_of_both(show, two, refresh):
+    two.add_trials([*near(), (0.35, 1e9)])
+    plot = show(ParetoPlot, two)
+    (figure,) = plot.figures
+    assert figure.counts["beyond"] == 1
+    two.add_trial((0.1, 1e9))  # the least error of all
+    refresh(plot)
+    assert figure.counts["beyond"] == 0
+    assert front(plot)[0] == 21
+    drawn = figure._front
+    assert not figure.domain.is_beyond(drawn.y).any()
+    assert not figure.domain_x.is_beyond(drawn.x).any()
+
+
+def test_triangles_stay_at_the_edge_of_an_axis_that_grows(show, two, refresh):
+    two.add_trials([*near(), (1e9, 350.0)])
+    plot = show(ParetoPlot, two)
+    (figure,) = plot.figures
+    before = figure.domain_x
+    two.add_trial((0.2, 450.0))
+    refresh(plot)
+    assert figure.domain_x != before
+    assert figure.domain_x.place(figure.cloud("beyond").hot.x).tolist() == pytest.approx([0.975])
+
+
+def test_what_else_is_on_the_front_of_all_has_no_rim_beyond_an_axis(show):
+    search = search_for("error", "size", "accuracy")
+    search.add_trials([(*pair, 0.5) for pair in near()] + [(1e9, 350.0, 0.9), (0.37, 380.0, 0.8)])
+    plot = show(ParetoPlot, search)
+    assert plot.figures[0].counts["beyond"] == 1
+    assert plot.figures[0]._front_of_all.names.tolist() == [21]
 
 
 def test_of_two_objectives_no_choice_is_made(show, two, wire):
