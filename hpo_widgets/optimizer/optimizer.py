@@ -567,9 +567,9 @@ class HyperParameterOptimizer(ReadableSearch):
     def add_choices(self, name: str, values: Sequence[Any]) -> None:
         """Add choices to a parameter, before, while or after the search runs; all trials are kept.
 
-        Trials proposed from now on may have them, and the grid is gone through for what it lacks. They come after the
-        choices that are there. In a prior each has the mean weight of these. `undo` leaves them out, as `set_range`
-        would, and `redo` allows them again. A search that is opened again has them.
+        Trials proposed from now on may have them, and grid search runs what it lacks. They come after the choices that
+        are there, and in a prior each has the mean weight of these. `undo` excludes them, as `set_range` would, and
+        `redo` allows them again. A search that is opened again has them.
 
         Parameters
         ----------
@@ -636,11 +636,11 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.set_priors(priors)
 
     def undo(self) -> None:
-        """Go back to the ranges and priors before the last change."""
+        """Go back to the ranges, choices and priors before the last change; does nothing if there is none."""
         self._commands.undo()
 
     def redo(self) -> None:
-        """Take back the last `undo`."""
+        """Take back the last `undo`; does nothing if there is none, or if something was changed since."""
         self._commands.redo()
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
@@ -774,9 +774,9 @@ class HyperParameterOptimizer(ReadableSearch):
     def retry_failed(self) -> int:
         """Run all points again that have failed and have no result, as `retry`: each once, the oldest first.
 
-        A point is left out if another trial of it has completed, was pruned, runs or waits. Those that the budget has
-        no room for wait until ``total_max_jobs`` is raised, and ``errors`` says to what. After its end the search is
-        started again by `start`.
+        A point is not run again if another trial of it has completed, was pruned, runs or waits. Those that the budget
+        has no room for wait until ``total_max_jobs`` is raised, and ``errors`` says to what. After its end the search
+        is started again by `start`.
 
         Returns
         -------
@@ -936,7 +936,7 @@ class HyperParameterOptimizer(ReadableSearch):
         Raises
         ------
         JournalError
-            When there is such a file, it cannot be written, or the search was never started.
+            When there is such a file, it cannot be written, or the search has no journal yet, as it was never started.
         """
         with Journal.view(self.journal_path) as reader:
             return write_copy(reader, path)
@@ -1138,8 +1138,9 @@ class HyperParameterOptimizer(ReadableSearch):
     def opening_code(self) -> str:
         """Python that shows this search again in another kernel, where **Continue** continues it.
 
-        What a journal cannot hold, such as the function or a sampler, is given again, each by a name that a comment
-        explains. Nothing of ``worker_env`` is written.
+        It finds the search once there is a journal: from the first start or the first recorded result on. What a
+        journal cannot hold, such as the function or a sampler, is given again, each by a name that a comment explains.
+        Nothing of ``worker_env`` is written.
         """
         definition = self._definition
         return opening_call(
@@ -1152,7 +1153,10 @@ class HyperParameterOptimizer(ReadableSearch):
         )
 
     def to_optuna(self) -> optuna.Study:
-        """The search so far as an Optuna study, for Optuna's own plots and analyses."""
+        """The search so far as an Optuna study, for Optuna's own plots and analyses.
+
+        A trial that is left out has Optuna's state ``FAIL``, which its samplers and plots ignore.
+        """
         from hpo_widgets.strategies.optuna import study_from_trials
 
         rows = self._recorder.ended_rows()

@@ -268,6 +268,8 @@ def tail(lines: str, num_bytes: int) -> str:
 
 def opening_code(search: Search) -> str:
     """Python that shows a search again in another kernel; empty while no journal keeps it."""
-    if search.status is SearchStatus.IDLE or not isinstance(search, OpensAgain):
+    # A result that is recorded before the start makes the journal.
+    has_journal = search.status is not SearchStatus.IDLE or any(search.counts.values())
+    if not has_journal or not isinstance(search, OpensAgain):
         return ""
     return search.opening_code()

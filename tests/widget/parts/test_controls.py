@@ -248,6 +248,14 @@ def test_a_page_has_the_code_that_opens_the_search_once_a_journal_keeps_it(show,
     assert part.opening_code == f"opens({kept.status.value!r})"
 
 
+def test_a_page_has_the_code_that_opens_a_search_of_which_only_results_were_recorded(show, refresh):
+    kept = Kept()
+    part = show(SearchControls, kept)
+    kept.add_trial([0.5])
+    refresh(part)
+    assert part.opening_code == "opens('idle')"
+
+
 def test_buttons_follow_the_search_though_its_code_cannot_be_made(show, refresh, monkeypatch):
     kept = Kept()
     part = show(SearchControls, kept)
