@@ -342,6 +342,8 @@ class ThreadedProposals(Proposals):
         self._clock = clock
         self._condition = threading.Condition()
         self._news: deque[Callable[[], None] | None] = deque()
+        self._last_begin: Callable[[], None] = lambda: None
+        """What the last call of `begin` has put there."""
         self._asks: deque[int] = deque()
         """For each point that is asked for, how many calls of `begin` there were then."""
         self._reports: dict[int, list[tuple[int, float]]] = {}
@@ -374,7 +376,11 @@ class ThreadedProposals(Proposals):
             self._num_in_history = self._read(lambda: len(history))
             self._begin_strategy(space, epoch, history, draws)
 
-        self._put(begin_strategy)
+        with self._condition:
+            if self._news and self._news[-1] is self._last_begin:
+                self._news.pop()  # nobody has asked for anything since: it would begin only to begin anew
+            self._last_begin = begin_strategy
+            self._put(begin_strategy)
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         self._take_answers()

@@ -603,6 +603,7 @@ def test_where_the_history_cannot_be_read_no_point_of_the_earlier_space_is_run(c
 def test_a_lock_on_the_journal_is_waited_for_before_a_new_space_begins(controller):
     strategy = Thinking(numbers=[5500])
     proposals = controller.proposals(strategy)
+    settled(proposals)
     proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, History([JournalBusy("locked")]), 0)
     assert controller.run(controller.next(proposals)) == 5500
     assert strategy.named("begin") == [(0, 0), (1, 0)]
@@ -646,6 +647,7 @@ def test_a_closed_strategy_waits_for_no_lock(controller):
 
     strategy = Thinking()
     proposals = controller.proposals(strategy)
+    settled(proposals)
     proposals.begin(SPACE, 1, Locked(), 0)
     assert is_read.wait(DEADLINE)
     proposals.close()
@@ -739,3 +741,19 @@ def test_what_was_asked_before_the_same_space_began_anew_is_not_used(controller)
     proposals.begin(SPACE, 0, [], 7)
     assert controller.run(controller.next(proposals)) == 2
     assert strategy.named("begin")[-1] == (0, 7)
+
+
+def test_of_beginnings_that_come_while_a_model_is_busy_only_the_last_is_made(controller):
+    strategy = Thinking()
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    proposals.ask(1, None)
+    assert strategy.is_asked.wait(DEADLINE)
+    for draws in range(1, 5):
+        proposals.begin(SPACE, 0, [], draws)
+    proposals.tell(observation(0))  # an end is told to what has begun before it
+    for draws in range(5, 9):
+        proposals.begin(SPACE, 0, [], draws)
+    strategy.may_answer.set()
+    settled(proposals)
+    assert strategy.calls == [("begin", 0, 0), ("ask",), ("begin", 0, 4), ("tell", 0), ("begin", 0, 8)]
