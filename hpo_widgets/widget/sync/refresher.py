@@ -178,9 +178,11 @@ class _RefreshThread:
     def pass_on_changes(self) -> None:
         """Tell every refresher that the search has changed, when it has since this was called last."""
         if self._is_dirty:
+            self._is_dirty = False  # before: what changes from here on is passed on once more
             for refresher in self._living():
                 refresher.is_dirty = True
-            self._is_dirty = False
+            if threading.current_thread() is not self._thread:
+                self.wake()  # it may have looked in between
 
     def _living(self) -> list[Refresher]:
         with _threads_lock:

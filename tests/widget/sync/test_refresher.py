@@ -84,6 +84,23 @@ def assert_ended(threads):
     assert threads() == []
 
 
+def test_a_change_is_not_forgotten_that_comes_while_another_one_is_passed_on(clock, search, refresher):
+    for _ in range(2):
+        refresher.refresh()  # nothing is acknowledged, so that the thread waits
+    thread, everybody = refresher._thread, [refresher]
+
+    def then_more_happens():
+        yield from everybody
+        thread._living = lambda: everybody
+        refresher.refresh()  # as by a cell
+        search.add_trial(0.25)
+
+    search.add_trial(0.5)
+    thread._living = then_more_happens
+    thread.pass_on_changes()
+    assert thread._is_dirty or refresher.is_dirty
+
+
 def test_a_part_is_shown_everything_when_it_is_added(refresher, search):
     search.add_trials([0.1, 0.2])
     late = Recording(refresher)
