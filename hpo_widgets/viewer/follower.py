@@ -12,7 +12,7 @@ from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.viewer.journal_state import REMARKS, JournalState, split_at_trials
+from hpo_widgets.viewer.journal_state import JournalState, split_at_trials
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class JournalFollower:
             self._read_state.check_columns(columns)
             self._shown.load(columns)
         self._look_after_owner(lives=owner_lives)
-        self._shown.set_remarks(self._read_state.remarks)
+        self._shown.set_remarks(self._read_state.take_remarks())
 
     def __enter__(self) -> Self:
         return self
@@ -137,8 +137,7 @@ class JournalFollower:
             if changes.trials:
                 self._show(changes.trials)
             self._read_state.follow(others)
-            if any(event["kind"] in REMARKS for event in changes.events):
-                self._shown.set_remarks(self._read_state.remarks)
+            self._shown.set_remarks(self._read_state.take_remarks())
             self._sequence = changes.sequence
             self._look_after_owner(lives=owner_lives)
         self._notify_unknown_events()

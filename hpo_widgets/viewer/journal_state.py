@@ -74,6 +74,8 @@ class JournalState:
     """Encoded points that people want to be tried, launched ones included."""
     remarks: dict[int, Remark] = field(default_factory=dict)
     """What people have said about trials, by number."""
+    _remarked: set[int] = field(init=False, default_factory=set)
+    """Numbers of the trials of which they have said something since `take_remarks`."""
 
     @classmethod
     def of(cls, reader: JournalReader) -> JournalState:
@@ -238,9 +240,16 @@ class JournalState:
             if before.left_out != left_out:
                 has_words = before.note or before.tags
                 self.remarks[number] = replace(before, left_out=left_out) if has_words else only_this
+                self._remarked.add(number)
 
     def _remark(self, number: int, **changes: Any) -> None:
         self.remarks[number] = replace(self.remarks.get(number, Remark()), **changes)
+        self._remarked.add(number)
+
+    def take_remarks(self) -> dict[int, Remark]:
+        """Return the remarks that were made since the last call, by number."""
+        numbers, self._remarked = self._remarked, set()
+        return {number: self.remarks[number] for number in numbers}
 
     def _notice(self, event: Mapping[str, Any]) -> None:
         _check_types(event, source=str, sentence=str)
@@ -335,10 +344,6 @@ def _checked_settings(settings: Settings) -> Settings:
             raise ValueError(f"{name} is {value!r:.80}")
     positive_int("max_number_of_concurrent_tasks", settings.max_number_of_concurrent_tasks)
     return settings
-
-
-REMARKS = frozenset({"set_note", "set_tags", "leave_out", "take_back"})
-"""The events after which `JournalState.remarks` are others."""
 
 
 def split_at_trials(

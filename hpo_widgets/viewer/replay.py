@@ -23,7 +23,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_search import JournalSearch
-from hpo_widgets.viewer.journal_state import REMARKS, JournalState, split_at_trials
+from hpo_widgets.viewer.journal_state import JournalState, split_at_trials
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ class SearchReplay(JournalSearch):
         if len(places):
             self._shown.put_columns(self._columns_of(places, position))
         self._state_then.follow(others)
-        if any(event["kind"] in REMARKS for event in events):
+        if self._state_then.take_remarks():
             self._shown.set_remarks(self._state_then.remarks)
         return bool(len(places) or events)
 

@@ -213,6 +213,20 @@ def test_an_owner_that_goes_while_it_is_looked_at_is_gone_with_its_last_trials_o
     assert viewer.best_trial.number == 0
 
 
+def test_a_look_takes_in_what_was_said_since_the_last_one_and_not_of_all_trials_again(journal, view, monkeypatch):
+    write(journal, [row(number) for number in range(9)], [{"kind": "leave_out", "numbers": [0, 1, 2], "at": 610.0}])
+    viewer, taken = view(), []
+    set_remarks = TrialColumns.set_remarks
+    monkeypatch.setattr(TrialColumns, "set_remarks", lambda *given: taken.append(set(given[1])) or set_remarks(*given))
+    events = [{"kind": "take_back", "numbers": [1]}, {"kind": "set_note", "number": 4, "note": "odd"}]
+    write(journal, [row(9)], [{**event, "at": 620.0} for event in events])
+    viewer.refresh()
+    assert taken == [{1, 4}]
+    is_left_out = [viewer.trial(number).state is TrialState.LEFT_OUT for number in range(10)]
+    assert is_left_out == [number in {0, 2} for number in range(10)]
+    assert viewer.trial(4).note == "odd"
+
+
 def test_the_best_by_other_scalars(journal, view):
     write(journal, [row(number) for number in range(7)])
     write(journal, [row(13, TrialState.FAILED), row(7, TrialState.RUNNING, summary=None)])
