@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets._messages import PRUNED
 from hpo_widgets.controller.active_trial import ActiveTrial
-from hpo_widgets.engines.base import QueueEngine
+from hpo_widgets.engines.base import has_queue
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -59,7 +59,7 @@ class TrialLifecycle:
         engine: JobEngine,
         tell: Callable[[str, str], None],
     ) -> None:
-        self.queue = engine if isinstance(engine, QueueEngine) else None
+        self.queue = engine if has_queue(engine) else None
         """The engine, where it runs trials as jobs of a server."""
         self.stop_reason: StopReason | None = None
         """Why the run is ending; None: it goes on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeGuard
 
 from hpo_widgets.trials import TrialState
 
@@ -203,7 +203,6 @@ def can_hold_trials(engine: JobEngine) -> TypeGuard[HoldingEngine]:
     return all(hasattr(type(engine), name) for name in ("hold", "drop_held"))
 
 
-@runtime_checkable
 class QueueEngine(JobEngine, Protocol):
     """Runs trials as jobs of a server, where they wait in a queue before they run."""
 
@@ -276,6 +275,11 @@ class QueueEngine(JobEngine, Protocol):
     def release(self) -> Collection[int]:
         """Follow no longer the jobs that run elsewhere, so that `close` leaves them alone; returns their trials."""
         ...
+
+
+def has_queue(engine: JobEngine) -> TypeGuard[QueueEngine]:
+    """Whether an engine runs trials as jobs of a server, by the methods of its class; see `can_hold_trials`."""
+    return all(hasattr(type(engine), name) for name in ("describe", "adopt", "withdraw"))
 
 
 def default_concurrency() -> int:

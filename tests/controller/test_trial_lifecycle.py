@@ -8,6 +8,7 @@ import pytest
 
 from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.controller.run import Deadlines
+from hpo_widgets.controller.trial_lifecycle import TrialLifecycle
 from hpo_widgets.engines.base import JobEvent, Outcome, Summary
 from hpo_widgets.search import StopReason
 from hpo_widgets.strategies.base import Proposal
@@ -180,6 +181,18 @@ def test_a_pruner_is_told_of_reports_of_the_objective_only_and_of_their_own_iter
     reported.scalars["a", "b"][1] = 7
     trials.receive(JobEvent("summary", 0, reported))
     assert told == [(0, 6, 0.8), (0, 7, 0.8)]
+
+
+class Answering:
+    """An engine of this machine that has a method of any name."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+def test_an_engine_that_answers_to_any_name_has_no_queue(state, recorder):
+    trials = TrialLifecycle(state, recorder, None, Answering(), lambda source, sentence: None)
+    assert trials.queue is None
 
 
 class Queue:
