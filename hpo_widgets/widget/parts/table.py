@@ -79,9 +79,9 @@ class TrialTable(ViewPart):
 
     Of the top, a selected trial that is neither has a row between the two, which says so: what plots show as selected
     is found here. All trials come page by page, sorted by any column; without an order the newest come first. Columns:
-    trial, objectives, up to four other scalars (last value), parameters, time, state; some can be hidden. A click on a
-    heading sorts, a click on a row selects its trial. With several objectives no trial is called the best: those on the
-    Pareto front are marked.
+    trial, objectives, up to four other scalars (last value) that are not just what the trial has returned, parameters,
+    time, state; some can be hidden. A click on a heading sorts, a click on a row selects its trial. With several
+    objectives no trial is called the best: those on the Pareto front are marked.
 
     Parameters
     ----------
@@ -366,12 +366,17 @@ class TrialTable(ViewPart):
         return " ".join(sentences)
 
     def _find_scalars(self, search: Search, trials: Sequence[Trial]) -> None:
-        """Give a column to scalars beside the objectives, but to none of the machine; one that is there stays."""
+        """Give a column to scalars beside the objectives, but to none of the machine; one that is there stays.
+
+        What a callable both reports under a name of its own and returns has the column of the objective only.
+        """
         taken = {one.key for one in search.objectives}
         for trial in trials:
-            for key in trial.summary:
+            if not trial.state.has_ended and not any(value is not None for value in trial.values):
+                continue
+            for key, summary in trial.summary.items():
                 is_new = key not in taken and key not in self._scalars and not key.startswith(MONITOR)
-                if is_new and len(self._scalars) < _NUM_SCALARS:
+                if is_new and len(self._scalars) < _NUM_SCALARS and summary[0] not in trial.values:
                     self._scalars.append(key)
 
     def _assign(self, numbers: list[int]) -> None:

@@ -115,6 +115,21 @@ def test_other_scalars_get_columns_that_stay(table, search, refresh):
     assert rows(table)[0]["cells"][2] == "–"
 
 
+def test_what_a_trial_reports_and_returns_has_the_column_of_the_objective_only(table, search, refresh):
+    number = search.add_trial(state=TrialState.RUNNING)
+    summarise(search, number, train__curve=0.7)  # as it falls to what the trial will return
+    refresh(table)
+    search.end_trial(number, 0.5)
+    summarise(search, number, train__curve=0.5)
+    refresh(table)
+    assert headings(table)[:3] == ["trial", "validation / loss", "lr"]
+    number = search.add_trial(0.25)
+    summarise(search, number, train__curve=0.3)
+    refresh(table)
+    assert headings(table)[:4] == ["trial", "validation / loss", "curve", "lr"]
+    assert [row["cells"][2] for row in rows(table)] == ["0.3", "0.5"]
+
+
 def test_a_scalar_that_ends_as_an_objective_or_a_parameter_does_is_named_with_its_title(table, search, refresh):
     number = search.add_trial(0.5)
     summarise(search, number, train__loss=0.4, schedule__lr=0.1, train__error=0.3)
