@@ -142,6 +142,7 @@ def test_a_brush_selects_and_narrows_and_is_undone(opened, panel, slices):
     expect(lr.locator(".hpo-preview")).to_be_visible()
     mouse.up()
     opened.wait_kernel("len(widget.selected) > 3")
+    expect(panel.get_by_role("button", name=re.compile(r"^Leave out \d+ selected$"))).to_be_visible()
     inside = opened.kernel("list(widget.box['lr'])")
     within = f"[n for n in range(30) if {inside[0]} <= search.trial(n).parameters['lr'] <= {inside[1]}]"
     assert opened.kernel("sorted(widget.selected)") == opened.kernel(within)

@@ -165,3 +165,25 @@ def test_both_themes_and_widths(opened, table, themes_and_widths):
     expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
     for name in themes_and_widths(1600):
         opened.screenshot(f"table-{name}", opened.panel())
+
+
+def test_several_selected_trials_are_left_out_by_one_press_and_taken_back_by_the_next(run_anew, table):
+    panel = run_anew.panel()
+    best = order(table)[:3]
+    rows = table.locator("tbody tr")
+    rows.first.click()
+    rows.nth(2).click(modifiers=["Shift"])
+    leave = panel.get_by_role("button", name="Leave out 3 selected")
+    expect(leave).to_be_visible()
+    run_anew.screenshots_in_both_themes("leave-out-together", panel)
+    leave.focus()
+    leave.press("Enter")
+    back = panel.get_by_role("button", name="Take back 3 selected")
+    expect(back).to_be_focused()
+    expect(panel.get_by_text("3 left out")).to_be_visible()
+    assert run_anew.kernel("sorted(trial.number for trial in search.top(6))") != sorted(int(one[1:]) for one in best)
+    run_anew.screenshots_in_both_themes("take-back-together", panel)
+    back.press("Enter")
+    expect(leave).to_be_focused()
+    expect(panel.get_by_text("3 left out")).to_be_hidden()
+    assert order(table)[:3] == best

@@ -60,6 +60,8 @@ _PAUSE_FACTOR = 10
 _IN_A_HEAD = 26
 """Characters that three lines of a head have room for, which end where words do."""
 
+_REMARKS = ("leave_out", "take_back")
+
 _TIME = -2
 """Where the time is among the cells of a row."""
 
@@ -81,7 +83,8 @@ class TrialTable(ViewPart):
     is found here. All trials come page by page, sorted by any column; without an order the newest come first. Columns:
     trial, objectives, up to four other scalars (last value) that are not just what the trial has returned, parameters,
     time, state; some can be hidden. A click on a heading sorts, a click on a row selects its trial. With several
-    objectives no trial is called the best: those on the Pareto front are marked.
+    objectives no trial is called the best: those on the Pareto front are marked. Several selected trials can be left
+    out of the search together, or be taken back.
 
     Parameters
     ----------
@@ -115,6 +118,9 @@ class TrialTable(ViewPart):
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
     order = t.List(t.Int(), help="The rows from top to bottom: n is the trait `row_n`.").tag(sync=True)
     note = t.Unicode(help="What a person should know of the rows that are not there.").tag(sync=True)
+    together = t.Dict(
+        help="What can be done with several selected trials: `command`, and `count` of those trials; empty: nothing."
+    ).tag(sync=True)
 
     def __init__(
         self,
@@ -137,6 +143,7 @@ class TrialTable(ViewPart):
         self._not_before = -math.inf
         """When all trials may be sorted again, by `time.monotonic`."""
         self._is_stale = True
+        self._is_selection_new = True
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_view, ["top_k", "filter", "shows_all", "sorting", "page"])
         self.observe(self._observe_selected, "selected")
@@ -145,7 +152,9 @@ class TrialTable(ViewPart):
         """Show the top again when it may have changed."""
         search = update.search
         with self.hold_sync():
-            self.commands = {"select": None, "retry": search.capabilities.get("retry")}
+            possible = search.capabilities
+            self.commands = {"select": None, **{name: possible.get(name) for name in ("retry", *_REMARKS)}}
+            self._show_together(update.rows)
             if len(search.objectives) > 1 and self._front.put(update.rows, search.snapshot):
                 self._is_stale = True
             if not self._may_change(search, update.rows):
@@ -169,6 +178,7 @@ class TrialTable(ViewPart):
         """Drop what is known of the front, of failed trials and of other scalars."""
         self._front, self._last_scalars = Front(self.search.objectives), _LastScalars()
         self._failed, self._is_stale, self._not_before = [], True, -math.inf
+        self._is_selection_new = True
 
     def shown_rows(self, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the columns that are not hidden, and the first rows of what is seen, each with a cell for each."""
@@ -412,13 +422,41 @@ class TrialTable(ViewPart):
         self._refresher.poke()
 
     def _observe_selected(self, _change: object) -> None:
-        if self.shows_all:
+        self._is_selection_new = True
+        if not self.shows_all:
+            shown = {number for number in self._slots if number is not None}
+            beyond, _ = self._selected_beyond(shown - set(self._beyond))
+            self._is_stale |= set(beyond) != set(self._beyond)
+        self._refresher.poke()
+
+    def _show_together(self, rows: Rows) -> None:
+        """Offer to leave the selected trials out, or, once all of them are, to take them back; of one, details do."""
+        if not self._is_selection_new and not np.isin(rows.numbers, self.selected).any():
             return
-        shown = {number for number in self._slots if number is not None}
-        beyond, _ = self._selected_beyond(shown - set(self._beyond))
-        if set(beyond) != set(self._beyond):
-            self._is_stale = True
-            self._refresher.poke()
+        self._is_selection_new = False
+        counts = {name: len(self._meant_by(name, self.selected)) for name in _REMARKS if len(self.selected) > 1}
+        self.together = next(({"command": name, "count": count} for name, count in counts.items() if count), {})
+
+    def _meant_by(self, command: str, numbers: list[int]) -> list[int]:
+        """Return those of some trials that a command makes others: what has ended and counts, or what was left out."""
+        rows, wanted = self.search.snapshot(), set(numbers)
+        is_out = rows.state == TrialState.LEFT_OUT
+        can_be = is_out if command == "take_back" else (rows.state >= TrialState.COMPLETED) & ~is_out
+        return [number for number in rows.numbers[can_be].tolist() if number in wanted]
+
+    def _on_leave_out(self, content: dict[str, object]) -> None:
+        self._remark("leave_out", content)
+
+    def _on_take_back(self, content: dict[str, object]) -> None:
+        self._remark("take_back", content)
+
+    def _remark(self, command: str, content: dict[str, object]) -> None:
+        """Leave the trials that a page meant out together, or take them back."""
+        numbers = content.get("numbers")
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            self._refuse("what was done with the selected trials is of no trials of this search")
+        elif meant := self._meant_by(command, numbers):
+            self.search.command(command, meant)
 
     def _on_select(self, content: dict[str, object]) -> None:
         self._set("selected", content.get("numbers"))

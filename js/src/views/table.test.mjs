@@ -9,7 +9,7 @@ function rendered() {
   const model = fakeModel({
     ...{ columns: [{ kind: "trial", label: "trial", name: "trial" }], order: [0], selected: [] },
     ...{ top_k: 10, shows_all: true, is_filtered: false, sorting: {}, page: 0, page_rows: 25 },
-    ...{ num_rows: 60, hidden: [], note: "", commands: {} },
+    ...{ num_rows: 60, hidden: [], note: "", commands: {}, together: {} },
     row_0: { number: 8, cells: ["#8"], seconds: null, error: "", mark: "" },
   });
   table.render({ model, el });
@@ -36,6 +36,29 @@ test("a page that is turned is told, and the number of rows is not told with eac
     "rows 26–30 of 30, same filter as the plots",
   );
   assert.equal(await told({ shows_all: false }), "top 10, same filter as the plots");
+});
+
+test("several selected trials are left out with one press, and taken back with another", async () => {
+  const { el, model } = rendered();
+  await model.change({ selected: [8, 3], together: { command: "leave_out", count: 2 } });
+  const button = el
+    .querySelectorAll("button")
+    .find(({ textContent }) => textContent.endsWith("selected"));
+  assert.deepEqual([button.hidden, button.textContent], [false, "Leave out 2 selected"]);
+  button.click();
+  await model.change({ together: { command: "take_back", count: 2 } });
+  assert.equal(button.textContent, "Take back 2 selected");
+  button.click(2); // of a double click
+  button.click();
+  assert.deepEqual(model.sent, [
+    { kind: "leave_out", numbers: [8, 3] },
+    { kind: "take_back", numbers: [8, 3] },
+  ]);
+  await model.change({ commands: { take_back: "This search is only watched." } });
+  button.click();
+  assert.equal(model.sent.length, 2);
+  await model.change({ together: {} });
+  assert.equal(button.hidden, true);
 });
 
 test("a press with Shift in a row selects no text, and one without may", () => {

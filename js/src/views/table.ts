@@ -43,9 +43,18 @@ type Model = {
   num_rows: number;
   hidden: string[];
   note: string;
+  together: { command: "leave_out" | "take_back"; count: number } | Record<string, never>;
   commands: Record<string, string | null>;
   [row: `row_${number}`]: Row | undefined;
 };
+
+const TOGETHER = {
+  leave_out: [
+    "Leave out",
+    "For wrong results: the trials stay, but they are not ranked, and the strategy forgets them",
+  ],
+  take_back: ["Take back", "Have these trials count again"],
+} as const;
 
 export default view<Model>(({ model, el, lifetime }) => {
   el.classList.add("hpo-table-host");
@@ -58,6 +67,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const field = element("input", "", { type: "number", min: "1", step: "1" });
   const label = element("label", "", {}, element("span", "", {}, "top "), field);
   const all = makeButton("", "hpo-link");
+  const together = makeButton("", "hpo-link");
   const note = element("span");
   const summary = element("summary", "", {}, "columns");
   const boxes = element("div", "hpo-table-boxes", { role: "group", "aria-label": "Columns" });
@@ -72,7 +82,17 @@ export default view<Model>(({ model, el, lifetime }) => {
   const on = makeTurn("›", "Next page", 1);
   const where = element("span", "hpo-number");
   const pager = element("span", "hpo-table-pager", {}, back, where, on);
-  const foot = element("div", "hpo-table-foot hpo-muted", {}, label, all, note, pager, choice);
+  const foot = element(
+    "div",
+    "hpo-table-foot hpo-muted",
+    {},
+    label,
+    all,
+    together,
+    note,
+    pager,
+    choice,
+  );
   const announcer = new Announcer(lifetime, () => where.textContent ?? "");
   const root = element("section", "hpo-part hpo-table", { "aria-label": "Trials" });
   root.append(frame, foot, announcer.root);
@@ -113,6 +133,13 @@ export default view<Model>(({ model, el, lifetime }) => {
     label.hidden = showsAll;
     setText(all, showsAll ? "top trials only" : "all trials");
     setReason(all, off);
+    const { command, count } = model.get("together");
+    together.hidden = command === undefined;
+    if (command !== undefined) {
+      const [verb, hint] = TOGETHER[command];
+      setText(together, `${verb} ${count} selected`);
+      setReason(together, model.get("commands")[command] ?? null, hint);
+    }
     const filtered = model.get("is_filtered") ? ", same filter as the plots" : "";
     const [page, rows, total] = [model.get("page"), model.get("page_rows"), model.get("num_rows")];
     pager.hidden = !showsAll && filtered === "";
@@ -318,6 +345,12 @@ export default view<Model>(({ model, el, lifetime }) => {
   };
 
   onPress(all, () => put("shows_all", !model.get("shows_all")));
+  onPress(together, (event) => {
+    // By the second click of a double click it may be Take back.
+    if (!isRepeatedClick(event)) {
+      model.send({ kind: model.get("together").command, numbers: model.get("selected") });
+    }
+  });
   table.addEventListener("click", press);
   table.addEventListener("mousedown", (event) => {
     // With Shift, the browser would select the text between here and the last click.

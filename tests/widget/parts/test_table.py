@@ -115,6 +115,55 @@ def test_other_scalars_get_columns_that_stay(table, search, refresh):
     assert rows(table)[0]["cells"][2] == "–"
 
 
+def test_several_selected_trials_are_left_out_together_and_taken_back(table, search, wire, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    running = search.add_trial(state=TrialState.RUNNING)
+    failed = search.add_trial(state=TrialState.FAILED, error="it broke")
+    for selected, offered in (([0], {}), ([0, running], {"command": "leave_out", "count": 1})):
+        table.selected = selected
+        refresh(table)
+        assert table.together == offered
+    table.selected = [2, 0, running, failed]
+    refresh(table)
+    assert table.together == {"command": "leave_out", "count": 3}
+    wire.browser_says(table, kind="leave_out", numbers=table.selected)
+    assert search.commands == [("leave_out", [0, 2, failed])]
+    refresh(table)
+    assert table.together == {"command": "take_back", "count": 3}
+    assert search.best_trial.number == 1
+    wire.browser_says(table, kind="take_back", numbers=table.selected)
+    assert search.commands[1:] == [("take_back", [0, 2, failed])]
+    refresh(table)
+    assert table.together == {"command": "leave_out", "count": 3}
+    search.end_trial(running, 0.1)
+    refresh(table)
+    assert table.together == {"command": "leave_out", "count": 4}
+
+
+def test_what_is_left_out_already_is_not_left_out_again(table, search, wire, refresh):
+    search.add_trials([0.5, 0.25])
+    search.command("leave_out", [0])
+    table.selected = [0, 1]
+    refresh(table)
+    assert table.together == {"command": "leave_out", "count": 1}
+    wire.browser_says(table, kind="leave_out", numbers=[0, 1])
+    assert search.commands[1:] == [("leave_out", [1])]
+
+
+@pytest.mark.parametrize("numbers", [None, "0", [True], ["0"], {}, [[0]]], ids=str)
+def test_what_is_no_list_of_trials_is_not_left_out(table, search, wire, numbers):
+    search.add_trials([0.5, 0.25])
+    wire.browser_says(table, kind="leave_out", numbers=numbers)
+    assert search.commands == []
+
+
+@pytest.mark.parametrize("numbers", [[], [-1], [5], [10**40]], ids=str)
+def test_trials_that_there_are_not_are_not_left_out(table, search, wire, numbers):
+    search.add_trials([0.5, 0.25])
+    wire.browser_says(table, kind="leave_out", numbers=numbers)
+    assert search.commands == []
+
+
 def test_what_a_trial_reports_and_returns_has_the_column_of_the_objective_only(table, search, refresh):
     number = search.add_trial(state=TrialState.RUNNING)
     summarise(search, number, train__curve=0.7)  # as it falls to what the trial will return
