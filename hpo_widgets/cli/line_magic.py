@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from IPython.core import error
@@ -32,6 +34,9 @@ _OF_THE_SHELL = {"In", "Out", "_ih", "_oh", "_dh"}
 """Variables in which IPython keeps inputs and results of cells; each result has one of its own, such as ``_3``, too."""
 
 _WORDS = ("show", "wait", *_DONE)
+
+_LONGEST_WAIT = 5.0
+"""Seconds in which a search pauses or resumes, unless it cannot."""
 
 
 def register(shell: InteractiveShell) -> None:
@@ -103,6 +108,8 @@ class HpoMagic:
             search.command(word)
             if word == "stop":
                 wait_for_end(search)
+            else:
+                _wait_until_done(search, word)
             print(f"{variable} {_DONE[word]}")
 
 
@@ -117,6 +124,19 @@ def _wait(search: Search) -> None:
         print("\nthe search continues; %hpo stop ends it", file=sys.stderr)
         raise
     print_best(search, 3)
+
+
+def _wait_until_done(search: Search, word: str) -> None:
+    """Wait until a search has carried out a command, so that the next line finds it done."""
+    changed = threading.Event()
+    unsubscribe = search.subscribe(changed.set)
+    deadline = time.monotonic() + _LONGEST_WAIT
+    try:
+        while search.capabilities[word] is None and (left := deadline - time.monotonic()) > 0:
+            changed.wait(left)
+            changed.clear()
+    finally:
+        unsubscribe()
 
 
 def _why_not(word: str, search: Search) -> str | None:

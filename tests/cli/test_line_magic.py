@@ -117,6 +117,36 @@ def test_a_search_is_meant_by_its_variable_or_its_name(shell, hpo, which):
     assert [shell.user_ns[name].status for name in ("one", "two")] == ["running", "paused"]
 
 
+def test_a_line_returns_when_the_search_has_paused(shell, hpo):
+    class Slow(ScriptedSearch):
+        """Pauses on a thread of its own, and not before somebody waits for it."""
+
+        is_waited_for = threading.Event()
+
+        def command(self, name, *arguments):
+            if name == "pause":
+                threading.Thread(target=self.pause_later).start()
+            else:
+                super().command(name, *arguments)
+
+        def pause_later(self):
+            if self.is_waited_for.wait(30):
+                super().command("pause")
+
+        def subscribe(self, callback):
+            unsubscribe = super().subscribe(callback)
+            self.is_waited_for.set()
+            return unsubscribe
+
+    search = shell.user_ns["optimizer"] = Slow()
+    search.command("start")
+
+    hpo("pause")
+
+    assert search.status == "paused"
+    search.is_waited_for.set()
+
+
 def test_without_a_name_the_only_one_that_runs_is_meant(shell, hpo):
     shell.user_ns |= {"old": ended(), "new": running()}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -114,6 +115,17 @@ def test_strategies_by_common_name_prune_nothing_and_the_grid_fits_the_budget():
     for name in ("TPE", "TPE + GP", "Sobol"):
         assert isinstance(by_common_name(name, 12)[1]["optuna_pruner"], optuna.pruners.NopPruner)
     assert by_common_name("grid", 12)[1] == {"points": 12}
+
+
+def test_a_strategy_of_a_common_name_is_made_without_a_warning(caplog):
+    optunas = logging.getLogger("optuna")
+    optunas.addHandler(caplog.handler)
+    try:
+        for name in ("TPE", "TPE + GP", "Sobol"):
+            by_common_name(name, 12)
+    finally:
+        optunas.removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 def test_a_mistyped_common_name_is_answered_with_the_nearest():
