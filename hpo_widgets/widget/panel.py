@@ -188,14 +188,13 @@ class OptimizerWidget(KeptInNotebook, WithPicture, ipywidgets.VBox):
             self._box_bar.add_class("hpo-box-host")
             self._point_form = PointForm(search, **shared)
             self._point_form.add_class("hpo-point-host")
-            parts = [
-                self._status_panel, self._steering, self._code, self._advice_line, self._space_panel,
-                self._filter_bar, self._plots, self._box_bar, self._point_form,
-            ]  # fmt: skip
             self._export = ExportMenu(search, plot=lambda: self._plots.shown, panel=lambda: self, **shared)
-            parts.append(self._export)
             self._table = TrialTable(search, **shared)
-            parts += [self._table, self._details]
+            # Tab goes through them as they are read.
+            parts = [
+                self._status_panel, self._steering, self._code, self._export, self._advice_line, self._space_panel,
+                self._filter_bar, self._plots, self._box_bar, self._point_form, self._table, self._details,
+            ]  # fmt: skip
             self._snapshot = PanelSnapshot(
                 search,
                 status=self._status_panel,

@@ -383,7 +383,7 @@ def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel):
     opened.kernel("search.command('start')")
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     opened.page.set_viewport_size({"width": 1400, "height": 1400})
-    for width in (520, 320):
+    for width in (520, 380, 320):
         panel.evaluate(
             "(panel, width) => { panel.style.width = `${width}px`; window.dispatchEvent(new Event('resize')); }", width
         )

@@ -293,6 +293,12 @@ def test_first_values_can_be_given(show, search):
     assert (panel.selected, panel.top_k) == ([3], 5)
 
 
+def test_tab_goes_through_the_parts_as_they_are_read(panel):
+    parts = [type(part).__name__ for part in panel._parts.children]
+    in_order = ["StatusPanel", "SearchControls", "SearchCode", "ExportMenu", "SpacePanel", "PlotTabs", "TrialTable"]
+    assert [name for name in parts if name in in_order] == in_order
+
+
 def test_repr_is_short_however_many_trials_there_are(panel, search, refresh):
     search.add_trials([0.5] * 1000)
     refresh(panel)

@@ -469,6 +469,8 @@ class FittedAxis:
 
 _PLAIN, _SCIENTIFIC = "~g", "~e"
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6
+# Below this an exponent is shorter than zeros; so many letters have room beside the name of an axis.
+_LEAST_LONG, _MOST_LETTERS = 1e-3, 7
 # Digits of labels beside an axis, and of those of narrow ones; more where neighbours would read the same.
 _DIGITS, _FEW_DIGITS = 6, 4
 
@@ -511,10 +513,13 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
 def tick_format(ticks: Sequence[float]) -> str:
     """Return how bqplot writes the ticks of one axis, all in one notation, with six digits or what tells them apart."""
     sizes = [abs(tick) for tick in ticks if tick]
+    digits = max(_DIGITS, _digits_apart(ticks))
     is_plain = all(_LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
+    if min(sizes, default=1.0) < _LEAST_LONG:
+        is_plain = is_plain and max(len(f"{tick:.{digits}g}") for tick in ticks) <= _MOST_LETTERS
     # Beside large numbers, which it writes with an exponent anyway, it leaves 0 as it is.
     is_large = len(sizes) < len(ticks) and min(sizes, default=0) >= _MOST_PLAIN
-    return f".{max(_DIGITS, _digits_apart(ticks))}{_PLAIN if is_plain or is_large else _SCIENTIFIC}"
+    return f".{digits}{_PLAIN if is_plain or is_large else _SCIENTIFIC}"
 
 
 def tick_words(ticks: Sequence[float]) -> list[str]:
@@ -628,7 +633,7 @@ class ParameterAxis:
             self.domain = domain_of_range(low, high, is_log=self.domain.is_log)
         return self.domain
 
-    def ticks(self, most: int, letters: int) -> dict[str, Any]:
+    def ticks(self, most: int, letters: int, *, each: int | None = None) -> dict[str, Any]:
         """Return the traits of a bqplot axis that its ticks are.
 
         Parameters
@@ -637,6 +642,8 @@ class ParameterAxis:
             About how many ticks of a number.
         letters
             Letters of all labels of choices together.
+        each
+            Letters of one of them at most; None: as many as there are for it.
 
         Returns
         -------
@@ -648,7 +655,7 @@ class ParameterAxis:
             return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self.choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))
-        room = max(3, letters // len(labelled))
+        room = min(max(3, letters // len(labelled)), each or letters)
         words = text.shorts([self.choices[index] for index in labelled], room)
         return {
             "tick_values": np.array(labelled, dtype=float),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.axes import Domain
 
-_MOST_NAME = 48
+_MOST_NAME = 40
 """Letters for which there is room along the axis of a small figure."""
 AXIS: dict[str, Any] = {
     "label_color": style.TEXT,

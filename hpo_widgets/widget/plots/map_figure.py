@@ -42,7 +42,10 @@ COLOURED = ("outside", "inside")
 
 # Size of a trial outside the ranges.
 _SMALL = 18
-_NUM_TICKS, _LETTERS_X, _LETTERS_Y = 6, 80, 80
+# Where a choice is up, its names stand between the axis and its name.
+_BESIDE_CHOICES = dataclasses.replace(_LOOK, margins={**_LOOK.margins, "left": 120})
+_NUM_TICKS, _LETTERS = 6, 60
+_FEW_LETTERS, _MOST_LETTERS = 7, 13
 _MOST_NAME, _MOST_CHOICE = 40, 20
 
 
@@ -87,8 +90,9 @@ class MapFigure(TrialFigure):
             if (form := axis.tip_format) is not None
         }
         tip = tooltip({"name": ("trial", ""), **shown})
+        self._has_room = max(map(len, self.up.choices or ("",))) <= _FEW_LETTERS
         super().__init__(
-            _LOOK,
+            _LOOK if self._has_room else _BESIDE_CHOICES,
             series,
             self.across.domain,
             tip,
@@ -231,10 +235,10 @@ class MapFigure(TrialFigure):
         return np.array(names, dtype=str)
 
     def _ticks_x(self, _domain: Domain) -> Mapping[str, Any]:
-        return self.across.ticks(_NUM_TICKS, _LETTERS_X)
+        return self.across.ticks(_NUM_TICKS, _LETTERS)
 
     def _ticks_y(self, _domain: Domain) -> Mapping[str, Any]:
-        return self.up.ticks(_NUM_TICKS, _LETTERS_Y)
+        return self.up.ticks(_NUM_TICKS, _LETTERS, each=_FEW_LETTERS if self._has_room else _MOST_LETTERS)
 
 
 def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:

@@ -41,6 +41,8 @@ _LEAST_SIZE, _MOST_SIZE = 50, 2_000
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
 _NOBODY = np.empty(0, dtype=np.int64)
+# Pixels from the left edge of a figure to the name of its axis of values.
+_LABEL = 18
 
 
 class TrialFigure:
@@ -97,7 +99,8 @@ class TrialFigure:
         """What says where an empty place was clicked; None where that means nothing."""
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
-        self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
+        offset = f"{look.margins['left'] - _LABEL}px"
+        self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset=offset, **font)
         self._lane_scale = LinearScale(min=0.0, max=1.0, allow_padding=False)
         self._clouds = self._make_clouds(tip, lane_tip)
         self._num_not_finite = 0

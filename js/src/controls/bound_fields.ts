@@ -107,6 +107,7 @@ export class BoundFields {
     const isExact = this.scale.spec.kind === "int" && focusedElement() === field;
     const text = isExact ? String(this.bounds[end]) : format(this.bounds[end]);
     this.written[end] = text;
+    field.defaultValue = text;
     if (field.value !== text) {
       field.value = text;
     }
@@ -130,7 +131,7 @@ export class BoundFields {
     if (problem !== null) {
       return;
     }
-    this.written[end] = field.value;
+    this.written[end] = field.defaultValue = field.value;
     if (both) {
       this.judge(other(end), null);
     }

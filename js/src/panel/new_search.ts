@@ -51,9 +51,14 @@ function activate(
     );
   };
 
+  /** Goes to the form after the command palette, which gives the focus back to what had it before. */
+  const activateLast = (tab: Widget): void => {
+    queueMicrotask(() => shell.activateById(tab.id));
+  };
+
   const openForm = (isLauncher: boolean, cwd: string | undefined): Widget => {
     if (open) {
-      shell.activateById(open.id);
+      activateLast(open);
       return open;
     }
     const notebook = current();
@@ -94,7 +99,7 @@ function activate(
       shell.add(tab, "right");
     }
     content.look(notebook);
-    shell.activateById(tab.id);
+    activateLast(tab);
     return tab;
   };
 

@@ -297,6 +297,7 @@ export class NewSearchForm extends Widget {
     this.disconnect();
     this.chosen = notebook ?? null;
     this.functions = [];
+    this.exampleText = "";
     this.proposedFor = "";
     this.meant = "";
     this.choices = new Choices();
@@ -388,7 +389,8 @@ export class NewSearchForm extends Widget {
   }
 
   private async readFunctions(): Promise<void> {
-    const found = (await this.ask({ kind: "functions" })) as Functions | null;
+    const meanwhile = this.exampleText ? "" : "Reads what the notebook has defined …";
+    const found = (await this.ask({ kind: "functions" }, meanwhile)) as Functions | null;
     if (!found) {
       return;
     }
@@ -659,8 +661,10 @@ export class NewSearchForm extends Widget {
     this.example.hidden = !isWithout || !this.exampleText;
     if (isWithout) {
       this.function.say(
-        "No function in this kernel yet: run the cell that defines one, and it is listed here at once. " +
-          "A trial calls it with a value for each parameter; it returns a number.",
+        // With its answer the kernel tells of an example.
+        this.exampleText &&
+          "No function in this kernel yet: run the cell that defines one, and it is listed here at once. " +
+            "A trial calls it with a value for each parameter; it returns a number.",
       );
     }
     this.objective.say(RETURNS[kind]);

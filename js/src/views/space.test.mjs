@@ -99,6 +99,21 @@ test("Ctrl+Z takes back what the kernel does not know yet, and sends nothing for
   assert.deepEqual(model.sent, [{ kind: "undo" }]);
 });
 
+test("Ctrl+Z undoes a change in a field that has the bound as it is, and there only", () => {
+  const spec = { name: "lr", label: "lr", needs: "", kind: "float", declared: [0, 10] };
+  const more = { limit_low: null, limit_high: null, step: null, origin: 0, base: 10, bins: 32 };
+  const { el, model } = rendered([{ ...spec, ...more, low: 0, high: 10 }], { lr: [2, 8] });
+  const [field] = el.querySelectorAll(".hpo-field");
+  const undo = () => field.tell("keydown", { key: "z", code: "KeyZ", ctrlKey: true });
+  field.focus();
+  field.value = "2.5";
+  undo(); // the browser takes back what was typed
+  assert.deepEqual(model.sent, []);
+  field.value = "2";
+  undo();
+  assert.deepEqual(model.sent, [{ kind: "undo" }]);
+});
+
 test("a new choice is typed, refused at its field, and is beside the others once the kernel has it", async () => {
   const spec = { label: "kind", needs: "", kind: "choice", choices: ["a", "b"], takes_more: true };
   const { el, model } = rendered([{ ...spec, name: "kind" }], { kind: [0] });

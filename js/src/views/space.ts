@@ -378,7 +378,10 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
   }
 
   const stepByKey = (event: KeyboardEvent): void => {
-    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    const { target } = event;
+    // Text that somebody is typing has an undo of its own; a bound that was taken has none.
+    const isField = target instanceof HTMLInputElement && target.type !== "checkbox";
+    const isTyped = isField && (target.defaultValue === "" || target.value !== target.defaultValue);
     const letter = letterOf(event);
     const isMeant = letter === "z" || letter === "y";
     if (isTyped || !(event.ctrlKey || event.metaKey) || event.altKey || !isMeant) {

@@ -61,6 +61,23 @@ test("several selected trials are left out with one press, and taken back with a
   assert.equal(button.hidden, true);
 });
 
+test("Tab leads to the first row until somebody goes to another, and then to that", async () => {
+  const { el, model } = rendered();
+  const led = () =>
+    el
+      .querySelectorAll("tbody tr")
+      .filter((line) => line.getAttribute("tabindex") === "0")
+      .map((line) => line.dataset.number);
+  const row = (number) => ({ number, cells: [`#${number}`], seconds: null, error: "", mark: "" });
+  await model.change({ order: [1, 0], row_1: row(9) });
+  assert.deepEqual(led(), ["9"]);
+  el.querySelector("tbody tr").tell("focusin");
+  await model.change({ order: [2, 1, 0], row_2: row(10) });
+  assert.deepEqual(led(), ["9"]);
+  await model.change({ order: [2, 0] });
+  assert.deepEqual(led(), ["10"]);
+});
+
 test("a press with Shift in a row selects no text, and one without may", () => {
   const { el } = rendered();
   const preventDefault = mock.fn();

@@ -102,8 +102,9 @@ export default view<Model>(({ model, el, lifetime }) => {
 
   const lines = new Map<number, HTMLTableRowElement>();
   let sorted: Sorting = null;
-  /** The row that Tab leads to, and from which Shift selects. */
+  /** The row that Tab leads to, and from which Shift selects: the first one, until somebody goes to another. */
   let current: number | null = null;
+  let isChosen = false;
   let shown: Row[] = [];
   /** Which part of the trials was shown last. */
   let part: string | null = null;
@@ -183,8 +184,9 @@ export default view<Model>(({ model, el, lifetime }) => {
   const paintSelection = (): void => {
     const selected = new Set(model.get("selected"));
     const reason = model.get("commands").select ?? null;
-    if (!shown.some((row) => row.number === current)) {
+    if (!isChosen || !shown.some((row) => row.number === current)) {
       current = shown[0]?.number ?? null;
+      isChosen = false;
     }
     for (const [number, line] of lines) {
       setAttribute(line, "aria-selected", String(selected.has(number)));
@@ -256,6 +258,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       });
     } else {
       current = number;
+      isChosen = true;
       model.send({ kind: "click", number, adds: mode === "toggle" });
     }
   };
@@ -357,6 +360,9 @@ export default view<Model>(({ model, el, lifetime }) => {
     if (event.shiftKey && numberOf(event.target) !== null) {
       event.preventDefault();
     }
+  });
+  body.addEventListener("focusin", () => {
+    isChosen = true;
   });
   table.addEventListener("keydown", type);
   field.addEventListener("change", enter);

@@ -371,6 +371,21 @@ def test_one_parameter_is_no_map(show):
     assert "Map" not in show(OptimizerWidget, search).plots
 
 
+def test_long_choices_have_room_beside_the_name_of_their_axis(show):
+    search = ScriptedSearch([
+        DiscreteParameterRange("few", ["a", "b"]),
+        DiscreteParameterRange("many", [f"facebook/wav2vec2-large-{size}" for size in (300, 960, 1500)]),
+    ])  # fmt: skip
+    room = {}
+    for up, across in (("few", "many"), ("many", "few")):
+        figure = show(MapPlot, search, x=across, y=up).figures[0]
+        words = figure.y.axis.tick_labels.values()
+        assert len(set(words)) == len(words)
+        room[up] = figure.figure.fig_margin["left"], figure.y.axis.label_offset
+        assert max(map(len, words)) <= 13
+    assert room == {"few": (72, "54px"), "many": (120, "102px")}
+
+
 def test_many_long_names_and_choices_are_shown_as_text(show):
     many = [LogUniformParameterRange(f"section {index}/{'n' * 300}{index}", -3, 0) for index in range(62)]
     choices = [MARKUP, "c" * 300, '"quoted" 😀 \u202eright']
