@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -53,7 +55,17 @@ def with_landscape(
     -------
     callable
         The decorator, which leaves the function as it is.
+
+    Raises
+    ------
+    TypeError
+        When the optimum is no number, or a point is no dict.
     """
+    if not isinstance(cast("object", optimum), numbers.Real):
+        raise TypeError(f"with_landscape takes the best value first, a number, got {optimum!r:.80}")
+    for point in cast("tuple[object, ...]", points):
+        if not isinstance(point, Mapping):
+            raise TypeError(f"a point of with_landscape is a dict of names and values, got {point!r:.80}")
 
     def mark(function: _Function) -> _Function:
         function.__dict__["landscape"] = Landscape(optimum, points, everywhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import tempfile
 import threading
 import time
@@ -52,6 +53,8 @@ _OF_THE_RACE = {
 """Arguments of a search that the race sets itself, each with the race's own argument for it."""
 
 RUN, PAUSE, STOP = "run", "pause", "stop"
+_SAME_OPTIMUM = 1e-5
+"""By so much of it, or of 1, a value may be better than an optimum that was given with few digits."""
 """What a race was asked to do last."""
 
 
@@ -648,7 +651,22 @@ class Race:
         traces = self.traces()
         stand = standings(traces, self.trials, minimise=self.minimise, is_log=self.compares_distances)
         against = pairs(traces, minimise=self.minimise)
-        return RaceSummary(stand, against, " ".join(verdict(stand, against)), len(self.finished))
+        words = [*verdict(stand, against), self._doubt_about_the_optimum()]
+        return RaceSummary(stand, against, " ".join(filter(None, words)), len(self.finished))
+
+    def _doubt_about_the_optimum(self) -> str:
+        """Say that a trial is better than the optimum that is taken to be known: then distances mean nothing."""
+        if self.landscape is None:
+            return ""
+        optimum, sign = self.landscape.optimum, 1 if self.objective.minimise else -1
+        ends = (repeat.traces[name].end for repeat in self.finished for name in self.names)
+        best = min((sign * end for end in ends if not math.isnan(end)), default=math.inf) * sign
+        if sign * (optimum - best) <= _SAME_OPTIMUM * max(1.0, abs(optimum)):
+            return ""
+        return (
+            f"But a trial has reached {best:.6g}, which is better than the optimum that the function is said to have, "
+            f"{optimum:.6g}: distances from it mean nothing."
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials of the whole repeats, one row each: number, strategy, repeat, seed, then as of any search.

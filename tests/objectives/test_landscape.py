@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 
+import pytest
+
 from hpo_widgets.objectives.landscape import Landscape, landscape_of, with_landscape
 from hpo_widgets.testing import objectives
 
@@ -23,6 +25,12 @@ def test_a_function_tells_its_optimum_and_stays_as_it_is():
 
 def test_a_function_of_any_coordinates_has_its_optimum_at_the_same_value_of_each():
     assert landscape_of(objectives.sphere).places(["a", "b"]) == [(0.0, 0.0)]
+
+
+@pytest.mark.parametrize("given", [({"x": 2.0, "y": 3.0},), ({"x": 2.0}, 1.0), (1.0, 2.0)], ids=str)
+def test_what_is_no_optimum_or_no_point_is_refused_at_once(given):
+    with pytest.raises(TypeError, match="with_landscape"):
+        with_landscape(*given)
 
 
 def test_other_things_tell_nothing():

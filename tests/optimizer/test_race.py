@@ -176,6 +176,13 @@ def test_distances_from_a_known_optimum_are_compared(finished):
     assert finished.traces()["TPE"][0].end == pytest.approx(own - 0.397887, abs=1e-5)
 
 
+def test_the_verdict_tells_of_a_trial_that_is_better_than_the_optimum(race, finished):
+    # The optimum of Branin's function is its least value; its greatest is wanted here.
+    wrong = ended(race(repeats=1, trials=2, objective_metric_sign="max"))
+    assert "better than the optimum that the function is said to have, 0.397887" in wrong.summary().verdict
+    assert "optimum" not in finished.summary().verdict
+
+
 def test_after_the_end_start_runs_as_many_repeats_again(race):
     one = ended(race(repeats=1, trials=2))
     assert one.start()
