@@ -158,7 +158,7 @@ class GridSearch(SearchStrategy):
     """Go through the grid of a space in its order; draw n is point n of the epoch's grid.
 
     The grid is never built: a grid of 10**12 points costs as much memory as one of 10. A change of
-    range begins a new grid, from which the points that were run already are left out.
+    range begins a new grid, of which the points that were run already are not run again.
 
     Parameters
     ----------
