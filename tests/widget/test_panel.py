@@ -563,6 +563,8 @@ def test_closing_leaves_the_earlier_search_alone(earlier, wire):
     wire.browser_says(panel._earlier, kind="show")
     panel.close()
     assert earlier.num_subscribers == num_subscribers
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)  # that of the advice ends with its answer
     assert set(threading.enumerate()) <= threads
     assert earlier.status is SearchStatus.RUNNING
 
