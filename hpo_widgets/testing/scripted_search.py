@@ -376,7 +376,7 @@ class ScriptedSearch(ReadableSearch):
         try:
             self._act(name, arguments)
         except Exception as problem:  # noqa: BLE001 -- as of a real search, nobody waits for it
-            self.notify("command", str(problem))
+            self.notify("command", f"{name}: {problem}")
 
     # -- inside ------------------------------------------------------------------------------
 

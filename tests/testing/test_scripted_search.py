@@ -101,3 +101,9 @@ def test_the_best_of_several_objectives_is_the_best_by_one_of_them_and_the_top_i
     assert search.best_trial.number == search.best_by(0).number == 2
     assert search.best_by(1).number == 3
     assert {trial.number for trial in search.top(3)} == {0, 2, 3}
+
+
+def test_what_goes_wrong_with_a_command_is_told_with_its_name_as_by_a_real_search():
+    search = ScriptedSearch()
+    search.command("add_choices", "activation", ["relu"])
+    assert search.errors[-1].sentence.startswith("add_choices: ")
