@@ -252,6 +252,13 @@ def test_in_a_panel_that_is_less_wide_budgets_have_one_line_and_counts_and_the_b
         below = [busy.locator(f".hpo-facts-row {one}").bounding_box() for one in (".hpo-counts", "> :last-child")]
         assert below[0]["y"] == pytest.approx(below[1]["y"], abs=2)
         assert below[0]["y"] > max(tops) + 12
+    # Also where there are more limits, and counts stand beside them.
+    opened.kernel("[setattr(search.budget.compute_minutes, 'limit', 1200.0), search.add_trial(0.5)] and None")
+    expect(words.filter(has_text="/ 20:00:00")).to_be_visible()
+    busy.evaluate("panel => { panel.style.width = '880px'; }")
+    rest(busy)
+    tops = [one.bounding_box()["y"] for one in words.all()]
+    assert max(tops) - min(tops) < 6
 
 
 def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy):

@@ -3,6 +3,14 @@ import { test } from "node:test";
 import { fakeModel, fakePage } from "../lib/fake_page.mjs";
 import advice from "./advice";
 
+test("a number and its sign of per cent stay on one line", (context) => {
+  const said = { evidence: "12 of 17 (71 %)", trials: [0], label: "Widen" };
+  const el = fakePage();
+  const model = fakeModel({ shown: { ...said, key: "a", sentence: "Near the end" }, commands: {} });
+  context.after(advice.render({ model, el }));
+  assert.match(el.querySelector(".hpo-advice-words").textContent, /12 of 17 \(71\u00a0%\)/);
+});
+
 test("a double click answers one advice only, though the next one is there by its second click", async (context) => {
   const body = fakePage();
   const said = { evidence: "", trials: [0], label: "Narrow" };

@@ -74,7 +74,8 @@ export default view<Model>(({ model, el, lifetime }) => {
       return;
     }
     setText(sentence, shown.sentence);
-    setText(evidence, shown.evidence);
+    // A number keeps its sign of per cent on its line.
+    setText(evidence, shown.evidence.replaceAll(" %", "\u00a0%"));
     const count = shown.trials.length;
     show.hidden = count === 0;
     setText(show, `show the ${count}`);
