@@ -228,8 +228,8 @@ class Race:
         """Set once the present or last run has ended; one for each, so that a stop sees its own."""
         self._run_ended.set()
         self._asked = RUN
-        self._starts_again = False
-        """Whether a start came while it was stopping."""
+        self._next_status: SearchStatus | None = None
+        """Running or paused, where a start came while it was stopping: as what it then begins; None: none came."""
         self._status = SearchStatus.IDLE
         self._reason = ""
         self._target = self.repeats
@@ -307,7 +307,8 @@ class Race:
                 msg = "the race is closed; make another one"
                 raise RuntimeError(msg)
             if not self._idle.is_set():
-                self._starts_again = self._status is SearchStatus.STOPPING
+                if self._status is SearchStatus.STOPPING:
+                    self._next_status = self._next_status or SearchStatus.RUNNING
                 return True
             has_begun = self._begin()
         self._notify()
@@ -317,8 +318,10 @@ class Race:
         if len(self._finished) >= self._target:
             self._target += self.repeats
         self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
-        self._starts_again = False
         self._clock = self._clock.started()
+        if self._next_status is SearchStatus.PAUSED:
+            self._begin_pause()
+        self._next_status = None
         self._idle.clear()
         self._run_ended = threading.Event()
         thread = threading.Thread(target=self._run, args=(self._run_ended,), name="hpo_widgets race", daemon=True)
@@ -335,17 +338,19 @@ class Race:
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and the clock of the race stands."""
         with self._lock:
+            if self._next_status is not None:
+                self._next_status = SearchStatus.PAUSED
             if self._status is not SearchStatus.RUNNING:
                 return
-            self._asked, self._status = PAUSE, SearchStatus.PAUSED
-            self._paused_at = time.time()
-            self._clock = self._clock.stopped()
+            self._begin_pause()
         self._wake.set()
         self._notify()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._lock:
+            if self._next_status is not None:
+                self._next_status = SearchStatus.RUNNING
             if self._status is not SearchStatus.PAUSED:
                 return
             self._asked, self._status = RUN, SearchStatus.RUNNING
@@ -353,6 +358,11 @@ class Race:
             self._clock = self._clock.started()
         self._wake.set()
         self._notify()
+
+    def _begin_pause(self) -> None:
+        self._asked, self._status = PAUSE, SearchStatus.PAUSED
+        self._paused_at = time.time()
+        self._clock = self._clock.stopped()
 
     def _end_pause(self) -> None:
         if self._paused_at is not None:
@@ -377,7 +387,7 @@ class Race:
     def _ask_to_stop(self) -> threading.Event:
         """Stop without waiting; the returned event is set once the run has ended."""
         with self._lock:
-            self._starts_again = False
+            self._next_status = None
             ended = self._run_ended
             if ended.is_set():
                 return ended
@@ -464,7 +474,7 @@ class Race:
             has_trials = broken is not None and any(len(one.levels) for one in broken.traces.values())
             self._broken, self._running = broken if has_trials else None, None
             self._status, self._reason = status, reason
-            if self._starts_again:
+            if self._next_status is not None:
                 self._begin()
             else:
                 self._idle.set()

@@ -323,6 +323,38 @@ def test_a_start_while_a_race_is_stopping_begins_when_it_has_stopped(race, gate)
     assert one.num_ended == dict.fromkeys(one.names, 3)
 
 
+@pytest.mark.parametrize(
+    ("commands", "status"),
+    [
+        (("start", "pause"), SearchStatus.PAUSED),
+        (("start", "pause", "start"), SearchStatus.PAUSED),
+        (("start", "pause", "resume"), SearchStatus.RUNNING),
+        (("pause", "start"), SearchStatus.RUNNING),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else str(given),
+)
+def test_a_pause_of_a_start_that_waits_for_the_end_of_a_race_holds(race, gate, monkeypatch, commands, status):
+    one = race(held_at(gate, 1), trials=3, repeats=1)
+    may_end = threading.Event()
+    end = one._end
+    monkeypatch.setattr(one, "_end", lambda running: (may_end.wait(60), end(running)))
+    one.start()
+    until(one, lambda: one._running is not None)
+    one.command("stop")
+    for name in commands:
+        getattr(one, name)()
+    assert one.status is SearchStatus.STOPPING
+    may_end.set()
+    until(one, lambda: one.status is status)
+    gate.open()
+    if status is SearchStatus.PAUSED:
+        assert one.wait(0.0005) is False
+        assert one._running is None
+        one.resume()
+    assert one.wait(DEADLINE)
+    assert one.num_ended == dict.fromkeys(one.names, 3)
+
+
 def test_a_start_while_a_race_is_stopping_and_a_stop_after_it_begin_nothing_more(race):
     one = race(slow, repeats=1)
     one.start()
