@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.controller.callbacks import CallbackThread
+    from hpo_widgets.controller.constraint import Constraint
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import RestoredTrials
@@ -71,8 +72,9 @@ class Controller:
         recorder: Recorder,
         callbacks: CallbackThread,
         make_engine: Callable[[int], JobEngine],
+        constraint: Constraint | None = None,
     ) -> None:
-        self.state = SearchState(space, objectives, strategy, settings)
+        self.state = SearchState(space, objectives, strategy, settings, constraint)
         self.recorder = recorder
         self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
         recorder.on_notice = lambda sentence: self.notice("journal", sentence)
@@ -487,9 +489,13 @@ class Controller:
         """Choose how the strategy is asked."""
         state = self.state
         sampler = DistinctSampler(
-            state.strategy, state.objectives, state.seen, allow_duplicates=state.settings.allow_duplicates
+            state.strategy,
+            state.objectives,
+            state.seen,
+            allow_duplicates=state.settings.allow_duplicates,
+            constraint=state.constraint,
         )
-        if not state.strategy.is_model_based:
+        if not state.strategy.is_model_based and state.constraint is None:
             return InlineProposals(sampler)
         return ThreadedProposals(
             sampler,

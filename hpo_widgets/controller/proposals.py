@@ -7,6 +7,9 @@ A model is asked for a point when a worker is free, never before: a point that i
 chosen without that trial's result, from which the model could have learned. The one exception is a model whose answer
 takes more than the share `SLOW_ASK` of a trial's time: then one point is held ready. The points of a strategy that does
 not learn may be taken earlier, and given back.
+
+Where the search has a constraint, every strategy is asked on its own thread: the constraint is a function of the user's
+that may be slow, and may refuse many points in a row.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from hpo_widgets.strategies.base import SearchStrategy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from hpo_widgets.controller.constraint import Constraint
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import Curves, Observation, Proposal
@@ -50,8 +54,16 @@ _MIN_TIMED = 3
 """Asks and trials at least before their medians are compared."""
 
 
+def _always() -> bool:
+    return True
+
+
+class _NotWanted(Exception):  # noqa: N818 -- no error: it ends a question whose answer nobody waits for
+    """The space has changed, or the run has ended, while a strategy looked for a point that the constraint allows."""
+
+
 class DistinctSampler:
-    """Asks a strategy until a point is new; belongs to the thread that asks the strategy.
+    """Asks a strategy until a point is new and allowed; belongs to the thread that asks the strategy.
 
     Parameters
     ----------
@@ -63,6 +75,8 @@ class DistinctSampler:
         Every point that was launched, encoded; the controller's thread adds to it.
     allow_duplicates
         Whether a point may be run twice.
+    constraint
+        What points have to meet; None: nothing.
     """
 
     def __init__(
@@ -72,18 +86,33 @@ class DistinctSampler:
         seen: set[tuple[float | None, ...]],
         *,
         allow_duplicates: bool,
+        constraint: Constraint | None = None,
     ) -> None:
         self.strategy = strategy
         self.objectives = objectives
         self._seen_keys = seen
         self._allow_duplicates = allow_duplicates
+        self._constraint = constraint
+        self._is_wanted: Callable[[], bool] = _always
         self.space: Space | None = None
         # The tests of this package's own strategies show that these stay inside the space.
         self._checks = not type(strategy).__module__.startswith("hpo_widgets.")
         strategy.seen = self._is_seen
+        if constraint is not None:
+            strategy.allows = self._allows
+
+    def _allows(self, point: dict[str, object]) -> bool:
+        """Whether a point meets the constraint of the search."""
+        if self._constraint is None:
+            return True
+        if not self._is_wanted():
+            raise _NotWanted
+        return self._constraint.allows(point)
 
     def _is_seen(self, point: dict[str, object]) -> bool:
-        """Whether a point was launched; ``in`` on a set is atomic, so that any thread may ask."""
+        """Whether a point was launched, or is not allowed; ``in`` on a set is atomic, so that any thread may ask."""
+        if not self._allows(point):
+            return True
         if self.space is None or self._allow_duplicates:
             return False
         return tuple(self.space.encode(point)) in self._seen_keys
@@ -92,8 +121,26 @@ class DistinctSampler:
         """Whether a point may be launched."""
         return self._allow_duplicates or tuple(encoded) not in self._seen_keys
 
-    def sample(self) -> tuple[Proposal, EncodedPoint] | None:
-        """Return the next point that is new, with its encoded form; None: the strategy offers none."""
+    def sample(self, is_wanted: Callable[[], bool] = _always) -> tuple[Proposal, EncodedPoint] | None:
+        """Look for the next point that is new and allowed.
+
+        Parameters
+        ----------
+        is_wanted
+            Tells whether somebody still waits for it; asked before each call of the constraint.
+
+        Returns
+        -------
+        tuple or None
+            The proposal and its encoded point; None: the strategy offers none.
+        """
+        self._is_wanted = is_wanted
+        try:
+            return self._sample()
+        finally:
+            self._is_wanted = _always  # what else the strategy asks, as at `begin`, is always answered
+
+    def _sample(self) -> tuple[Proposal, EncodedPoint] | None:
         space = self.space
         if space is None:
             return None
@@ -106,7 +153,7 @@ class DistinctSampler:
                 msg = f"proposed {proposal.point!r}, which is not a point of the present space"
                 raise ValueError(msg)
             encoded = encode(proposal.point)
-            if self.is_new(encoded):
+            if self.is_new(encoded) and self._allows(proposal.point):
                 return proposal, encoded
             self.strategy.dropped(proposal)
         return None
@@ -302,11 +349,12 @@ class _Answer(NamedTuple):
 class ThreadedProposals(Proposals):
     """Asks a model on a thread of its own, for workers that are free.
 
-    Only that thread calls the strategy. The controller's thread owns everything else here, except the queues between
-    the two: news, asks and reports, which `_condition` guards, and the deques of answers and prunes. News (a new space,
-    launches, ends of trials) are handled first, in their order, so that each point is chosen with all that is known,
-    also where several workers wait for a slow model. Asks are handled next, then reports. The reports that a trial has
-    made meanwhile become one question to the pruner, so that a trial that reports often does not overload it.
+    Only that thread calls the strategy and the constraint. The controller's thread owns everything else here,
+    except the queues between the two: news, asks and reports, which `_condition` guards, and the deques of answers
+    and prunes. News (a new space, launches, ends of trials) are handled first, in their order, so that each point
+    is chosen with all that is known, also where several workers wait for a slow model. Asks are handled next, then
+    reports. The reports that a trial has made meanwhile become one question to the pruner, so that a trial that
+    reports often does not overload it.
 
     Parameters
     ----------
@@ -511,7 +559,10 @@ class ThreadedProposals(Proposals):
         if begun != self._num_begun:
             return  # The space, or what counts, has changed since, so nobody needs the answer.
         began = self._clock()
-        sampled = self._sampler.sample()
+        try:
+            sampled = self._sampler.sample(lambda: begun == self._num_begun and not self._is_closed)
+        except _NotWanted:
+            return
         self._answers.append(_Answer(begun, sampled, self._clock() - began))
         self._wake()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.controller.active_trial import ActiveTrial
+    from hpo_widgets.controller.constraint import Constraint
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import StopReason
     from hpo_widgets.search.budget import Budget
@@ -64,9 +65,15 @@ class SearchState:
     """
 
     def __init__(
-        self, space: Space, objectives: tuple[Objective, ...], strategy: SearchStrategy, settings: Settings
+        self,
+        space: Space,
+        objectives: tuple[Objective, ...],
+        strategy: SearchStrategy,
+        settings: Settings,
+        constraint: Constraint | None = None,
     ) -> None:
         self.epochs = RangeHistory(space)
+        self.constraint = constraint
         self.objectives = objectives
         self.strategy = strategy
         self.settings = settings

@@ -171,6 +171,8 @@ class StopConditions:
             size = state.space.size
             has_tried_all = size is not None and num_launched >= size
             words = "every point of the space was tried" if has_tried_all else f"{strategy_name} has no further point"
+            if state.constraint is not None and not has_tried_all:
+                words += f" that the constraint {state.constraint!r} allows"
             return StopReason("space_exhausted", f"{words} ({counted(num_launched, 'trial')})")
         return None
 

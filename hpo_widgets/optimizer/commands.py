@@ -407,8 +407,10 @@ class SearchCommands:
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
         space = self._controller.state.space
-        point = space.encode(space.normalise(parameters))
-        self._enqueue("enqueue_trial", lambda: [point])
+        point = space.normalise(parameters)
+        self._check_allowed(point)
+        encoded = space.encode(point)
+        self._enqueue("enqueue_trial", lambda: [encoded])
 
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
@@ -483,8 +485,15 @@ class SearchCommands:
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""
         number, space = self._number_of(trial), self._controller.state.space
-        point = space.encode(space.normalise(self._recorder.trial(number).parameters))
-        self._enqueue("retry", lambda: [point])
+        point = space.normalise(self._recorder.trial(number).parameters)
+        self._check_allowed(point)
+        encoded = space.encode(point)
+        self._enqueue("retry", lambda: [encoded])
+
+    def _check_allowed(self, point: Mapping[str, Any]) -> None:
+        constraint = self._controller.state.constraint
+        if constraint is not None and not constraint.allows(point):
+            raise ValueError(f"the constraint {constraint!r} of this search does not allow this point")
 
     def retry_failed(self) -> int:
         """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for."""

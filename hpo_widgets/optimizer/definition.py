@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match, printable
+from hpo_widgets.controller.constraint import Constraint
 from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local.messages import MAX_NAME
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
@@ -38,6 +39,7 @@ CONTROLLER_KEYWORDS = (
     "pool_period_min",
     "max_failures",
     "allow_duplicates",
+    "constraint",
     "stop_grace",
     "name",
     "journal",
@@ -71,6 +73,8 @@ class Definition:
     """Whether ``max_number_of_concurrent_tasks`` was left at its default."""
     job_class: type | None = None
     """What runs the trials from the next start on, in place of the default engine."""
+    constraint: Constraint | None = None
+    """What points have to meet before they are run."""
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The template experiment and further arguments as they were given, for `as_code`."""
     past: RestoredTrials | None = field(default=None, repr=False)
@@ -167,6 +171,10 @@ _CALLED_HERE = {
     "sampler": "optuna_sampler, with optimizer_class=OptimizerOptuna",
     "pruner": "optuna_pruner, with optimizer_class=OptimizerOptuna",
     "random_state": "seed",
+    **dict.fromkeys(
+        ("constraints", "constraints_func", "parameter_constraints"),
+        "constraint, a function of the parameters that returns True for a point that may be run",
+    ),
 }
 """What other tools (Optuna, hyperopt, Ray Tune, scikit-learn) call an argument, and what it is called here."""
 
@@ -276,6 +284,8 @@ def _define(
     template.configure({**recorded, **keywords})
     space = Space(hyper_parameters, keywords.get("limits"))
     template.check(space.names)
+    given = keywords.get("constraint")
+    constraint = None if given is None else Constraint(given)
     title = _default(objective_metric_title, template, "objective_metric_title")
     series = _default(objective_metric_series, template, "objective_metric_series")
     if not objective_metric_sign and not (isinstance(title, str) and isinstance(series, str)):
@@ -291,6 +301,8 @@ def _define(
             f"{len(too_long)}: give a shorter name, and report under it"
         )
     template.check_search(space, objectives)
+    if constraint is not None:
+        constraint.check(space)
     strategy = strategy_class(**strategy_keywords)
     strategy.check(space, objectives)
     has_default_concurrency = max_number_of_concurrent_tasks is None
@@ -319,7 +331,10 @@ def _define(
         "objectives": [[o.title, o.series, o.sign] for o in objectives],
         "settings": {field: getattr(settings, field) for field in Settings.__dataclass_fields__},
         # The environment of workers may hold credentials, which never reach a file.
-        **as_recorded({k: v for k, v in {**recorded, **optimizer_kwargs}.items() if k != "worker_env"}),
+        **as_recorded(
+            {k: v for k, v in {**recorded, **optimizer_kwargs}.items() if k != "worker_env"}
+            | ({} if constraint is None else {"constraint": constraint})
+        ),
         "group": recorded.get("spawn_project"),
         **template.facts,
     }
@@ -338,6 +353,7 @@ def _define(
         header=header,
         save_top_k=recorded[TOP_K] or 0,
         has_default_concurrency=has_default_concurrency,
+        constraint=constraint,
         given={"base_task_id": template.base_task_id, **recorded, **optimizer_kwargs},
     )
 

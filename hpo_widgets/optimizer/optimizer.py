@@ -103,7 +103,11 @@ class HyperParameterOptimizer(ReadableSearch):
         ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
         ``max_memory_per_job`` (gigabytes of 10⁹ bytes of private memory, libraries included, that each process of a
         trial may take; callables and scripts, on Linux),
-        ``allow_duplicates`` (default False), ``stop_grace`` (seconds from the exception or signal by which a trial is
+        ``allow_duplicates`` (default False),
+        ``constraint`` (a function of some or all parameters, which it gets by keyword, such as
+        ``lambda width, heads: width % heads == 0``: only points for which it returns True are run; it is called here,
+        on a thread of its own; it does not apply to points that lack a parameter that it needs),
+        ``stop_grace`` (seconds from the exception or signal by which a trial is
         stopped to SIGKILL; default 0.1), ``name``,
         ``journal`` (directory, or the ``.sqlite`` file itself; default ``.hpo_widgets``),
         ``limits`` (name to hard bounds), ``worker_env`` (of callables and scripts: a function, mapping or sequence from
@@ -189,6 +193,7 @@ class HyperParameterOptimizer(ReadableSearch):
             recorder=self._recorder,
             callbacks=self._callbacks,
             make_engine=definition.make_engine,
+            constraint=definition.constraint,
         )
         self._starts = PendingStarts(self._controller.gate)
         parts = (self, definition, self._controller, self._recorder, self._starts)
@@ -1195,9 +1200,10 @@ class HyperParameterOptimizer(ReadableSearch):
             of an optimizer Task, where its journal is or is written. Default: where this process made the search, else
             ``.hpo_widgets``.
         **optimizer_kwargs
-            Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``, and those that say
-            where trials run: ``execution_queue``, ``spawn_project``, ``pool_period_min``. ``optimizer_class`` has the
-            search go on with another strategy, in a new version of the space. What the journal keeps is
+            Arguments that a journal cannot hold, such as ``optuna_sampler``, ``worker_env`` or ``constraint`` (None:
+            there is none from now on), and those that say where trials run: ``execution_queue``, ``spawn_project``,
+            ``pool_period_min``. ``optimizer_class`` has the search go on with another strategy, in a new version of the
+            space. What the journal keeps is
             refused: ``name``, ``limits``, budgets, and ``hyper_parameters`` other than those of the search.
 
         Returns

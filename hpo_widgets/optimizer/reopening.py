@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets._messages import printable
 from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.controller.constraint import Constraint
 from hpo_widgets.controller.state import RestoredTrials
 from hpo_widgets.journal import (
     DIRECTORY,
@@ -265,6 +266,8 @@ def _reopen(
         definition = _continued(reader, template, keywords, last_sign, interrupted)
     if definition.header["strategy"] != header["strategy"]:
         _record_strategy(definition)
+    elif "constraint" in keywords:
+        _set_header(definition)
     return cls(cast("Any", definition), definition.space.parameters)  # what it takes, though not from users
 
 
@@ -487,6 +490,10 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         if isinstance(value, Named) and keyword not in strategy_keywords:
             msg = f"{keyword} is an object that a journal cannot hold; pass {keyword}= as when the search was made"
             raise TypeError(msg)
+    constraint = _constraint(arguments, controller_keywords, state.space)
+    if "constraint" in controller_keywords:
+        header = _with_arguments(header, {"constraint": constraint})
+        arguments = arguments_as_kept(header)
     template.check_search(state.declared_space, state.objectives)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
     # The seed that the journal keeps may be one that nobody gave.
@@ -508,6 +515,7 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),
         save_top_k=header["arguments"].get(TOP_K) or 0,
+        constraint=constraint,
         given={
             **arguments,
             "base_task_id": template.base_task_id,
@@ -515,6 +523,29 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
             **strategy_keywords,
         },
     )
+
+
+def _constraint(kept: Mapping[str, object], given: Mapping[str, Any], space: Space) -> Constraint | None:
+    """Return the constraint of a search that goes on, which has to be given again."""
+    if kept.get("constraint") is not None and "constraint" not in given:
+        raise TypeError(
+            "the search has a constraint, a function that a journal cannot hold; pass constraint= as when the search "
+            "was made, or constraint=None to go on without it"
+        )
+    if given.get("constraint") is None:
+        return None
+    constraint = Constraint(given["constraint"])
+    constraint.check(space)
+    return constraint
+
+
+def _with_arguments(header: Mapping[str, Any], given: Mapping[str, object]) -> dict[str, Any]:
+    """Return a header that keeps other values of some arguments."""
+    recorded = as_recorded(given)
+    kept = arguments_as_kept(header).items()
+    only_named = [name for name, value in kept if isinstance(value, Named) and name not in given]
+    only_named += recorded["only_named"]
+    return {**header, "arguments": {**header["arguments"], **recorded["arguments"]}, "only_named": only_named}
 
 
 def _with_strategy(header: Mapping[str, Any], strategy: SearchStrategy, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -550,12 +581,17 @@ def _record_strategy(definition: Definition) -> None:
         "first_number": first_number,
         "space": state.space.with_ages(first_number).to_dict(),
     }
+    _set_header(definition, [event])
+    state.follow([event])
+
+
+def _set_header(definition: Definition, events: Sequence[Mapping[str, Any]] = ()) -> None:
+    past = cast("RestoredTrials", definition.past)
     with closing(Journal.open(definition.path)) as journal:
         before = journal.sequence
-        journal.set_header(definition.header, [event])
+        journal.set_header(definition.header, events)
         # What another process has written since it was read is still missing here.
         past.sequence += journal.sequence - before
-    state.follow([event])
 
 
 def _reconcile(

@@ -95,6 +95,11 @@ def _nothing_seen(point: dict[str, Any]) -> bool:  # noqa: ARG001  the signature
     return False
 
 
+def all_allowed(point: dict[str, Any]) -> bool:  # noqa: ARG001  the signature is the contract
+    """Allow every point, as where a search has no constraint."""
+    return True
+
+
 def _nothing_reported(numbers: Sequence[int]) -> Curves:  # noqa: ARG001  the signature is the contract
     return {}
 
@@ -120,7 +125,10 @@ class SearchStrategy(ABC):
         What `begin` was given last.
     seen
         ``seen(point)`` is True for a point that needs no further trial because it was run, runs or
-        was already proposed. Set by the controller; always False where duplicates are allowed.
+        was already proposed, and for one that the search's constraint does not allow. Set by the controller; False
+        for all that it allows where duplicates are allowed.
+    allows
+        ``allows(point)`` is False for a point that the search's constraint does not allow. Set by the controller.
     past_curves
         ``past_curves(numbers)`` maps the numbers of trials that have ended to what these had reported of the first
         objective: iteration to value. Set by the controller where `is_model_based`, as it reads the journal, which may
@@ -194,6 +202,7 @@ class SearchStrategy(ABC):
     objectives: tuple[Objective, ...]
     epoch: int
     seen: Callable[[dict[str, Any]], bool]
+    allows: Callable[[dict[str, Any]], bool]
     past_curves: Callable[[Sequence[int]], Curves]
     notes: tuple[str, ...] = ()
 
@@ -209,6 +218,7 @@ class SearchStrategy(ABC):
         self.is_seeded = seed is not None
         self.seed: int = secrets.randbits(32) if seed is None else _checked_seed(seed)
         self.seen = _nothing_seen
+        self.allows = all_allowed
         self.past_curves = _nothing_reported
 
     @classmethod
@@ -306,8 +316,8 @@ class SearchStrategy(ABC):
     def ask(self) -> Proposal | None:
         """Return the next point, or None when the space has no further one.
 
-        A point that was ``seen`` may be returned: the controller then asks again. On a finite space
-        it has to return None or an unseen point after finitely many calls.
+        A point that was ``seen`` may be returned: the controller then asks again, up to a thousand times in a row. On
+        a finite space it has to return None or an unseen point after finitely many calls.
         """
 
     def launched(self, proposal: Proposal, number: int) -> None:  # noqa: B027  optional

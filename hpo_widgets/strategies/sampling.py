@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # points drawn at once; part of the sequence's definition, so never change it
 _FALLBACK_AFTER = 64  # points already seen in a row before what is left of a finite space is listed
+MOST_REFUSED = 100_000
+"""Random points in a row that the constraint of a search refuses before its space counts as exhausted."""
 
 
 class PointStream:
@@ -108,7 +110,7 @@ class RandomSearch(SearchStrategy):
 
     Point n follows from (seed, epoch, n) alone, also after the search is opened again. On a finite
     space, once 64 points in a row were seen already, an unseen point of the grid is taken instead; when there
-    is none left, `ask` returns None.
+    is none left, or a constraint has refused 100,000 points in a row, `ask` returns None.
 
     Parameters
     ----------
@@ -142,15 +144,17 @@ class RandomSearch(SearchStrategy):
     def ask(self) -> Proposal | None:
         """Return the next point, or None when every point of a finite space is seen."""
         size = self._size
-        for _ in range(_FALLBACK_AFTER if size is not None else 1):
+        for _ in range(MOST_REFUSED if size is None else _FALLBACK_AFTER):
             draw = self._drawn
             self._drawn += 1
             point = self._stream[draw]
-            if size is None or not self.seen(point):
+            if self.allows(point) if size is None else not self.seen(point):
                 return Proposal(point, draw)
+        if size is None:
+            return None
         draw = self._drawn
         self._drawn += 1
-        left = None if size is None else first_unseen(self.space, self.seen, self._stream.integer(draw, size))
+        left = first_unseen(self.space, self.seen, self._stream.integer(draw, size))
         return None if left is None else Proposal(left, draw)
 
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from hpo_widgets.controller.constraint import Constraint
 from hpo_widgets.controller.proposals import (
     MAX_DUPLICATES_IN_A_ROW,
     DistinctSampler,
@@ -99,9 +100,12 @@ class Controller:
         self.made = []
         self.past_curves = lambda numbers: {}
 
-    def proposals(self, strategy, *, allow_duplicates=False, begin=True):
-        sampler = DistinctSampler(strategy, OBJECTIVES, self.seen, allow_duplicates=allow_duplicates)
-        made = self.threaded(sampler) if strategy.is_model_based else InlineProposals(sampler)
+    def proposals(self, strategy, *, allow_duplicates=False, begin=True, constraint=None):
+        sampler = DistinctSampler(
+            strategy, OBJECTIVES, self.seen, allow_duplicates=allow_duplicates, constraint=constraint
+        )
+        is_threaded = strategy.is_model_based or constraint is not None
+        made = self.threaded(sampler) if is_threaded else InlineProposals(sampler)
         self.made.append(made)
         if begin:
             made.begin(SPACE, 0, [], 0)
@@ -757,3 +761,77 @@ def test_of_beginnings_that_come_while_a_model_is_busy_only_the_last_is_made(con
     strategy.may_answer.set()
     settled(proposals)
     assert strategy.calls == [("begin", 0, 0), ("ask",), ("begin", 0, 4), ("tell", 0), ("begin", 0, 8)]
+
+
+# A constraint --------------------------------------------------------------------------------------------------------
+
+
+class Looking:
+    """A constraint that refuses all points, one after the other, until it is told to allow them."""
+
+    def __init__(self):
+        self.num_asked = 0
+        self.is_asked = threading.Event()
+        self.allows = False
+
+    def __call__(self, n):
+        self.num_asked += 1
+        self.is_asked.set()
+        return self.allows
+
+
+class Endless(Counting):
+    """Looks by itself for a point that is allowed, as a strategy of a grid does."""
+
+    def ask(self):
+        while True:
+            proposal = super().ask()
+            if not self.seen(proposal.point):
+                return proposal
+
+
+def test_only_points_that_the_constraint_allows_are_proposed(controller):
+    proposals = controller.proposals(Counting(), constraint=Constraint(lambda n: n % 3 == 2))
+    assert [controller.run(controller.next(proposals)) for _ in range(3)] == [2, 5, 8]
+
+
+def test_a_point_that_is_not_allowed_is_not_allowed_twice_either(controller):
+    strategy = Counting()
+    controller.proposals(strategy, allow_duplicates=True, constraint=Constraint(lambda n: n > 3))
+    assert strategy.seen({"n": 3})
+    assert not strategy.allows({"n": 3})
+    assert not strategy.seen({"n": 4})
+    assert not strategy.seen({"n": 4})
+
+
+@pytest.fixture
+def looking(controller):
+    """The proposals of a strategy that looks for an allowed point, and the constraint that allows none yet."""
+    constraint = Looking()
+    proposals = controller.proposals(Endless(), constraint=Constraint(constraint))
+    proposals.ask(1, None)
+    assert constraint.is_asked.wait(DEADLINE)
+    return proposals, constraint
+
+
+def test_a_change_of_the_space_ends_the_search_for_an_allowed_point_in_the_old_one(controller, looking):
+    proposals, constraint = looking
+    proposals.begin(SPACE, 1, [], 0)
+    settled(proposals)
+    constraint.allows = True
+    assert controller.next(proposals) is not None
+    assert proposals.error is None
+
+
+def test_the_end_of_a_run_ends_the_search_for_an_allowed_point(controller, looking):
+    proposals, _ = looking
+    proposals.close()
+    assert controller.lock.acquire(timeout=DEADLINE)  # its thread holds it to its end
+    assert proposals.error is None
+
+
+def test_what_a_constraint_raises_ends_the_search_with_its_words(controller):
+    proposals = controller.proposals(Counting(), constraint=Constraint(lambda n: 1 / (5 - n) > 0))
+    while (sampled := controller.next(proposals)) is not None:
+        controller.run(sampled)
+    assert "raised ZeroDivisionError: division by zero, for {'n': 5}" in str(proposals.error)

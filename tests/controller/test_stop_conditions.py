@@ -147,7 +147,9 @@ class Walk:
 
 def why_no_more(conditions, proposals, num_launched=5, *, size=5, **state):
     known = {"num_launched": num_launched, "strategy": Walk(), "enqueued": [], "is_paused": False}
-    return conditions.why_no_more(SimpleNamespace(space=SimpleNamespace(size=size), **known | state), proposals)
+    return conditions.why_no_more(
+        SimpleNamespace(space=SimpleNamespace(size=size), constraint=None, **known | state), proposals
+    )
 
 
 def test_a_search_with_points_left_goes_on(conditions):

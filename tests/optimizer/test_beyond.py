@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
+from optuna.samplers import BruteForceSampler, QMCSampler, TPESampler
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -1423,3 +1425,115 @@ def test_a_search_for_which_no_thread_is_left_has_failed_and_may_be_started_agai
     assert made.wait(DEADLINE / 60)
     made.stop()
     assert finished(made).counts[TrialState.COMPLETED] == 2
+
+
+# A constraint ----------------------------------------------------------------------------------------------------
+
+WIDTH_AND_HEADS = [UniformIntegerParameterRange("width", 1, 64), UniformIntegerParameterRange("heads", 1, 8)]
+
+
+def divides(width, heads):
+    return width % heads == 0
+
+
+class AnyPoint(SearchStrategy):
+    """A strategy of one's own that knows nothing of constraints."""
+
+    def begin(self, space, objectives, epoch, history, draws):
+        super().begin(space, objectives, epoch, history, draws)
+        self._rng = np.random.default_rng(self.seed)
+
+    def ask(self):
+        return Proposal(self.space.points(self._rng.random((1, self.space.num_dimensions)))[0])
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    ("optimizer_class", "keywords"),
+    [
+        pytest.param(RandomSearch, {}, id="random"),
+        pytest.param(GridSearch, {}, id="grid"),
+        pytest.param(OptimizerOptuna, {}, id="default of optuna"),
+        pytest.param(OptimizerOptuna, {"optuna_sampler": TPESampler}, id="tpe"),
+        pytest.param(OptimizerOptuna, {"optuna_sampler": QMCSampler}, id="qmc"),
+        pytest.param(OptimizerOptuna, {"optuna_sampler": BruteForceSampler}, id="brute force"),
+        pytest.param(OptimizerBOHB, {"min_iteration_per_job": 1, "max_iteration_per_job": 9}, id="bohb"),
+        pytest.param(AnyPoint, {}, id="own"),
+    ],
+)
+def test_every_strategy_runs_only_points_that_the_constraint_allows(search, optimizer_class, keywords):
+    if "optuna_sampler" in keywords:
+        keywords = {"optuna_sampler": keywords["optuna_sampler"]()}
+    made = search(
+        lambda width, heads: abs(width - 48) + heads,
+        WIDTH_AND_HEADS,
+        optimizer_class=optimizer_class,
+        constraint=divides,
+        total_max_jobs=30,
+        seed=1,
+        **keywords,
+    )
+    finished(made)
+    assert len(made.snapshot()) == 30
+    assert all(divides(**point) for point in points(made))
+    assert made.counts[TrialState.COMPLETED] == 30
+
+
+def test_a_search_ends_when_the_constraint_allows_no_further_point_and_goes_on_in_another_range(search):
+    made = search(identity, [UniformIntegerParameterRange("x", 0, 9)], constraint=lambda x: x % 5 == 0, seed=1)
+    finished(made)
+    assert sorted(point["x"] for point in points(made)) == [0, 5]
+    assert made.stop_reason.code == "space_exhausted"
+    assert made.stop_reason.sentence == (
+        "RandomSearch has no further point that the constraint <lambda>(x) allows (2 trials)"
+    )
+
+
+def test_random_search_ends_where_new_ranges_leave_nothing_that_the_constraint_allows(search):
+    made = search(identity, [X], constraint=lambda x: x > 0.5)
+    made.set_range("x", (0, 0.25))
+    finished(made)
+    assert made.stop_reason.code == "space_exhausted"
+    assert not len(made.snapshot())
+    made.undo()
+    made.set_total_max_jobs(3)
+    finished(made)
+    assert all(point["x"] > 0.5 for point in points(made))
+    assert len(made.snapshot()) == 3
+
+
+def test_a_point_that_the_constraint_does_not_allow_cannot_be_enqueued(search):
+    made = search(lambda width, heads: width, WIDTH_AND_HEADS, constraint=divides, total_max_jobs=1)
+    with pytest.raises(
+        ValueError, match=r"constraint divides\(width, heads\) of this search does not allow this point"
+    ):
+        made.enqueue_trial({"width": 9, "heads": 2})
+    made.enqueue_trial({"width": 9, "heads": 3})
+    finished(made)
+    assert points(made) == [{"width": 9, "heads": 3}]
+
+
+def test_a_result_that_one_has_already_may_violate_the_constraint(search):
+    made = search(lambda width, heads: width, WIDTH_AND_HEADS, constraint=divides)
+    assert made.trial(made.add_trial({"width": 9, "heads": 2}, 1.0)).value == 1.0
+
+
+def test_a_stop_does_not_wait_for_a_constraint_that_refuses_all_points(search):
+    asked = threading.Event()
+
+    def refuses(x):
+        if threading.current_thread() is not threading.main_thread():
+            asked.set()
+            return False
+        return True
+
+    made = search(identity, [X], constraint=refuses)
+    made.start()
+    assert asked.wait(DEADLINE)
+    made.stop()
+    assert made.status is SearchStatus.STOPPED
+
+
+def test_the_code_of_a_search_names_its_constraint(search):
+    made = search(lambda width, heads: width, WIDTH_AND_HEADS, constraint=divides)
+    assert "constraint=divides," in made.as_code()

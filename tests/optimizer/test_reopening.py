@@ -856,3 +856,56 @@ def test_a_closed_view_leaves_no_thread_or_file_open(search, until):
         viewer.close()
 
     assert left_by(run) == (set(), 0, set())
+
+
+# A constraint --------------------------------------------------------------------------------------------------------
+
+
+def is_even(x):
+    return x % 2 == 0
+
+
+def is_odd(x):
+    return x % 2 == 1
+
+
+@pytest.fixture
+def constrained(search):
+    made = search(identity, [UniformIntegerParameterRange("x", 0, 10**6)], constraint=is_even, total_max_jobs=3, seed=1)
+    return finished(made)
+
+
+def test_a_search_with_a_constraint_asks_for_it_when_it_is_continued(constrained):
+    with pytest.raises(TypeError, match="pass constraint= as when the search was made, or constraint=None"):
+        HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity)
+    assert HyperParameterOptimizer.open(constrained.journal_path).counts[TrialState.COMPLETED] == 3
+    assert "constraint=is_even" in constrained.opening_code()
+
+
+@pytest.mark.parametrize(
+    ("given", "remainders"), [(is_even, {0}), (is_odd, {1}), (None, {0, 1})], ids=["same", "other", "none"]
+)
+def test_a_search_goes_on_with_the_constraint_that_is_given_then(constrained, given, remainders):
+    again = HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity, constraint=given)
+    again.set_total_max_jobs(23)
+    finished(again)
+    assert {again.trial(number).parameters["x"] % 2 for number in range(3, 23)} == remainders
+    if given is None:
+        HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity)
+    else:
+        with pytest.raises(TypeError, match="the search has a constraint"):
+            HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity)
+
+
+def test_another_strategy_keeps_to_the_constraint_that_is_given(constrained):
+    again = HyperParameterOptimizer.open(
+        constrained.journal_path, base_task_id=identity, optimizer_class=OptimizerOptuna, constraint=is_odd
+    )
+    again.set_total_max_jobs(13)
+    finished(again)
+    assert all(again.trial(number).parameters["x"] % 2 == 1 for number in range(3, 13))
+
+
+def test_a_constraint_that_fits_no_parameter_is_refused_before_the_search_is_continued(constrained):
+    with pytest.raises(ValueError, match="the space has no parameter 'y'"):
+        HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity, constraint=lambda y: True)

@@ -28,6 +28,7 @@ class Driver:
     sign: str = "min"
     num_objectives: int = 1
     allow_duplicates: bool = False
+    allows: Callable[[Point], bool] | None = None
     epoch: int = -1
     number: int = 0
     history: list[Observation] = field(default_factory=list)
@@ -37,8 +38,14 @@ class Driver:
     def __post_init__(self) -> None:
         several = [f"o{i}" for i in range(self.num_objectives)]
         self.objectives = make_objectives(several, several, [self.sign] * self.num_objectives)
-        self.strategy.seen = lambda point: not self.allow_duplicates and self.space.key(point) in self.keys
+        self.strategy.seen = self._is_seen
+        if self.allows is not None:
+            self.strategy.allows = self.allows
         self.begin(self.space)
+
+    def _is_seen(self, point: Point) -> bool:
+        is_refused = self.allows is not None and not self.allows(point)
+        return is_refused or (not self.allow_duplicates and self.space.key(point) in self.keys)
 
     def begin(self, space: Space, draws: int = 0) -> None:
         self.space = space

@@ -85,11 +85,14 @@ class AlternatingSampler(TPESampler):
     ----------
     share_of_priors : callable
         Tells how many turns of the process, as a part of them, are TPE's now, which follows the priors of the space.
+    allows : callable or None
+        Tells whether a point in Optuna's terms may be run: the process looks only at such points. None: all may.
     """
 
     def __init__(self, mapping: SpaceMap, seed: int) -> None:
         super().__init__(seed=seed)
         self.share_of_priors: Callable[[], float] = lambda: 0.0
+        self.allows: Callable[[dict[str, Any]], bool] | None = None
         self._encoding = _Encoding(mapping)
         self._draws = np.random.default_rng(seed)
         self._process = _GaussianProcess(self._encoding.choices, self._draws)
@@ -174,7 +177,7 @@ class AlternatingSampler(TPESampler):
         return scores[:, 0]
 
     def _best(self, tried: set[bytes], gains_of: Callable[[Floats], Floats], *, is_close: bool) -> Floats:
-        """Return the row of the greatest expected improvement that was found, of those that were not tried.
+        """Return the row of the greatest expected improvement that was found, of those not tried and allowed.
 
         Parameters
         ----------
@@ -192,12 +195,29 @@ class AlternatingSampler(TPESampler):
         if not is_close:
             rows = np.concatenate([rows, self._encoding.random(_NUM_RANDOM, draws)])
         gains = gains_of(rows)
+        is_allowed = self._tells_allowed()
         for width in _FINER_WIDTHS:
-            best = rows[np.argsort(-gains)[:_NUM_KEPT]]
+            order = np.argsort(-gains)
+            kept = list(itertools.islice(filter(is_allowed, rows[order]), _NUM_KEPT))
+            best = np.array(kept) if kept else rows[order[:_NUM_KEPT]]
             nearby = self._encoding.near(np.repeat(best, 15, axis=0), width, draws)
             rows, gains = np.concatenate([rows, nearby]), np.concatenate([gains, gains_of(nearby)])
         untried = (rows[index] for index in np.argsort(-gains) if rows[index].tobytes() not in tried)
-        return next(untried, self._encoding.random(1, draws)[0])
+        return next(filter(is_allowed, untried), self._encoding.random(1, draws)[0])
+
+    def _tells_allowed(self) -> Callable[[Floats], bool]:
+        """Return what tells whether a row is allowed, and asks about each only once."""
+        allows, known = self.allows, dict[bytes, bool]()
+        if allows is None:
+            return lambda _row: True
+
+        def is_allowed(row: Floats) -> bool:
+            key = row.tobytes()
+            if key not in known:
+                known[key] = allows(self._encoding.params(row))
+            return known[key]
+
+        return is_allowed
 
 
 def _estimate_pruned(trials: Sequence[FrozenTrial], losses: Floats, sign: int) -> None:

@@ -13,11 +13,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import FixedTrial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from optuna.trial import Trial
+    from optuna.trial import BaseTrial
 
     from hpo_widgets.parameters import LeafParameter
     from hpo_widgets.space import Occurrence, SetOccurrence, Space
@@ -70,7 +71,7 @@ class OptunaParameter:
             return IntDistribution(low, high, step=int(step or 1))
         return FloatDistribution(low, high, step=step)
 
-    def suggest(self, trial: Trial) -> Any:
+    def suggest(self, trial: BaseTrial) -> Any:
         """Let Optuna choose, and return the value for a point."""
         distribution, name = self.distribution, self.name
         if isinstance(distribution, FloatDistribution):
@@ -180,6 +181,7 @@ class SpaceMap:
             if len(feasible) > 1 and self._is_possible(place):
                 name = self._selectors[place.index] = f"ParameterSet {place.index + 1}"
                 self._add(name, CategoricalDistribution(feasible), is_common=not place.conditions)
+        self._singles = {name: _first_value(one) for name, one in self.distributions.items() if one.single()}
 
     def _add(self, name: str, distribution: BaseDistribution, *, is_common: bool) -> None:
         self.distributions[name] = distribution
@@ -218,7 +220,7 @@ class SpaceMap:
         ]
         return [] if [] in alternatives else alternatives
 
-    def suggest(self, trial: Trial) -> Point:
+    def suggest(self, trial: BaseTrial) -> Point:
         """Let Optuna choose a point."""
         point: Point = {}
         for occurrence in self._top_leaves:
@@ -227,7 +229,11 @@ class SpaceMap:
             self._suggest_set(trial, parameter_set, point)
         return point
 
-    def _suggest_leaf(self, trial: Trial, occurrence: int, point: Point) -> None:
+    def point(self, params: Mapping[str, Any]) -> Point:
+        """Return the point of parameters in Optuna's terms; those with a single value may be missing."""
+        return self.suggest(FixedTrial({**self._singles, **params}))
+
+    def _suggest_leaf(self, trial: BaseTrial, occurrence: int, point: Point) -> None:
         parameter = self._parameters.get(occurrence)
         if parameter is not None:
             point[parameter.leaf.name] = parameter.suggest(trial)
@@ -236,7 +242,7 @@ class SpaceMap:
         if constant is not None:
             point[constant.name] = constant.value_at(0)
 
-    def _suggest_set(self, trial: Trial, parameter_set: int, point: Point) -> None:
+    def _suggest_set(self, trial: BaseTrial, parameter_set: int, point: Point) -> None:
         feasible = self.space.feasible(parameter_set)
         combination: Any = feasible[0]
         if len(feasible) > 1:
@@ -281,6 +287,13 @@ class SpaceMap:
         if leaf.kind == "choice" or leaf.num_values is None or not leaf.range[0] <= value <= leaf.range[1]:
             return value
         return leaf.value_at(_nearest_index(leaf, value))
+
+
+def _first_value(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))  # noqa: S101  there is no other kind
+    return distribution.low
 
 
 def _nearest_index(leaf: LeafParameter, value: float) -> int:

@@ -10,14 +10,14 @@ import optuna
 from optuna.samplers import BruteForceSampler, CmaEsSampler, QMCSampler
 from optuna.trial import TrialState as OptunaState
 
-from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.strategies.base import Proposal, SearchStrategy, all_allowed
 from hpo_widgets.strategies.optuna import priors, samplers
 from hpo_widgets.strategies.optuna.gaussian_process import AlternatingSampler
 from hpo_widgets.strategies.optuna.history import PastTrials, has_failed, last_report, outcome, tell_failed
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
-from hpo_widgets.strategies.sampling import PointStream, first_unseen
+from hpo_widgets.strategies.sampling import MOST_REFUSED, PointStream, first_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +54,9 @@ class OptimizerOptuna(SearchStrategy):
 
     **Priors** of the space count in TPE's comparison of candidates, less and less the more trials end
     (`hpo_widgets.strategies.optuna.priors`); other samplers follow none.
+
+    **A constraint** of the search: points that it refuses cost no budget. The Gaussian process looks only at points
+    that are allowed; other samplers are asked again, up to ten times, then an allowed random point is taken.
 
     **Duplicates** cost no budget: when the sampler proposes a point that was tried, runs or is proposed
     already, it is asked again, up to ten times; then an unseen random point is taken. On a finite space
@@ -199,6 +202,8 @@ class OptimizerOptuna(SearchStrategy):
         self._drawn = draws
         self._proposed.clear()
         sampler = self._make_sampler(space, epoch, draws)
+        if isinstance(sampler, AlternatingSampler) and self.allows is not all_allowed:
+            sampler.allows = lambda params: self.allows(self._map.point(params))
         self._history = PastTrials(self._map, directions, self.max_iteration_per_job, with_failed=self._learns_failures)
         self._priors = priors.FadingPriors(self._map, np.random.default_rng([self.seed, epoch, draws, 1]))
         self._priors.follow_with(sampler)
@@ -329,13 +334,16 @@ class OptimizerOptuna(SearchStrategy):
         return point if self.space.contains(point) else None
 
     def _ask_at_random(self) -> Proposal | None:
-        draw, size = self._drawn, self.space.size
-        self._drawn += 1
+        size = self.space.size
         point: dict[str, Any] | None = None
-        if size is None:
-            point = self._stream[draw]
-        else:
-            point = first_unseen(self.space, self._is_known, self._stream.integer(draw, size))
+        for _ in range(MOST_REFUSED if size is None else 1):
+            draw = self._drawn
+            self._drawn += 1
+            if size is not None:
+                point = first_unseen(self.space, self._is_known, self._stream.integer(draw, size))
+            elif self.allows(drawn := self._stream[draw]):
+                point = drawn
+                break
         params = None if point is None else self._map.params(point)
         if point is None or params is None:
             return None

@@ -446,3 +446,48 @@ def test_a_point_that_is_given_costs_no_look_for_one(drive):
     search.strategy._enter(99, {"x": 1.0, "y": 1.0}, {})
     search.strategy._enter(100, {"x": 2.0, "y": 1.0}, {})
     assert search.strategy.study.sampler._draws.bit_generator.state == drawn
+
+
+# A constraint --------------------------------------------------------------------------------------------------------
+
+HEADS = Space(
+    [
+        UniformIntegerParameterRange("width", 16, 256),
+        UniformIntegerParameterRange("heads", 1, 16),
+        LogUniformParameterRange("rate", -5, -1),
+        DiscreteParameterRange("kind", ["only"]),
+    ]
+)
+
+
+def divides(point):
+    return point["width"] % point["heads"] == 0
+
+
+def of_heads(point):
+    off = ((point["width"] - 96) / 64) ** 2 + ((point["heads"] - 12) / 8) ** 2
+    return off + (math.log10(point["rate"]) + 3) ** 2
+
+
+def test_its_points_meet_the_constraint_at_the_first_ask(drive):
+    driver = drive(OptimizerOptuna(seed=1), HEADS, allows=divides)
+    driver.run(40, of_heads)
+    refused = [
+        trial.number
+        for trial in driver.strategy.study.get_trials(deepcopy=False)
+        if trial.number % 2 and trial.number > 60 and trial.params["width"] % trial.params["heads"]
+    ]
+    assert refused == []
+    assert len(driver.strategy.study.trials) > 61  # TPE was asked again
+
+
+def test_under_a_constraint_it_comes_closer_to_the_optimum_than_tpe_alone(drive):
+    def least(strategy):
+        points = drive(strategy, HEADS, allows=divides).run(40, of_heads)
+        assert all(map(divides, points))
+        return min(map(of_heads, points))
+
+    default, alone = (
+        np.median([least(strategy(seed=seed)) for seed in range(5)]) for strategy in (OptimizerOptuna, tpe)
+    )
+    assert default < alone / 100

@@ -72,6 +72,11 @@ def test_points_and_params_are_each_others_inverse_and_can_be_those_of_a_trial(n
             assert type(params[name_]) is type(value)
         assert trial.params.keys() <= mapping.distributions.keys()
         assert mapping.common.keys() <= trial.params.keys()
+        assert mapping.point(params) == point
+        assert (
+            mapping.point({key: value for key, value in params.items() if not mapping.distributions[key].single()})
+            == point
+        )
         distributions = {key: mapping.distributions[key] for key in params}
         assert optuna.trial.create_trial(value=0, params=params, distributions=distributions).params == params
 
