@@ -977,6 +977,12 @@ class HyperParameterOptimizer(ReadableSearch):
         return self._controller.state.strategy.title
 
     @property
+    def constraint(self) -> str | None:
+        """What points have to meet before they are run, such as ``fits(width, heads)``; None: nothing."""
+        constraint = self._controller.state.constraint
+        return None if constraint is None else repr(constraint)
+
+    @property
     def status(self) -> SearchStatus:
         """What the search is doing."""
         return self._controller.state.status

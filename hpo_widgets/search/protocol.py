@@ -324,6 +324,16 @@ class TitlesStrategy(Protocol):
 
 
 @runtime_checkable
+class ConstrainsPoints(Protocol):
+    """A search of which not every point of its space may be run."""
+
+    @property
+    def constraint(self) -> str | None:
+        """What points have to meet, such as ``fits(width, heads)``; None: nothing."""
+        ...
+
+
+@runtime_checkable
 class ViewedSearch(Protocol):
     """A search that may be at work in another process, as its journal tells."""
 

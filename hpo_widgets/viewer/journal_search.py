@@ -63,6 +63,12 @@ class JournalSearch(ReadableSearch):
         return printable(self._state.header.get("strategy_title", self.strategy_name))
 
     @property
+    def constraint(self) -> str | None:
+        """What points have to meet before they are run, in words; None: nothing."""
+        constraint = self._state.header["arguments"].get("constraint")
+        return printable(constraint) if isinstance(constraint, str) else None
+
+    @property
     def stop_reason(self) -> StopReason | None:
         """Why the search ended; None while it runs, or when its process died."""
         return self._state.stop_reason

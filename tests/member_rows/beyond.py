@@ -335,6 +335,13 @@ class RowsBeyondTheReference(Table):
     def test_strategy_title(self, optimizer):
         assert optimizer(optimizer_class=GridSearch).strategy_title == "grid search"
 
+    def test_constraint_names_the_function_and_its_arguments(self, optimizer):
+        def fits(x):
+            return x < 0.5
+
+        assert optimizer().constraint is None
+        assert finished(optimizer(constraint=fits)).constraint == "fits(x)"
+
     def test_stop_reason_is_a_code_and_a_sentence(self, optimizer):
         made = optimizer()
         assert made.stop_reason is None

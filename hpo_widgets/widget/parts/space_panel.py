@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets as t
 
+from hpo_widgets._messages import short
 from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.parameters.typed import typed_choice
+from hpo_widgets.search import ConstrainsPoints
 from hpo_widgets.space import RangeChange
 from hpo_widgets.space.prior import values_of_bins
 from hpo_widgets.space.range_history import ranges_since, undo_and_redo
@@ -43,6 +45,7 @@ _ENDS = {"lower": 0, "upper": 1}
 """Of a range, as the page calls them, to their places in it."""
 _LEAST_SHARE = 0.25
 """A track keeps earlier ranges as long as the declared and the present one together are this share of it."""
+_LONGEST_CONSTRAINT = 120
 _NOTHING_TO_RESET = "The ranges are those of the start."
 
 
@@ -80,6 +83,9 @@ class SpacePanel(NumberFieldPart):
         t.Dict(),
         help="What each control is for: name, kind, track, limits, step, choices, with what it is part of a point.",
     ).tag(sync=True)
+    constraint = t.Unicode(help="What points have to meet, such as `fits(width, heads)`; empty: nothing.").tag(
+        sync=True
+    )
     ranges = t.Dict(help="Name to [low, high] in values, or to the indices of the allowed choices.").tag(sync=True)
     undo_labels = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
     best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
@@ -135,6 +141,8 @@ class SpacePanel(NumberFieldPart):
         with self.hold_sync():
             if has_entered:
                 self._space, self._num_epochs = space, len(epochs)
+                constraint = search.constraint if isinstance(search, ConstrainsPoints) else None
+                self.constraint = short(constraint or "", _LONGEST_CONSTRAINT)
                 self._enter(space)
                 self._recent_samples = None
                 self.undo_labels = _labels_of_steps(epochs, space)

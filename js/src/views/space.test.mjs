@@ -8,10 +8,11 @@ const NAMES = ["constructor", "toString", "valueOf", "__proto__"];
 /** As JSON has it, where `__proto__` is a name like others. */
 const byName = (value) => JSON.parse(`{${NAMES.map((name) => `"${name}": ${value}`)}}`);
 
-function rendered(parameters, ranges) {
+function rendered(parameters, ranges, constraint = "") {
   const el = fakePage();
   const model = fakeModel({
     parameters,
+    constraint,
     ranges,
     commands: {},
     answered: 0,
@@ -184,4 +185,11 @@ test("a search among many parameters that finds none says so", () => {
   assert.deepEqual(found("x12"), [1, ""]);
   assert.deepEqual(found("z"), [0, "No parameter has this in its name."]);
   assert.deepEqual(found(" "), [13, ""]);
+});
+
+test("a constraint of the search is told as text, and nothing where there is none", () => {
+  const line = (constraint) => rendered([], {}, constraint).el.querySelector(".hpo-constraint");
+  assert.equal(line("<b>(x)").textContent, "Only points for which <b>(x) is true");
+  assert.equal(line("<b>(x)").hidden, false);
+  assert.equal(line("").hidden, true);
 });

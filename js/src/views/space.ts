@@ -24,6 +24,8 @@ type Spec = NumericSpec | ChoiceSpec;
 
 type Model = {
   parameters: Spec[];
+  /** What points have to meet; empty: nothing. */
+  constraint: string;
   ranges: Record<string, Range>;
   commands: Record<string, string | null>;
   /** Number of the newest message whose outcome `ranges` and `priors` show. */
@@ -152,8 +154,9 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
   });
   filter.addEventListener("input", () => applyFilter());
   const none = element("div", "hpo-muted", { role: "status" });
+  const constraint = element("div", "hpo-constraint");
   const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
-  root.append(head, filter, none, list);
+  root.append(head, constraint, filter, none, list);
   el.append(root);
 
   const controls = new Map<string, Control>();
@@ -276,6 +279,9 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
     const commands = model.get("commands");
     const ranges = model.get("ranges");
     sent.forgetUpTo(answered);
+    const condition = model.get("constraint");
+    constraint.hidden = condition === "";
+    constraint.textContent = condition && `Only points for which ${condition} is true`;
     const specs = model.get("parameters");
     const names = new Set(specs.map((spec) => spec.name));
     for (const [name, control] of controls) {

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -18,6 +19,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, SpacePanel
 from hpo_widgets.widget.parts.space_panel import PendingRanges
+from tests.runs import identity
 
 
 @pytest.fixture
@@ -641,3 +643,19 @@ def test_impossible_priors_of_a_browser_are_answered_with_a_sentence(show, wire,
     assert panel.answered == 5
     assert "lr" in search.errors[-1].sentence
     assert panel.priors == {}
+
+
+def test_the_constraint_of_a_search_is_told_also_where_it_is_viewed(show, tmp_path):
+    search = HyperParameterOptimizer(
+        identity,
+        [UniformParameterRange("x", 0.0, 1.0)],
+        constraint=lambda x: x < 0.5,
+        journal=tmp_path,
+        total_max_jobs=1,
+    )
+    assert show(SpacePanel, search).constraint == "<lambda>(x)"
+    search.enqueue_trial({"x": 0.25})
+    search.start()
+    assert search.wait()
+    assert show(SpacePanel, HyperParameterOptimizer.open(search.journal_path)).constraint == "<lambda>(x)"
+    assert show(SpacePanel, ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])).constraint == ""
