@@ -74,6 +74,33 @@ class Constraint:
         """Return the name with the arguments, such as ``fits(width, heads)``; a journal keeps this."""
         return f"{self.name}({', '.join([*self._names, *(['…'] if self._takes_any else [])])})"
 
+    @classmethod
+    def of(cls, function: Any, space: Space) -> Constraint | None:
+        """Make a constraint of a function and check that it fits a space.
+
+        Parameters
+        ----------
+        function
+            The function; None where there is no constraint.
+        space
+            Has the points that it is asked about.
+
+        Returns
+        -------
+        Constraint or None
+            None for None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by the constructor and `check`.
+        """
+        if function is None:
+            return None
+        constraint = cls(function)
+        constraint.check(space)
+        return constraint
+
     def check(self, space: Space) -> None:
         """Refuse what cannot be asked about the points of a space, and what allows none of 10,000 random ones.
 

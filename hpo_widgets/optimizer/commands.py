@@ -406,11 +406,8 @@ class SearchCommands:
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
-        space = self._controller.state.space
-        point = space.normalise(parameters)
-        self._check_allowed(point)
-        encoded = space.encode(point)
-        self._enqueue("enqueue_trial", lambda: [encoded])
+        point = self._allowed(parameters)
+        self._enqueue("enqueue_trial", lambda: [point])
 
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
@@ -484,16 +481,16 @@ class SearchCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""
-        number, space = self._number_of(trial), self._controller.state.space
-        point = space.normalise(self._recorder.trial(number).parameters)
-        self._check_allowed(point)
-        encoded = space.encode(point)
-        self._enqueue("retry", lambda: [encoded])
+        point = self._allowed(self._recorder.trial(self._number_of(trial)).parameters)
+        self._enqueue("retry", lambda: [point])
 
-    def _check_allowed(self, point: Mapping[str, Any]) -> None:
-        constraint = self._controller.state.constraint
+    def _allowed(self, parameters: Mapping[str, Any]) -> list[float | None]:
+        """Encode a point that a person wants to be run; raise for one that the constraint does not allow."""
+        space, constraint = self._controller.state.space, self._controller.state.constraint
+        point = space.normalise(parameters)
         if constraint is not None and not constraint.allows(point):
             raise ValueError(f"the constraint {constraint!r} of this search does not allow this point")
+        return space.encode(point)
 
     def retry_failed(self) -> int:
         """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for."""

@@ -284,8 +284,6 @@ def _define(
     template.configure({**recorded, **keywords})
     space = Space(hyper_parameters, keywords.get("limits"))
     template.check(space.names)
-    given = keywords.get("constraint")
-    constraint = None if given is None else Constraint(given)
     title = _default(objective_metric_title, template, "objective_metric_title")
     series = _default(objective_metric_series, template, "objective_metric_series")
     if not objective_metric_sign and not (isinstance(title, str) and isinstance(series, str)):
@@ -301,8 +299,7 @@ def _define(
             f"{len(too_long)}: give a shorter name, and report under it"
         )
     template.check_search(space, objectives)
-    if constraint is not None:
-        constraint.check(space)
+    constraint = Constraint.of(keywords.get("constraint"), space)
     strategy = strategy_class(**strategy_keywords)
     strategy.check(space, objectives)
     has_default_concurrency = max_number_of_concurrent_tasks is None

@@ -532,11 +532,7 @@ def _constraint(kept: Mapping[str, object], given: Mapping[str, Any], space: Spa
             "the search has a constraint, a function that a journal cannot hold; pass constraint= as when the search "
             "was made, or constraint=None to go on without it"
         )
-    if given.get("constraint") is None:
-        return None
-    constraint = Constraint(given["constraint"])
-    constraint.check(space)
-    return constraint
+    return Constraint.of(given.get("constraint"), space)
 
 
 def _with_arguments(header: Mapping[str, Any], given: Mapping[str, object]) -> dict[str, Any]:

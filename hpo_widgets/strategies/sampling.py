@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # points drawn at once; part of the sequence's definition, so never change it
 _FALLBACK_AFTER = 64  # points already seen in a row before what is left of a finite space is listed
-MOST_REFUSED = 100_000
-"""Random points in a row that the constraint of a search refuses before its space counts as exhausted."""
+_MOST_REFUSED = 100_000  # random points in a row that a constraint refuses before its space counts as exhausted
 
 
 class PointStream:
@@ -50,6 +49,26 @@ class PointStream:
             self._points = self._space.points(self._units(block))
             self._block = block
         return dict(self._points[offset])
+
+    def first_allowed(self, start: int, allows: Callable[[dict[str, Any]], bool]) -> tuple[int, dict[str, Any]] | None:
+        """Return the first point from number ``start`` on that is allowed, with its number.
+
+        Parameters
+        ----------
+        start
+            The number of the first point to look at.
+        allows
+            Tells whether a point is allowed.
+
+        Returns
+        -------
+        tuple or None
+            Number and point; None where 100,000 points in a row are not allowed.
+        """
+        for n in range(start, start + _MOST_REFUSED):
+            if allows(point := self[n]):
+                return n, point
+        return None
 
     def _units(self, block: int) -> np.ndarray:
         philox = np.random.Philox(key=self._key, counter=[0, 0, 0, block])
@@ -144,14 +163,19 @@ class RandomSearch(SearchStrategy):
     def ask(self) -> Proposal | None:
         """Return the next point, or None when every point of a finite space is seen."""
         size = self._size
-        for _ in range(MOST_REFUSED if size is None else _FALLBACK_AFTER):
+        if size is None:
+            found = self._stream.first_allowed(self._drawn, self.allows)
+            if found is None:
+                return None
+            draw, point = found
+            self._drawn = draw + 1
+            return Proposal(point, draw)
+        for _ in range(_FALLBACK_AFTER):
             draw = self._drawn
             self._drawn += 1
             point = self._stream[draw]
-            if self.allows(point) if size is None else not self.seen(point):
+            if not self.seen(point):
                 return Proposal(point, draw)
-        if size is None:
-            return None
         draw = self._drawn
         self._drawn += 1
         left = first_unseen(self.space, self.seen, self._stream.integer(draw, size))

@@ -17,7 +17,7 @@ from hpo_widgets.strategies.optuna.history import PastTrials, has_failed, last_r
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
-from hpo_widgets.strategies.sampling import MOST_REFUSED, PointStream, first_unseen
+from hpo_widgets.strategies.sampling import PointStream, first_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -334,16 +334,13 @@ class OptimizerOptuna(SearchStrategy):
         return point if self.space.contains(point) else None
 
     def _ask_at_random(self) -> Proposal | None:
-        size = self.space.size
+        draw, size = self._drawn, self.space.size
         point: dict[str, Any] | None = None
-        for _ in range(MOST_REFUSED if size is None else 1):
-            draw = self._drawn
-            self._drawn += 1
-            if size is not None:
-                point = first_unseen(self.space, self._is_known, self._stream.integer(draw, size))
-            elif self.allows(drawn := self._stream[draw]):
-                point = drawn
-                break
+        if size is not None:
+            point = first_unseen(self.space, self._is_known, self._stream.integer(draw, size))
+        elif found := self._stream.first_allowed(draw, self.allows):
+            draw, point = found
+        self._drawn = draw + 1
         params = None if point is None else self._map.params(point)
         if point is None or params is None:
             return None
