@@ -279,7 +279,11 @@ class Proposals(ABC):
 
 
 class InlineProposals(Proposals):
-    """Asks a sampling strategy on the controller's own thread."""
+    """Asks a sampling strategy on the controller's own thread.
+
+    One that learns reads the journal when it begins. Where another program's lock keeps it from that, all that it is to
+    be told waits, in its order, and no point is asked for.
+    """
 
     def __init__(self, sampler: DistinctSampler) -> None:
         super().__init__(sampler)
@@ -288,6 +292,8 @@ class InlineProposals(Proposals):
         self._wants_launches = _overrides(strategy, "launched")
         self._wants_reports = strategy.wants_reports
         self._prunes: list[int] = []
+        self._waiting: deque[Callable[[], None]] = deque()
+        """Calls that wait for the end of a lock on the journal."""
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
@@ -295,6 +301,8 @@ class InlineProposals(Proposals):
         self._call(lambda: self._begin_strategy(space, epoch, history, draws))
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        if self._waiting:
+            return None
         if self._ready and (given_back := self._next_ready()) is not None:
             return given_back
         if self.is_exhausted or self.error is not None:
@@ -306,6 +314,12 @@ class InlineProposals(Proposals):
             return None
         self.is_exhausted = sampled is None
         return sampled
+
+    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: ARG002 -- `next` asks
+        self.next_ask = None
+        if self._waiting:
+            self._call_waiting()
+            self.next_ask = time.monotonic() + (RETRY_SECONDS if self._waiting else 0.0)
 
     def launched(self, proposal: Proposal, number: int) -> None:
         if self._wants_launches:
@@ -332,10 +346,20 @@ class InlineProposals(Proposals):
         self._call(lambda: self._sampler.strategy.dropped(proposal))
 
     def _call(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
-            self.error = error
+        self._waiting.append(call)
+        if len(self._waiting) == 1:
+            self._call_waiting()
+
+    def _call_waiting(self) -> None:
+        """Call what waits, until the journal is found locked."""
+        while self._waiting:
+            try:
+                self._waiting[0]()
+            except JournalBusy:
+                return
+            except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
+                self.error = error
+            self._waiting.popleft()
 
 
 class _Answer(NamedTuple):

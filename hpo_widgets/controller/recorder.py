@@ -459,6 +459,8 @@ class RecordedHistory(Sequence[Observation]):
 
     def _load(self) -> list[Observation]:
         if self._observations is None:
+            if self._recorder.locked_since is not None:  # else the controller's thread might wait for it for seconds
+                raise JournalBusy(f"another program holds {self._recorder.path} locked")
             rows = {row.number: row for row in self._recorder.ended_rows()}
             rows |= {row.number: row for row in self._unwritten}
             self._observations = [

@@ -613,6 +613,33 @@ def test_a_lock_on_the_journal_is_waited_for_before_a_new_space_begins(controlle
     assert strategy.named("begin") == [(0, 0), (1, 0)]
 
 
+class Reading(Counting):
+    """Reads its history where it begins, on the controller's thread."""
+
+    def begin(self, space, objectives, epoch, history, draws):
+        len(history)
+        super().begin(space, objectives, epoch, history, draws)
+
+
+def test_on_the_controllers_thread_a_lock_keeps_all_until_it_is_gone_and_each_is_told_in_order(controller):
+    strategy = Reading(numbers=[5500])
+    proposals = controller.proposals(strategy)
+    history = History([JournalBusy("locked"), JournalBusy("locked")])
+    proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, history, 0)
+    proposals.tell(observation(1))
+    proposals.report(2, 1, 2.0)
+    assert (proposals.next(), proposals.take_prunes(), proposals.error) == (None, [], None)
+    for _ in range(2):
+        assert strategy.named("begin") == [(0, 0)]
+        proposals.ask(0, None)  # also where no worker is free
+        assert proposals.next_ask is not None
+    assert strategy.calls == [("begin", 0, 0), ("begin", 1, 0), ("tell", 1), ("report", 2, 1, 2.0)]
+    assert proposals.take_prunes() == [2]
+    assert controller.run(proposals.next()) == 5500
+    proposals.ask(0, None)
+    assert proposals.next_ask is None
+
+
 def test_past_curves_are_read_on_the_strategys_thread_when_no_other_program_holds_the_journal(controller):
     errors, threads = [JournalBusy("locked")], []
 

@@ -204,6 +204,7 @@ class EndedRows:
         self.rows = rows
         self.unwritten = []
         self.times_read = 0
+        self.locked_since = None
 
     def ended_rows(self):
         self.times_read += 1

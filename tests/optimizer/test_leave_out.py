@@ -15,11 +15,13 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
 )
-from hpo_widgets.journal import Journal
+from hpo_widgets.controller.recorder import Recorder
+from hpo_widgets.journal import Journal, JournalBusy
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from tests.journal.conftest import locked
 from tests.runs import finished, identity
 
 
@@ -127,6 +129,39 @@ def test_a_result_is_told_once_though_who_hears_of_it_leaves_another_one_out(sea
     made.subscribe(hear)
     made.add_trial({"x": 0.987}, 0.5)
     assert made.get_optimizer().told == list(range(1, ended + 1))
+    made.stop()
+
+
+@pytest.mark.parametrize("strategy", [Learning, LearningSlowly])
+def test_a_lock_on_the_journal_ends_no_search_whose_strategy_learns_anew(search, until, strategy, monkeypatch):
+    made = paused_after(search(identity, optimizer_class=strategy, max_number_of_concurrent_tasks=1), 4, until)
+    ended, read, busy = len(made.snapshot()), Recorder.ended_rows, [True] * 3
+
+    def ended_rows(recorder):
+        if busy:
+            busy.pop()
+            raise JournalBusy("another program holds the journal locked")
+        return read(recorder)
+
+    monkeypatch.setattr(Recorder, "ended_rows", ended_rows)
+    made.leave_out([1, 2])
+    made.set_total_max_jobs(ended + 1)
+    made.resume()
+    assert made.wait(timeout=1)
+    assert made.stop_reason.code == "total_max_jobs"
+    assert made.get_optimizer().known_at[-1] == set(range(ended)) - {1, 2}
+    assert not busy
+    assert not made.errors
+
+
+def test_what_a_strategy_learns_anew_is_not_read_while_a_lock_is_known(search, until):
+    made = paused_after(search(identity, optimizer_class=Learning, max_number_of_concurrent_tasks=1), 4, until)
+    known = set(made.get_optimizer().known)
+    with locked(made.journal_path):
+        made.leave_out(0)
+        assert made._recorder.locked_since is not None
+        assert made.get_optimizer().known == known
+    until(made, lambda: made.counts[TrialState.LEFT_OUT])
     made.stop()
 
 
