@@ -118,6 +118,10 @@ class OptimizerOptuna(SearchStrategy):
         self._sequence: samplers.SpaceWideSampler | None = None
         self._proposed: dict[int, _Proposed] = {}  # by draw
         self._running: dict[int, _Job] = {}  # by trial number
+        self._met: set[int] = set()
+        """Trials that were in a history, or whose ends were told."""
+        self._curves: dict[int, Mapping[int, float]] = {}
+        """Intermediate values of trials as of the last `begin`, by number."""
 
     @property
     def title(self) -> str:
@@ -195,7 +199,7 @@ class OptimizerOptuna(SearchStrategy):
         super().begin(space, objectives, epoch, history, draws)
         directions = directions_of(objectives)
         self.supports_pruning = len(directions) == 1
-        curves = self._curves(history)
+        self._learn_curves(history)
         self.notes = self._notes_on(space, epoch, len(directions))
         self._map = SpaceMap(space)
         self._stream = PointStream(space, self.seed, epoch)
@@ -210,7 +214,7 @@ class OptimizerOptuna(SearchStrategy):
         limit = None if samplers.needs_all_trials(sampler) else self.max_observations
         rng = np.random.default_rng([self.seed, epoch])
         with quiet():
-            trials = self._history.trials(history, self.continue_previous_study, curves, limit, rng)
+            trials = self._history.trials(history, self.continue_previous_study, self._curves, limit, rng)
             samplers.warm_start(sampler, self._map.common, trials, directions)
             self._is_exhaustive = samplers.is_exhaustive(sampler)
             self._sequence = None
@@ -267,17 +271,24 @@ class OptimizerOptuna(SearchStrategy):
             return optuna.pruners.MedianPruner()
         return copy.deepcopy(self.optuna_pruner)
 
-    def _curves(self, history: Sequence[Observation]) -> Mapping[int, Mapping[int, float]]:
-        """Return the intermediate values of the newest trials that ended, by trial number."""
-        if self._study is None:
-            newest = history[-(self.max_observations or len(history)) :] if self.wants_reports else ()
-            return self.past_curves([observation.number for observation in newest])
-        with self._storage.newest():
-            return {
-                trial.user_attrs["number"]: trial.intermediate_values
-                for trial in self._study.get_trials(deepcopy=False)
-                if "number" in trial.user_attrs
-            }
+    def _learn_curves(self, history: Sequence[Observation]) -> None:
+        """Learn the intermediate values of the newest trials that have ended; those of trials left out are kept."""
+        curves, limit = self._curves, self.max_observations
+        if self._study is not None:
+            with self._storage.newest():
+                curves |= {
+                    trial.user_attrs["number"]: trial.intermediate_values
+                    for trial in self._study.get_trials(deepcopy=False)
+                    if "number" in trial.user_attrs
+                }
+        newest = history[-(limit or len(history)) :] if self.wants_reports else ()
+        new = [observation.number for observation in newest if observation.number not in self._met]
+        if new:
+            curves |= {number: curve for number, curve in self.past_curves(new).items() if curve}
+        self._met.update(observation.number for observation in history)
+        if limit is not None:
+            for number in sorted(curves)[:-limit]:
+                del curves[number]
 
     def _enter(self, number: int, point: dict[str, Any], curve: dict[int, float]) -> None:
         """Add a trial that this study did not propose as a running one, if its point is inside the space."""
@@ -413,9 +424,12 @@ class OptimizerOptuna(SearchStrategy):
         """Learn how a trial ended."""
         study = self.study
         self._learn_of(observation)
+        self._met.add(observation.number)
         job = self._running.pop(observation.number, None)
         with quiet():
             if job is None or job.trial is None:
+                if job is not None and job.curve:
+                    self._curves[observation.number] = job.curve
                 trial = self._history.trial(observation, {} if job is None else job.curve)
                 if trial is not None:
                     study.add_trial(trial)

@@ -331,6 +331,70 @@ def test_a_search_that_is_opened_again_compares_with_the_curves_of_its_newest_tr
     assert asked == [list(range(10))]
 
 
+def intermediate_values(search):
+    """What the pruner knows of each trial that has ended, by number."""
+    return {trial.user_attrs["number"]: trial.intermediate_values for trial in search.strategy.study.trials}
+
+
+def left_out(search, *numbers):
+    """Begin anew without some trials."""
+    whole = list(search.history)
+    search.history = [observation for observation in whole if observation.number not in numbers]
+    search.begin(search.space)
+    search.history = whole
+
+
+def test_the_curve_of_a_trial_that_is_taken_back_is_known_again(drive):
+    search = drive(OptimizerOptuna(seed=2), PLANE)
+    told_of_five_curves(search)
+    known = intermediate_values(search)
+    left_out(search, 1, 2)
+    assert intermediate_values(search).keys() == {0, 3, 4}
+    search.begin(PLANE)
+    assert intermediate_values(search) == known
+
+
+def test_the_curve_of_a_trial_that_was_outside_a_narrower_range_is_known_again(drive):
+    search = drive(OptimizerOptuna(seed=2), PLANE)
+    proposal = search.ask()
+    number = search.launch(proposal)
+    told_of_five_curves(search)
+    search.begin(PLANE.with_ranges({"x": (-5.0, -4.99)}))
+    assert not search.space.contains(proposal.point)
+    search.strategy.report(number, 0, 7.0)
+    search.end(number, proposal.point, 7.0)
+    search.begin(PLANE)
+    assert intermediate_values(search) == {0: {0: 7.0}} | {n: dict.fromkeys(range(3), float(n)) for n in range(1, 6)}
+
+
+def test_curves_of_trials_that_it_was_not_told_of_are_read_when_they_come(drive):
+    search = drive(OptimizerOptuna(seed=2), PLANE)
+    told_of_five_curves(search)
+    proposal = search.ask()
+    number = search.launch(proposal)
+    search.strategy.report(number, 0, 7.0)
+    search.history.append(Observation(number, proposal.point, TrialState.COMPLETED, (8.0,), (1,)))
+    asked = []
+
+    def past_curves(numbers):
+        asked.append(list(numbers))
+        return {number: {0: 7.0, 1: 8.0} for number in numbers}
+
+    search.strategy.past_curves = past_curves
+    for _ in range(2):
+        search.begin(PLANE)
+        assert intermediate_values(search)[number] == {0: 7.0, 1: 8.0}
+    assert asked == [[number]]
+
+
+def test_curves_that_nobody_compares_with_any_more_are_forgotten(drive):
+    search = drive(OptimizerOptuna(max_observations=30, seed=2), PLANE)
+    for _ in range(8):
+        told_of_five_curves(search)
+    search.begin(PLANE)
+    assert list(search.strategy._curves) == list(range(10, 40))
+
+
 @pytest.mark.parametrize("max_observations", [1000, None])
 def test_a_pruner_waits_for_trials_whose_curves_it_knows_before_it_gives_any_up(drive, max_observations):
     before = drive(OptimizerOptuna(seed=2), PLANE)
@@ -346,8 +410,8 @@ def test_a_pruner_waits_for_trials_whose_curves_it_knows_before_it_gives_any_up(
     ("keywords", "num_objectives", "asked"),
     [
         ({}, 1, [list(range(10, 40))]),
-        ({"optuna_pruner": optuna.pruners.NopPruner()}, 1, [[]]),
-        ({}, 2, [[]]),
+        ({"optuna_pruner": optuna.pruners.NopPruner()}, 1, []),
+        ({}, 2, []),
     ],
 )
 def test_curves_are_read_of_as_many_trials_as_are_seen_and_only_for_a_pruner(drive, keywords, num_objectives, asked):
