@@ -138,9 +138,14 @@ class LogUniformParameterRange(NumericParameter):
 
     def normalise(self, value: Any) -> float:
         """Return a value given by a person as a Python float; see `LeafParameter.normalise`."""
-        if not self._is_number(value):
-            raise ValueError(f"{self.name!r} is searched on a log scale and takes a number above 0, got {value!r}")
-        return float(value)
+        if self._is_number(value):
+            return float(value)
+        value = python_value(value)
+        message = f"{self.name!r} is searched on a log scale and takes a number above 0, got {value!r}"
+        # The constructor takes exponents, as ClearML's does, and all else takes values.
+        if super()._is_number(value) and value < 0 < (meant := self._from_scale(value)):
+            message += f"; a value is given, not its exponent: for {self.base!r}**{value!r} write {meant:.6g}"
+        raise ValueError(message)
 
     def _continuous(self, u: UnitNumbers) -> list[Any]:
         low, high = self._range

@@ -221,6 +221,26 @@ def test_a_log_range_must_stay_above_zero():
     assert not LogUniformParameterRange("lr", -4, -1).contains(-1.0)
 
 
+@pytest.mark.parametrize(
+    ("base", "given", "meant"),
+    [
+        (10, (-3, -2), "10**-3 write 0.001"),
+        (2, (-2.5, 0.5), "2**-2.5 write 0.176777"),
+        (10, np.array([-3, -2]), "10**-3 write 0.001"),
+    ],
+)
+def test_a_range_that_is_given_in_exponents_is_refused_with_the_value(base, given, meant):
+    with pytest.raises(ValueError, match="a value is given, not its exponent") as raised:
+        LogUniformParameterRange("lr", -4, 1, base=base).with_range(given)
+    assert str(raised.value).endswith(meant)
+
+
+@pytest.mark.parametrize("value", [0, -math.inf, math.nan, -1e6, "-3", True])
+def test_no_exponent_is_guessed_where_none_can_be_meant(value):
+    with pytest.raises(ValueError, match=r"takes a number above 0, got \S+$"):
+        LogUniformParameterRange("lr", -4, -1).normalise(value)
+
+
 def test_log_bounds_given_as_impossible_exponents_are_refused():
     with pytest.raises(ValueError, match="the bounds of 'lr' are exponents of 10"):
         LogUniformParameterRange("lr", 0, 1000)
