@@ -148,7 +148,7 @@ class Constraint:
             given = {name: given[name] for name in self._names if name in given}
         try:
             answer = python_value(self._function(**given))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"constraint {self!r} raised {type(error).__name__}: {error!s:.{_MOST_TEXT}}"
             raise ValueError(f"{what}, for {given!r:.{_MOST_TEXT}}") from error
         if not isinstance(answer, bool):

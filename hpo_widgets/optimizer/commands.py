@@ -249,7 +249,7 @@ class SearchCommands:
         return True
 
     def _in_thread(self, name: str, act: Callable[[], object]) -> None:
-        """Do what waits for a server on a thread of its own; a failure becomes a notice."""
+        """Do what waits, as for a server, on a thread of its own; a failure becomes a notice."""
 
         def run() -> None:
             with self._telling(name):
@@ -406,8 +406,7 @@ class SearchCommands:
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
-        point = self._allowed(parameters)
-        self._enqueue("enqueue_trial", lambda: [point])
+        self._enqueue_point("enqueue_trial", parameters)
 
     def add_trial(
         self, parameters: Mapping[str, Any], values: object, note: str = "", tags: Sequence[str] = ()
@@ -481,29 +480,82 @@ class SearchCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""
-        point = self._allowed(self._recorder.trial(self._number_of(trial)).parameters)
-        self._enqueue("retry", lambda: [point])
+        self._enqueue_point("retry", self._recorder.trial(self._number_of(trial)).parameters)
 
-    def _allowed(self, parameters: Mapping[str, Any]) -> list[float | None]:
-        """Encode a point that a person wants to be run; raise for one that the constraint does not allow."""
-        space, constraint = self._controller.state.space, self._controller.state.constraint
+    def allows(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the constraint lets a point be run; calls it on the caller's thread."""
+        constraint = self._controller.state.constraint
+        point = self._controller.state.space.normalise(parameters)
+        return constraint is None or constraint.allows(point)
+
+    def _enqueue_point(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Queue a point that a person wants to be run; one that the constraint does not allow is refused."""
+        space = self._controller.state.space
         point = space.normalise(parameters)
-        if constraint is not None and not constraint.allows(point):
+        encoded = space.encode(point)
+
+        def enqueue() -> None:
+            self._check_allowed(point)
+            self._enqueue(name, lambda: [encoded])
+
+        self._after_constraint(name, enqueue)
+
+    def _check_allowed(self, point: Mapping[str, Any]) -> None:
+        if not self.allows(point):
+            constraint = self._controller.state.constraint
             raise ValueError(f"the constraint {constraint!r} of this search does not allow this point")
-        return space.encode(point)
+
+    def _after_constraint(self, name: str, act: Callable[[], _Result]) -> _Result | None:
+        """Do what asks the constraint, which may be slow: on a thread of its own unless the caller waits for it."""
+        if self._wait or self._controller.state.constraint is None:
+            return act()
+        self._in_thread(name, act)
+        return None
 
     def retry_failed(self) -> int:
-        """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for."""
+        """Run the points of failed trials again; returns how many were queued, 0 where that is not waited for.
 
-        def find() -> list[list[float | None]]:
-            rows = self._recorder.shown.columns.snapshot()
-            return rows.encoded(rows.failed_points(self._under_way()))
+        A notice tells of those that the constraint does not allow.
+        """
 
-        return self._enqueue("retry_failed", find) or 0
+        def enqueue() -> int:
+            constraint = self._controller.state.constraint
+            refused = {} if constraint is None else self._refused(self._failed_points())
+            if refused:
+                number, why = next(iter(refused.items()))
+                points = f"{counted(len(refused), 'failed point')} {'is' if len(refused) == 1 else 'are'} not run again"
+                self._controller.notice("command", f"retry_failed: {points}; of trial {number}: {why}")
+
+            def find() -> list[list[float | None]]:
+                rows = self._recorder.shown.columns.snapshot()
+                failed = rows.failed_points(self._under_way())
+                return rows.encoded([number for number in failed if number not in refused])
+
+            return self._enqueue("retry_failed", find) or 0
+
+        return self._after_constraint("retry_failed", enqueue) or 0
 
     def failed_points(self) -> list[int]:
-        """Find the points that `retry_failed` would queue: a trial of each."""
+        """Find the points that `retry_failed` would queue: a trial of each; asks the constraint about each."""
+        failed = self._failed_points()
+        if self._controller.state.constraint is None:
+            return failed
+        refused = self._refused(failed)
+        return [number for number in failed if number not in refused]
+
+    def _failed_points(self) -> list[int]:
         return self._recorder.shown.columns.snapshot().failed_points(self._under_way())
+
+    def _refused(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Find the trials whose points the constraint does not allow, or not without an error, and why."""
+        refused: dict[int, str] = {}
+        rows, space = self._recorder.shown.columns.snapshot(), self._controller.state.space
+        for number, encoded in zip(numbers, rows.encoded(numbers), strict=True):
+            try:
+                self._check_allowed(space.decode(encoded))
+            except (TypeError, ValueError) as error:
+                refused[number] = str(error)
+        return refused
 
     def _under_way(self) -> list[list[float | None]]:
         """Points that wait, that run, and that have just ended with a result that is not shown yet."""

@@ -771,15 +771,16 @@ class HyperParameterOptimizer(ReadableSearch):
         IndexError
             If there is no such trial.
         TypeError, ValueError
-            For what is neither a trial nor a number, and for a trial of another search, whose point
-            `enqueue_trial` takes.
+            For what is neither a trial nor a number, for a trial of another search, whose point `enqueue_trial`
+            takes, and for a point that the constraint does not allow.
         """
         self._commands.retry(trial)
 
     def retry_failed(self) -> int:
         """Run all points again that have failed and have no result, as `retry`: each once, the oldest first.
 
-        A point is not run again if another trial of it has completed, was pruned, runs or waits. Those that the budget
+        A point is not run again if another trial of it has completed, was pruned, runs or waits, nor if the constraint
+        does not allow it (``errors`` says so). Those that the budget
         has no room for wait until ``total_max_jobs`` is raised, and ``errors`` says to what. After its end the search
         is started again by `start`.
 
@@ -793,6 +794,22 @@ class HyperParameterOptimizer(ReadableSearch):
     def failed_points(self) -> list[int]:
         """Find the points that `retry_failed` would queue now, in their order: the number of a failed trial of each."""
         return self._commands.failed_points()
+
+    def allows(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the `constraint` lets a point be run; True for all points where there is none.
+
+        Parameters
+        ----------
+        parameters
+            The point, as for `enqueue_trial`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no point of the space, and when the function raises an exception or returns neither True nor
+            False.
+        """
+        return self._commands.allows(parameters)
 
     def stop_trial(self, trial: Trial | int) -> None:
         """End one trial that runs or waits, as `stop` ends all; the search goes on.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hpo_widgets._messages import near_match, printable
 
@@ -330,6 +330,10 @@ class ConstrainsPoints(Protocol):
     @property
     def constraint(self) -> str | None:
         """What points have to meet, such as ``fits(width, heads)``; None: nothing."""
+        ...
+
+    def allows(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether a point meets it; the function, which may be slow, is called on the caller's thread."""
         ...
 
 

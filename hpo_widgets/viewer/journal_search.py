@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import printable
 from hpo_widgets.search import SearchStatus
@@ -15,7 +15,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.search.readable import ReadableSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import StopReason
@@ -67,6 +67,12 @@ class JournalSearch(ReadableSearch):
         """What points have to meet before they are run, in words; None: nothing."""
         constraint = self._state.header["arguments"].get("constraint")
         return printable(constraint) if isinstance(constraint, str) else None
+
+    def allows(self, parameters: Mapping[str, Any]) -> bool:  # noqa: ARG002  as of every search
+        """Raise a ``RuntimeError`` where there is a constraint: a journal cannot hold the function."""
+        if self.constraint is None:
+            return True
+        raise RuntimeError(f"a journal does not hold the constraint {self.constraint}, so no point is tested here")
 
     @property
     def stop_reason(self) -> StopReason | None:

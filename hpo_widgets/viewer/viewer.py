@@ -10,7 +10,7 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.journal import opened_by
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.search import COMMANDS, Search, SearchStatus, check_command
+from hpo_widgets.search import COMMANDS, ConstrainsPoints, QueuesPoints, Search, SearchStatus, check_command
 from hpo_widgets.search.as_code import opening_call
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -35,7 +35,7 @@ _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_re
 """Methods of a search that change it, but for those of `SearchViewer` itself."""
 
 
-class RunnableSearch(Search, Protocol):
+class RunnableSearch(Search, ConstrainsPoints, QueuesPoints, Protocol):
     """A search that this process can run; a `HyperParameterOptimizer`."""
 
     @property
@@ -164,8 +164,16 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     def failed_points(self) -> list[int]:
         """Find the points that have failed and that nothing else has become of: the number of a trial of each."""
+        taken_over = self._taken_over
+        if taken_over is not None:
+            return list(taken_over.failed_points())  # which asks the constraint
         rows = self.snapshot()
         return rows.failed_points(self._state.enqueued[int(rows.enqueued.sum()) :])
+
+    def allows(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the constraint of a search that was taken over lets a point be run; see `HyperParameterOptimizer`."""
+        taken_over = self._taken_over
+        return super().allows(parameters) if taken_over is None else taken_over.allows(parameters)
 
     @property
     def errors(self) -> Sequence[Notice]:

@@ -340,7 +340,19 @@ class RowsBeyondTheReference(Table):
             return x < 0.5
 
         assert optimizer().constraint is None
-        assert finished(optimizer(constraint=fits)).constraint == "fits(x)"
+        made = finished(optimizer(constraint=fits))
+        assert made.constraint == "fits(x)"
+        assert all(made.trial(number).parameters["x"] < 0.5 for number in range(len(made.snapshot())))
+
+    def test_allows_asks_the_constraint(self, optimizer):
+        assert optimizer().allows({"x": 0.75})
+        made = optimizer(constraint=lambda x: x < 0.5)
+        assert (made.allows({"x": 0.25}), made.allows({"x": 0.75})) == (True, False)
+        with pytest.raises(ValueError, match="constraint"):
+            made.enqueue_trial({"x": 0.75})
+        finished(made)
+        with SearchViewer(made.journal_path) as viewer, pytest.raises(RuntimeError, match="does not hold"):
+            viewer.allows({"x": 0.25})
 
     def test_stop_reason_is_a_code_and_a_sentence(self, optimizer):
         made = optimizer()

@@ -897,6 +897,24 @@ def test_a_search_goes_on_with_the_constraint_that_is_given_then(constrained, gi
             HyperParameterOptimizer.open(constrained.journal_path, base_task_id=identity)
 
 
+def test_failed_points_that_the_constraint_of_the_reopened_search_refuses_are_not_run_again(search):
+    def fails(x):
+        raise ValueError("no")
+
+    made = finished(search(fails, [UniformIntegerParameterRange("x", 1, 4)], optimizer_class=GridSearch))
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, constraint=is_even)
+    with pytest.raises(ValueError, match=r"constraint is_even\(x\) of this search does not allow this point"):
+        again.retry(next(n for n in range(4) if again.trial(n).parameters["x"] == 1))
+    assert sorted(again.trial(number).parameters["x"] for number in again.failed_points()) == [2, 4]
+    assert again.retry_failed() == 2
+    assert again.failed_points() == []
+    [notice] = [one.sentence for one in again.errors if "retry_failed" in one.sentence]
+    assert notice.startswith("retry_failed: 2 failed points are not run again; of trial ")
+    assert notice.endswith("the constraint is_even(x) of this search does not allow this point")
+    finished(again)
+    assert sorted(one.parameters["x"] for one in again.get_top_experiments(9)) == [2, 4]
+
+
 def test_another_strategy_keeps_to_the_constraint_that_is_given(constrained):
     again = HyperParameterOptimizer.open(
         constrained.journal_path, base_task_id=identity, optimizer_class=OptimizerOptuna, constraint=is_odd

@@ -100,9 +100,10 @@ class ProposalForm(PointForm):
     def _queue(self, point: Mapping[str, Any]) -> str:
         if self._was_proposed(point):
             return "This point was proposed before: change a value."
-        super()._queue(point)
-        self._on_proposed(point)
-        return ""
+        problem = super()._queue(point)
+        if not problem:
+            self._on_proposed(point)
+        return problem
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.offer()

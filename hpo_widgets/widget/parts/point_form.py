@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets as t
 
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.search import ConstrainsPoints
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
@@ -18,6 +20,7 @@ from hpo_widgets.widget.traits import PointTrait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
@@ -30,6 +33,8 @@ _NEAR = 1e-4
 _MOST_DIGITS = 1000
 _MOST_OBJECTIVES = 8
 """Objectives for whose values there is a field each; results of more are recorded in code."""
+_PATIENCE = 0.05
+"""Seconds that the kernel waits for the constraint; a slower answer is shown when it comes."""
 
 
 class PointForm(ViewPart):
@@ -38,6 +43,7 @@ class PointForm(ViewPart):
     Beside it are a field for each objective and a button that records a result which is known already.
 
     What the point does not say is that of the best trial, or of the middle of the ranges as long as there is none.
+    Where the search has a constraint, the form says while it is open that this does not allow the point.
 
     Examples
     --------
@@ -53,6 +59,9 @@ class PointForm(ViewPart):
         help="Name, label, kind, choices and value of each parameter, and whether it may be empty; none: no point.",
     ).tag(sync=True)
     sentence = t.Unicode(help="Where the values come from, and which are outside the ranges.").tag(sync=True)
+    refusal = t.Unicode(help="Why the constraint of the search does not let the point be run; empty: it does.").tag(
+        sync=True
+    )
     objectives = t.List(t.Unicode(), help="Each objective whose value has a field; none: no result is recorded.").tag(
         sync=True
     )
@@ -70,6 +79,12 @@ class PointForm(ViewPart):
         """Where the values came from."""
         self._space: Space | None = None
         """The space whose choices the fields have."""
+        self._asked: Mapping[str, Any] = {}
+        """The point that the constraint was to be asked about last."""
+        self._is_unknown = False
+        """Whether there is no answer about that point yet."""
+        self._answer: Future[str] | None = None
+        """Of the constraint, about that point or one before."""
         super().__init__(search, refresher=refresher, **traits)
         if self.records_results and len(search.objectives) <= _MOST_OBJECTIVES:
             self.objectives = [text.axis(objective) for objective in search.objectives]
@@ -91,10 +106,12 @@ class PointForm(ViewPart):
         with self._refresher.lock, self.hold_sync():
             search = self.search
             if self._is_typed:
+                self._ask_constraint(self.point)
                 self._say(self.point)
                 return
             if not self.point:
-                self.fields, self.sentence = [], ""
+                self.fields, self.sentence, self.refusal = [], "", ""
+                self._is_unknown = False
                 return
             best = search.best_trial
             full = completed_point(self.point, search)
@@ -102,6 +119,7 @@ class PointForm(ViewPart):
             is_full = set(full) <= set(self.point)
             origin = "the middle of the ranges" if best is None else f"trial {best.name}, the best"
             self._origin = "" if is_full else f"The other values are those of {origin}."
+            self._ask_constraint(full)
             self._say(full)
 
     def _say(self, point: Mapping[str, Any]) -> None:
@@ -110,7 +128,36 @@ class PointForm(ViewPart):
         labels = text.labels(space.names)
         outside = [labels[name] for name, value in point.items() if name in labels and _is_outside(name, value, space)]
         words = f"Outside the ranges, but runs all the same: {', '.join(outside)}." if outside else ""
-        self.sentence = " ".join(filter(None, (self._origin, words)))
+        asks = f"Waits for the answer of the constraint {_constraint(self.search)}." if self._is_unknown else ""
+        self.sentence = " ".join(filter(None, (self._origin, words, asks)))
+
+    def _ask_constraint(self, point: Mapping[str, Any]) -> None:
+        """Find out whether the constraint allows a point: now where its answer comes at once, else when it comes.
+
+        It is a function of the user's, so it is called on another thread, about one point at a time.
+        """
+        search = self.search
+        if _constraint(search) is None or search.capabilities.get("enqueue_trial") is not None:
+            return
+        self._asked, self._is_unknown, self.refusal = point, True, ""
+        if self._answer is not None and not self._answer.done():
+            return  # this point is the next one
+        self._answer = run_in_thread(
+            "hpo_widgets constraint", lambda: _refusal(search, point), lambda: self._take_answer(point)
+        )
+        with contextlib.suppress(TimeoutError):
+            self.refusal, self._is_unknown = self._answer.result(_PATIENCE), False
+
+    def _take_answer(self, point: Mapping[str, Any]) -> None:
+        """Show what the constraint has answered about a point, and ask about the one that came meanwhile."""
+        with self._refresher.lock, self.hold_sync():
+            if not self._is_unknown or self._answer is None or not self._answer.done():
+                return
+            if self._asked is point:
+                self.refusal, self._is_unknown = self._answer.result(), False
+            else:
+                self._ask_constraint(self._asked)
+            self._say(self._asked)
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.point = {}
@@ -177,6 +224,14 @@ class PointForm(ViewPart):
 
     def _queue(self, point: Mapping[str, Any]) -> str:
         """Queue a point that the space has; returns what is wrong with it all the same, empty where it was queued."""
+        with self._refresher.lock, self.hold_sync():
+            if self._asked != point:
+                self._ask_constraint(point)
+                self._say(point)
+            if self._is_unknown:
+                return "The constraint has not answered yet whether this point may be run: press again when it has."
+            if self.refusal:
+                return self.refusal
         self.search.command("enqueue_trial", point)
         self.point = {}
         return ""
@@ -185,6 +240,24 @@ class PointForm(ViewPart):
         self.search.command("add_trial", point, values)
         self.point = {}
         return ""
+
+
+def _constraint(search: Search) -> str | None:
+    """What points of a search have to meet; None: nothing."""
+    return search.constraint if isinstance(search, ConstrainsPoints) else None
+
+
+def _refusal(search: Search, point: Mapping[str, Any]) -> str:
+    """Say why the constraint of a search does not let a point be run; empty where it does, or where it is no point."""
+    try:
+        search.space.normalise(point)
+    except ValueError:  # told at its fields
+        return ""
+    try:
+        is_allowed = not isinstance(search, ConstrainsPoints) or search.allows(point)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return "" if is_allowed else f"The constraint {_constraint(search)} does not allow this point."
 
 
 def _is_outside(name: str, value: Any, space: Space) -> bool:

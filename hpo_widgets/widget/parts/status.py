@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import traitlets as t
 
-from hpo_widgets.search import QueuesPoints, SearchStatus, ViewedSearch, in_words
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.search import ConstrainsPoints, QueuesPoints, SearchStatus, ViewedSearch, in_words
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -19,6 +20,7 @@ from hpo_widgets.widget.traits import TrialNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Refresher, Update
@@ -111,6 +113,10 @@ class StatusPanel(ShownStatus, NumberFieldPart):
         self._front = Front(search.objectives)
         self._count_not_before = -math.inf
         """When failed points may be counted again, by `time.monotonic`."""
+        self._counted: Future[int] | None = None
+        """How many there are, where the constraint of the search is asked about each."""
+        self._counted_for: tuple[int, ...] = ()
+        """The numbers of trials when it was asked last."""
         super().__init__(search, refresher=refresher, **traits)
 
     def refresh(self, update: Update) -> None:
@@ -140,13 +146,29 @@ class StatusPanel(ShownStatus, NumberFieldPart):
 
     def _count_failed_points(self, search: Search, *, at_once: bool) -> None:
         """Count the failed points that can be run again, which looks at all trials."""
-        began = time.monotonic()
+        is_due = at_once or time.monotonic() >= self._count_not_before
         if not isinstance(search, QueuesPoints) or not search.counts.get(TrialState.FAILED, 0):
             self.num_failed_points = 0
-        elif at_once or began >= self._count_not_before:
-            self.num_failed_points = len(search.failed_points())
-            ended = time.monotonic()
-            self._count_not_before = ended + _PAUSE_FACTOR * (ended - began)
+        elif not isinstance(search, ConstrainsPoints) or search.constraint is None:
+            if is_due:
+                self.num_failed_points = self._count(search)
+        elif is_due and self._counted is None:
+            numbers = (search.num_waiting_points, *search.counts.values())
+            if numbers != self._counted_for:
+                # The constraint is a function of the user's, which may be slow.
+                self._counted_for = numbers
+                poke = self._refresher.poke
+                self._counted = run_in_thread("hpo_widgets failed points", lambda: self._count(search), poke)
+        if self._counted is not None and self._counted.done():
+            counted, self._counted = self._counted, None
+            self.num_failed_points = counted.result()
+
+    def _count(self, search: QueuesPoints) -> int:
+        began = time.monotonic()
+        found = len(search.failed_points())
+        ended = time.monotonic()
+        self._count_not_before = ended + _PAUSE_FACTOR * (ended - began)
+        return found
 
     def forget(self) -> None:
         """Drop what is known of the front."""

@@ -8,7 +8,14 @@ const FIELD = { label: "", kind: "float", choices: null, value: "1", may_be_empt
 /** Two panels, or other frames, that show the form of one search, in one page. */
 function rendered(className = "hpo-layout") {
   const body = fakePage();
-  const model = fakeModel({ fields: [], objectives: [], sentence: "", commands: {}, answer: {} });
+  const model = fakeModel({
+    fields: [],
+    objectives: [],
+    sentence: "",
+    refusal: "",
+    commands: {},
+    answer: {},
+  });
   const panels = [0, 1].map(() => {
     const panel = document.createElement("div");
     panel.className = className;
@@ -161,4 +168,21 @@ test("a choice that is added while a form is open is offered there, and what was
   selects[0].value = "2";
   form.tell("submit");
   assert.deepEqual(model.sent[0].values, { x: "0.25", kind: "2", more: "1" });
+});
+
+test("a refusal of the constraint is told before a press, and what a press has told goes with the next edit", async () => {
+  const { model, panels } = rendered();
+  const [form] = panels[0].querySelectorAll("form");
+  const problem = () => form.querySelector(".hpo-bad").textContent;
+  await model.change({
+    fields: [{ ...FIELD, name: "x" }],
+    refusal: "The constraint f(x) refuses.",
+  });
+  assert.equal(problem(), "The constraint f(x) refuses.");
+  form.tell("submit");
+  await model.change({ answer: { id: model.sent[0].id, problem: "It was proposed before." } });
+  assert.equal(problem(), "It was proposed before.");
+  form.tell("input");
+  await model.change({ refusal: "" });
+  assert.equal(problem(), "");
 });

@@ -32,6 +32,8 @@ interface Field {
 type Model = {
   fields: Field[];
   sentence: string;
+  /** Why the constraint of the search does not let the point be run; empty: it does. */
+  refusal: string;
   /** The objectives whose values have a field; none: no result is recorded. */
   objectives: string[];
   commands: Record<string, string | null>;
@@ -99,6 +101,8 @@ export default view<Model>(({ model, el, lifetime }) => {
   let values: Made[] = [];
   /** Whether the newest request is to record a result. */
   let isRecord = false;
+  /** What was wrong with the point when it was taken last. */
+  let wrongPoint = "";
 
   const complain = (field: Made | undefined, words: string): void => {
     if (field) {
@@ -192,7 +196,7 @@ export default view<Model>(({ model, el, lifetime }) => {
         }),
       );
       makeResults();
-      setText(problem, "");
+      wrongPoint = "";
       // On a saved page nothing can be queued.
       root.hidden = fields.length === 0 || (model.get("commands").edit ?? null) !== null;
       if (!root.hidden && !isFirst && isMeant) {
@@ -219,7 +223,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       for (const [index, field] of values.entries()) {
         complain(field, own(wrongResults, String(index)) ?? "");
       }
-      setText(problem, answer.problem ?? "");
+      wrongPoint = answer.problem ?? "";
       const first = [...inputs.values(), ...values].find(({ problem }) => problem.textContent);
       if (first) {
         first.input.focus();
@@ -228,6 +232,7 @@ export default view<Model>(({ model, el, lifetime }) => {
         announcer.announce();
       }
     }
+    setText(problem, wrongPoint || model.get("refusal"));
   };
 
   /** What was offered stands there again: where the kernel offers the same once more, it has nothing to tell. */
@@ -240,6 +245,7 @@ export default view<Model>(({ model, el, lifetime }) => {
       }
     }
     makeResults();
+    wrongPoint = "";
     setText(problem, "");
     model.send({ kind: "cancel" });
   };
@@ -275,6 +281,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   });
   root.addEventListener("input", () => {
     request.forget();
+    wrongPoint = "";
     model.send({ kind: "edit", values: typed() });
   });
   root.addEventListener("keydown", (event) => {

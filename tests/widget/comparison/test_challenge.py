@@ -13,6 +13,7 @@ import pytest
 from hpo_widgets import GridSearch, UniformIntegerParameterRange, UniformParameterRange, replay
 from hpo_widgets.testing.objectives import himmelblau
 from hpo_widgets.widget import Challenge
+from tests.runs import wait_for
 
 SPACE = [UniformParameterRange("x", -5, 5), UniformParameterRange("y", -5, 5)]
 FEW = [UniformIntegerParameterRange("x", 0, 1), UniformIntegerParameterRange("y", 0, 1)]
@@ -125,6 +126,16 @@ def test_a_point_that_was_proposed_costs_nothing_when_the_button_is_pressed_agai
     wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "2.5"}, id="c")
     assert challenge._form.answer["problem"] == ""
     assert challenge._num_left == 0
+
+
+def test_a_point_that_the_constraint_refuses_costs_nothing(play, wire):
+    challenge = play(constraint=lambda x, y: x < y)
+    form = challenge._form
+    wire.browser_says(form, kind="edit", values={"x": "2", "y": "1"})
+    wait_for(lambda: form.refusal, "no answer")
+    wire.browser_says(form, kind="queue", id="1", values={"x": "2", "y": "1"})
+    assert form.answer["problem"] == form.refusal
+    assert challenge._num_left == 2
 
 
 def test_the_form_offers_nothing_after_the_last_point_that_code_proposes(play):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
@@ -10,7 +12,8 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.point_form import PointForm
-from tests.runs import X, identity
+from tests.conftest import DEADLINE
+from tests.runs import X, identity, wait_for
 
 BEST = {"lr": 0.003739, "dropout": 0.125, "layers": 3, "activation": "tanh"}
 
@@ -228,3 +231,78 @@ def test_choices_are_looked_up_only_when_the_space_has_changed(show, search, ref
     asked.clear()
     refresh(form)
     assert asked == ["activation"]
+
+
+def constrained(tmp_path, constraint):
+    return HyperParameterOptimizer(identity, [X], constraint=constraint, journal=tmp_path, total_max_jobs=1)
+
+
+def test_a_point_that_the_constraint_refuses_is_told_before_the_press_and_not_queued_by_it(show, tmp_path, wire):
+    search = constrained(tmp_path, lambda x: x < 0.5)
+    form = show(PointForm, search, point={"x": 0.25})
+    wait_for(lambda: not form.sentence, "no answer")
+    assert form.refusal == ""
+    wire.browser_says(form, kind="edit", values={"x": "0.75"})
+    wait_for(lambda: form.refusal, "no answer")
+    assert form.refusal == "The constraint <lambda>(x) does not allow this point."
+    wire.browser_says(form, kind="queue", id="1", values={"x": "0.75"})
+    assert form.answer == {"id": "1", "fields": {}, "problem": form.refusal}
+    wire.browser_says(form, kind="edit", values={"x": "0.3"})
+    wait_for(lambda: not form.sentence, "no answer")
+    assert form.refusal == ""
+    wire.browser_says(form, kind="queue", id="2", values={"x": "0.3"})
+    wait_for(lambda: search.num_waiting_points, "it was not queued")
+    assert form.point == {}
+
+
+def test_what_the_constraint_raises_is_told_before_the_press(show, tmp_path):
+    form = show(PointForm, constrained(tmp_path, lambda x: 1 / x > 0), point={"x": 0.0})
+    wait_for(lambda: form.refusal, "no answer")
+    assert form.refusal.startswith("constraint <lambda>(x) raised ZeroDivisionError")
+
+
+def test_a_result_is_recorded_though_the_constraint_refuses_its_point(show, tmp_path, wire):
+    search = constrained(tmp_path, lambda x: x < 0.5)
+    form = show(PointForm, search, point={"x": 0.75})
+    wire.browser_says(form, kind="record", id="1", values={"x": "0.75"}, results=["0.1"])
+    wait_for(lambda: len(search.snapshot()), "it was not recorded")
+
+
+def test_a_constraint_that_takes_long_is_waited_for_by_nobody_and_asked_only_about_the_newest_point(
+    show, tmp_path, wire
+):
+    may_answer, asked = threading.Event(), []
+
+    def is_slow(x):
+        if threading.current_thread() is not threading.main_thread():
+            asked.append(x)
+            assert may_answer.wait(DEADLINE)
+        return x != 0.75
+
+    search = constrained(tmp_path, is_slow)
+    form = show(PointForm, search, point={"x": 0.125})
+    for typed in ("0.25", "0.5", "0.75"):
+        wire.browser_says(form, kind="edit", values={"x": typed})
+    assert form.sentence == "Waits for the answer of the constraint is_slow(x)."
+    wire.browser_says(form, kind="queue", id="1", values={"x": "0.75"})
+    assert "has not answered yet" in form.answer["problem"]
+    assert form.point == {"x": 0.75}
+    may_answer.set()
+    wait_for(lambda: form.refusal, "no answer")
+    assert form.refusal == "The constraint is_slow(x) does not allow this point."
+    assert (form.sentence, asked) == ("", [0.125, 0.75])
+    assert search.num_waiting_points == 0
+
+
+def test_a_press_on_run_again_does_not_wait_for_a_slow_constraint(tmp_path):
+    may_answer = threading.Event()
+
+    def is_slow(x):
+        return threading.current_thread() is threading.main_thread() or may_answer.wait(DEADLINE)
+
+    search = constrained(tmp_path, is_slow)
+    number = search.add_trial({"x": 0.5}, 0.5)
+    search.command("retry", number)
+    assert search.num_waiting_points == 0
+    may_answer.set()
+    wait_for(lambda: search.num_waiting_points == 1, "it was not queued")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, StatusPanel
 from hpo_widgets.widget.parts.snapshot import MIME
+from tests.runs import wait_for
 
 
 @pytest.fixture
@@ -185,6 +189,37 @@ def test_failed_points_are_counted_with_pauses_where_that_takes_long(status, sea
     search.set_status("stopped")
     refresh(status)
     assert status.num_failed_points == 40
+
+
+def test_failed_points_that_the_constraint_refuses_are_not_offered_to_be_run_again(
+    show, wire, refresh, tmp_path, monkeypatch
+):
+    def fails(x):
+        raise ValueError("no")
+
+    space = [DiscreteParameterRange("x", [1, 2, 3])]
+    made = HyperParameterOptimizer(fails, space, journal=tmp_path, total_max_jobs=3)
+    made.start()
+    made.wait()
+    search = HyperParameterOptimizer.open(made.journal_path, base_task_id=fails, constraint=lambda x: x == 2)
+    status = show(StatusPanel, search)
+
+    def is_counted(number):
+        refresh(status)
+        return status.num_failed_points == number
+
+    wait_for(lambda: is_counted(1), "not counted")
+    wire.browser_says(status, kind="retry_failed")
+    wait_for(lambda: search.num_waiting_points == 1, "it was not queued")
+    wait_for(lambda: is_counted(0), "not counted again")
+    threads = [thread for thread in threading.enumerate() if thread.name == "hpo_widgets failed points"]
+    for thread in threads:
+        thread.join()
+    calls = []
+    monkeypatch.setattr(HyperParameterOptimizer, "failed_points", lambda self: calls.append(1))
+    for _ in range(3):
+        refresh(status)
+    assert not calls  # nothing has changed since
 
 
 @pytest.mark.parametrize("why", ["it runs", "there is some left", "there is none", "it is a view"])
