@@ -72,6 +72,8 @@ class JournalFollower:
         self._read_state = JournalState.of(self._reader)
         owner_lives = self._owner_lives()
         self._sequence, columns, events = self._reader.whole()
+        self._followed = self._sequence
+        """The last write whose events were taken in; its trials are read again as long as they cannot be shown."""
         self._read_state.follow(events)
         space, objectives = self._read_state.declared_space, self._read_state.objectives
         self._shown = TrialStore(space, objectives)
@@ -131,12 +133,16 @@ class JournalFollower:
         with self._lock:
             owner_lives = self._owner_lives()
             changes = self._reader.changes(self._sequence)
-            first, others = split_at_trials(changes.events)
+            new = [event for event in changes.events if event["sequence"] > self._followed]
+            self._followed = changes.sequence
+            first, others = split_at_trials(new)
             self._read_state.follow(first)
             self._trials.space = self._read_state.declared_space
-            if changes.trials:
-                self._show(changes.trials)
-            self._read_state.follow(others)
+            try:
+                if changes.trials:
+                    self._show(changes.trials)
+            finally:
+                self._read_state.follow(others)
             self._shown.set_remarks(self._read_state.take_remarks())
             self._sequence = changes.sequence
             self._look_after_owner(lives=owner_lives)

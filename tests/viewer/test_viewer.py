@@ -12,7 +12,7 @@ from concurrent import futures
 import numpy as np
 import pytest
 
-from hpo_widgets.journal import Journal, JournalError, lease
+from hpo_widgets.journal import Journal, JournalDamaged, JournalError, lease
 from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
@@ -561,6 +561,30 @@ def test_events_of_a_later_release_are_told_once_and_do_not_end_the_following(jo
         "the journal has events that this release does not know; they are not shown",
         "and on",
     ]
+
+
+def test_what_happened_with_a_trial_that_cannot_be_shown_is_taken_in_once(journal, view):
+    viewer = view()
+    narrow = SPACE.with_ranges({"x": (0.25, 0.5)})
+    events = [
+        {"kind": "set_ranges", "step": "set", "epoch": 1, "first_number": 0, "space": narrow.to_dict(), "at": 620.0},
+        {"kind": "enqueue_trial", "parameters": SPACE.encode({"x": 0.5, "kind": None})},
+        {"kind": "set_note", "number": 0, "note": "a text"},
+        notice("a word"),
+        END,
+    ]
+    write(journal, [row(0, values=[1.0, 2.0], iteration=[0, 0])], events)
+    for _ in range(3):
+        with pytest.raises(JournalDamaged, match="another number of objectives"):
+            viewer.refresh()
+    assert len(viewer.epochs) == 2
+    assert len(viewer._read_state.enqueued) == 1
+    assert sentences(viewer) == ["a word"]
+    assert viewer.stop_reason.code == "stopped"
+    write(journal, [row(0)])
+    viewer.refresh()
+    assert viewer.trial(0).note == "a text"
+    assert viewer.best_trial.number == 0
 
 
 def test_any_other_error_of_the_follower_is_a_notice_and_is_followed_on(journal, view, until, monkeypatch):
