@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.local.process import Process, WorkerEnvironment
     from hpo_widgets.engines.local.template import FunctionTemplate
+    from hpo_widgets.objectives import Objective
 
 _LARGE = 50 * 1024 * 1024
 _MANY_SPENT = 3  # workers that were replaced after a trial, of which people are told
@@ -107,6 +108,8 @@ class FunctionPool(ProcessEngine):
     choices
         Name to declared values of the parameters that are choices. Values that are not short plain scalars
         are sent to a worker once, and each trial gets a copy of its own.
+    objectives
+        What the search optimises, for callables that report or return it without its name.
     worker_env, max_memory_per_job
         See `ProcessEngine`.
     is_loaded
@@ -132,6 +135,7 @@ class FunctionPool(ProcessEngine):
         *,
         workers: int,
         choices: Mapping[str, Sequence[object]] | None = None,
+        objectives: Sequence[Objective] = (),
         worker_env: WorkerEnvironment = None,
         max_memory_per_job: float | None = None,
         is_loaded: bool = True,
@@ -149,7 +153,7 @@ class FunctionPool(ProcessEngine):
         self._given: dict[int, dict[str, str]] = {}
         """The variables of each process that waits, by its worker's index."""
         if is_loaded:
-            self.load(template, choices)
+            self.load(template, choices, objectives)
         else:
             self._libraries = libraries_of(template.function)
             for worker in self._workers:
@@ -169,14 +173,19 @@ class FunctionPool(ProcessEngine):
             and all(self._given[worker.index] == now.of(worker.index) for worker in self._workers)
         )
 
-    def load(self, template: FunctionTemplate, choices: Mapping[str, Sequence[object]] | None = None) -> None:
+    def load(
+        self,
+        template: FunctionTemplate,
+        choices: Mapping[str, Sequence[object]] | None = None,
+        objectives: Sequence[Objective] = (),
+    ) -> None:
         """Give the callable as it is now to all processes, and start those that are missing; once in a pool's life.
 
         Parameters
         ----------
         template
             The callable.
-        choices
+        choices, objectives
             As for the constructor.
 
         Raises
@@ -202,6 +211,8 @@ class FunctionPool(ProcessEngine):
             {
                 "function": pickled,
                 "wants_trial": template.wants_trial,
+                "asks_trial": template.asks_trial,
+                "objectives": [(one.title, one.series) for one in objectives],
                 "choices": {name: declared.pickles for name, declared in self._declared.items()},
                 "sources": notebook_sources(function),
             },

@@ -12,10 +12,10 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpo_widgets.engines.local.messages import STOP, ScalarLines
+from hpo_widgets.engines.local.messages import STOP, ScalarLines, argument_name, plain_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 VARIABLE = "HPO_WIDGETS_REPORT"
 NUMBER_VARIABLE = "HPO_WIDGETS_TRIAL_NUMBER"
@@ -46,6 +46,9 @@ class Connection(Protocol):
 class RunningTrial:
     """What a callable with an argument ``trial`` is given.
 
+    It also has what an objective of Optuna uses of its trial, so that such a function runs as it is: `suggest_float`,
+    `suggest_int` and `suggest_categorical` return the value that the search has chosen, whatever range they name.
+
     Attributes
     ----------
     number : int
@@ -54,15 +57,35 @@ class RunningTrial:
         Full parameter name, with its section if it has one, to value.
     """
 
-    __slots__ = ("_connection", "_lines", "_pid", "_reports_since_stop", "_told", "has_ended", "number", "parameters")
+    __slots__ = (
+        "_connection",
+        "_lines",
+        "_objectives",
+        "_pid",
+        "_reports_since_stop",
+        "_step",
+        "_told",
+        "has_ended",
+        "number",
+        "parameters",
+    )
 
-    def __init__(self, number: int, parameters: Mapping[str, Any], connection: Connection, pid: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        parameters: Mapping[str, Any],
+        connection: Connection,
+        pid: int,
+        objectives: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.number = number
         self.parameters = dict(parameters)
         self.has_ended = False
         self._connection = connection
         self._lines = ScalarLines(number)
         self._pid = pid
+        self._objectives = objectives
+        self._step = 0
         self._told: bool | None = None
         self._reports_since_stop = 0
 
@@ -123,6 +146,115 @@ class RunningTrial:
             self._reports_since_stop += 1
             if self._told is None or self._reports_since_stop > 1:
                 raise TrialStopped
+
+    # As an objective of Optuna asks its trial ------------------------------------------------------
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters, as `parameters`."""
+        return self.parameters
+
+    def suggest_float(self, name: str, *_range: object, **_options: object) -> float:
+        """Return the value of a parameter; the search has chosen it in its own range.
+
+        Parameters
+        ----------
+        name
+            The parameter's name, with its section or without.
+        *_range, **_options
+            As of ``optuna.Trial.suggest_float``; they have no effect.
+
+        Returns
+        -------
+        float
+            The value.
+
+        Raises
+        ------
+        ValueError
+            When the search has no such parameter, or not in this trial.
+        """
+        return float(self._chosen(name))
+
+    def suggest_int(self, name: str, *_range: object, **_options: object) -> int:
+        """Return the value of a parameter, as `suggest_float` does.
+
+        Parameters
+        ----------
+        name
+            The parameter's name, with its section or without.
+        *_range, **_options
+            As of ``optuna.Trial.suggest_int``; they have no effect.
+
+        Returns
+        -------
+        int
+            The value.
+        """
+        return int(self._chosen(name))
+
+    def suggest_categorical(self, name: str, *_choices: object, **_options: object) -> Any:
+        """Return the value of a parameter, as `suggest_float` does.
+
+        Parameters
+        ----------
+        name
+            The parameter's name, with its section or without.
+        *_choices, **_options
+            As of ``optuna.Trial.suggest_categorical``; they have no effect.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        return self._chosen(name)
+
+    def _chosen(self, name: str) -> Any:
+        for full, value in self.parameters.items():
+            if name in {full, argument_name(full)}:
+                return value
+        raise ValueError(
+            f"this trial has no parameter {name!r}, only {', '.join(map(repr, self.parameters)) or 'none'}: add it to "
+            "hyper_parameters"
+        )
+
+    def report(self, value: float, step: int) -> None:
+        """Report a value of the search's objective; see `report_scalar`.
+
+        Parameters
+        ----------
+        value
+            A number.
+        step
+            An integer, such as the epoch.
+
+        Raises
+        ------
+        RuntimeError
+            When the search has several objectives, so that the value belongs to none of them.
+        """
+        if len(self._objectives) != 1:
+            raise RuntimeError("trial.report needs a search with a single objective; call trial.report_scalar")
+        (title, series), self._step = self._objectives[0], int(step)
+        self.report_scalar(title, series, value, step)
+
+    def should_prune(self) -> bool:
+        """Return `should_stop`."""
+        return self.should_stop
+
+    def set_user_attr(self, key: str, value: object) -> None:
+        """Keep a number as a scalar of that name; anything else is not kept.
+
+        Parameters
+        ----------
+        key
+            The scalar's title and series.
+        value
+            A number, or any other object.
+        """
+        if not isinstance(value, (bool, str)) and plain_number(value) is not None:
+            self.report_scalar(key, key, value, self._step)  # type: ignore[arg-type]
 
 
 current_trial: RunningTrial | None = None

@@ -57,7 +57,8 @@ class FunctionTemplate(_LocalTemplate):
     ----------
     function
         Function, method, ``functools.partial``, callable object or class. It gets its parameters by
-        keyword, and the running trial as ``trial`` if its signature has an argument of that name.
+        keyword, and the running trial as ``trial`` if its signature has an argument of that name. One whose only
+        argument is ``trial`` gets nothing else: it asks for its parameters, as an objective of Optuna does.
 
     Raises
     ------
@@ -82,6 +83,8 @@ class FunctionTemplate(_LocalTemplate):
             self._parameters = None
         trial = (self._parameters or {}).get(TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
+        self.asks_trial = self.wants_trial and list(self._parameters or {}) == [TRIAL]
+        """Whether it is written for Optuna: it asks its trial for each value."""
         try:
             pickle_callable(function)
         except Exception as error:
@@ -154,18 +157,21 @@ class FunctionTemplate(_LocalTemplate):
         pool = self._take_pool()
         if pool is not None and job_class is None and pool.is_current:
             pool.resize(workers)
-            pool.load(self, choices)
+            pool.load(self, choices, options.objectives)
             return pool
         if pool is not None:
             pool.close()
-        engine: JobEngine = (job_class or FunctionPool)(self, workers=workers, choices=choices, **options.of_processes)
-        return engine
+        keywords = {"workers": workers, "choices": choices, **options.of_processes}
+        if job_class is not None:
+            engine: JobEngine = job_class(self, **keywords)
+            return engine
+        return FunctionPool(self, objectives=options.objectives, **keywords)
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse a name that the signature lacks or has by position only, and a space that lacks a required one."""
         given = _short_names(names, self.name)
         parameters = self._parameters
-        if parameters is None:
+        if parameters is None or self.asks_trial:
             return
         if TRIAL in given and TRIAL in parameters:
             raise ValueError(

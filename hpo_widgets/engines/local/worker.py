@@ -58,7 +58,8 @@ class Worker:
         self._trial: RunningTrial | None = None
         self._function: Callable[..., object] | None = None
         self._why_not = ("", "")
-        self._wants_trial = False
+        self._wants_trial = self._asks_trial = False
+        self._objectives: list[tuple[str, str]] = []
         self._choices: dict[str, list[bytes]] = {}
         self._names: dict[str, str] = {}
         self._threads: set[threading.Thread] = set()
@@ -107,6 +108,8 @@ class Worker:
         try:
             head = pickle.loads(payload)  # noqa: S301 - written by the controller of the same user
             self._wants_trial = head["wants_trial"]
+            self._asks_trial = head["asks_trial"]
+            self._objectives = head["objectives"]
             self._choices = head["choices"]
             _give_sources(head["sources"])
             self._function = pickle.loads(head["function"])  # noqa: S301
@@ -152,7 +155,7 @@ class Worker:
         try:
             point = pickle.loads(pickled)  # noqa: S301 - written by the controller of the same user
             parameters = self._with_choices(point) if self._choices else point
-            arguments = self._arguments(parameters)
+            arguments = {} if self._asks_trial else self._arguments(parameters)
         except BaseException as raised:  # noqa: BLE001 - whatever the loading of a value raises
             reason = f"the trial's parameters could not be loaded in a worker process: {_sentence_of(raised)}"
             details = (messages.FAILED | messages.PRINTED, reason[:MAX_SENTENCE], _traceback_of(raised))
@@ -161,7 +164,7 @@ class Worker:
         result: object = None
         error: str | None = None
         traceback: str | None = None
-        reporting.current_trial = trial = RunningTrial(number, parameters, self, self._pid)
+        reporting.current_trial = trial = RunningTrial(number, parameters, self, self._pid, self._objectives)
         begun = perf_counter()
         try:
             if self._wants_trial:
@@ -189,6 +192,8 @@ class Worker:
                 flags, error, traceback = messages.FAILED, _sentence_of(raised), _traceback_of(raised)
         else:
             try:
+                if self._asks_trial and isinstance(result, (tuple, list)):
+                    result = self._named(result)
                 result = plain_result(result)
             except TypeError as verdict:
                 result, flags, error = None, messages.FAILED, str(verdict)
@@ -212,6 +217,13 @@ class Worker:
                 # Unpickled for each trial: what one trial does to its value, no other sees.
                 point[name] = pickle.loads(pickles[index])  # noqa: S301 - as above
         return point
+
+    def _named(self, values: Sequence[object]) -> object:
+        """Name the values that an objective of Optuna returns for several objectives; raises a TypeError for others."""
+        keys = [f"{title}/{series}" for title, series in self._objectives]
+        if len(values) != len(keys):
+            raise TypeError(f"returned {len(values)} values for {len(keys)} objectives, {', '.join(keys)}")
+        return dict(zip(keys, values, strict=True))
 
     def _arguments(self, point: dict[str, Any]) -> dict[str, Any]:
         names = self._names

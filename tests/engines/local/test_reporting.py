@@ -7,9 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpo_widgets import report_scalar
+from hpo_widgets.objectives import make_objectives
 from hpo_widgets.trials import TrialState
 
 
@@ -104,3 +106,91 @@ def test_outside_a_search_a_report_does_nothing(monkeypatch):
         report_scalar("a", "b", 1.0, 0)
     with pytest.raises(TypeError, match="a number as value"):
         report_scalar("a", "b", "high", 0)
+
+
+# As an objective of Optuna asks its trial ---------------------------------------------------------------------------
+
+
+LOSS = make_objectives("validation", "loss", "min")
+TWO = make_objectives(["loss", "size"], ["loss", "size"], ["min", "min"])
+
+
+def test_a_function_of_the_trial_alone_asks_for_its_values(drive):
+    def objective(trial):
+        assert trial.params == {"General/rate": 0.25, "units": 8, "solver": ("adam", None)}
+        rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+        assert rate == trial.suggest_float("General/rate", 0, 1, step=0.1)
+        units = trial.suggest_int("units", 1, 4, step=1)
+        solver = trial.suggest_categorical("solver", ["sgd"])
+        return rate + units + len(solver)
+
+    driver = drive(objective)
+    driver.run(**{"General/rate": 0.25, "units": 8, "solver": ("adam", None)})
+    assert driver.outcomes[0].result == 10.25
+
+
+def test_a_function_with_other_arguments_too_may_ask_its_trial(drive):
+    driver = drive(lambda units, trial, **_others: units - trial.suggest_int("depth", 1, 9))
+    driver.run(units=8, depth=3)
+    assert driver.outcomes[0].result == 5
+
+
+def test_a_name_that_the_search_does_not_have_fails_the_trial_with_those_that_it_has(drive):
+    driver = drive(lambda trial: trial.suggest_float("momentum", 0, 1))
+    driver.run(rate=0.5)
+    assert driver.outcomes[0].state is TrialState.FAILED
+    assert "no parameter 'momentum', only 'rate'" in driver.outcomes[0].error
+
+
+def test_report_names_the_objective_and_numbers_of_the_user_become_scalars(drive):
+    def objective(trial):
+        trial.set_user_attr("before", 1)
+        trial.report(0.5, step=np.int64(4))
+        trial.set_user_attr("accuracy", np.float32(0.25))
+        for other in ("text", True, None, [1, 2]):
+            trial.set_user_attr("other", other)
+        assert trial.should_prune() is False
+        return 0.5
+
+    driver = drive(objective, objectives=LOSS)
+    driver.run()
+    assert driver.outcomes[0].state is TrialState.COMPLETED, driver.outcomes[0].error
+    assert driver.scalars[0] == [
+        ("before", "before", 1.0, 0), ("validation", "loss", 0.5, 4), ("accuracy", "accuracy", 0.25, 4)
+    ]  # fmt: skip
+
+
+def test_a_pruned_exception_ends_a_trial_that_was_told_to_stop(drive):
+    class TrialPruned(Exception):  # noqa: N818 -- the name that Optuna has
+        """As Optuna's, which is told by its name."""
+
+    def objective(trial):
+        step = 0
+        while not trial.should_prune():
+            trial.report(1.0, step)
+            step += 1
+        raise TrialPruned
+
+    driver = drive(objective, objectives=LOSS)
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.ask_stop(0, TrialState.PRUNED)
+    assert driver.ended(0).state is TrialState.PRUNED
+
+
+def test_a_tuple_is_one_value_for_each_objective(drive):
+    driver = drive(lambda trial: (trial.suggest_float("x"), 2), objectives=TWO)
+    driver.run(x=0.5)
+    assert driver.outcomes[0].result == {"loss/loss": 0.5, "size/size": 2}
+
+
+def test_another_number_of_values_fails_the_trial_with_the_names_of_the_objectives(drive):
+    driver = drive(lambda trial: [trial.suggest_float("x")], objectives=TWO)
+    driver.run(x=0.5)
+    assert driver.outcomes[0].error == "returned 1 values for 2 objectives, loss/loss, size/size"
+
+
+def test_report_needs_a_single_objective(drive):
+    driver = drive(lambda trial: trial.report(0.5, 0), objectives=TWO)
+    driver.run()
+    assert "call trial.report_scalar" in driver.outcomes[0].error
