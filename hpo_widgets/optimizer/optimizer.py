@@ -24,6 +24,7 @@ from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.journal import Journal, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
+from hpo_widgets.optimizer.from_optuna import search_from_study
 from hpo_widgets.optimizer.reopening import (
     JOURNALS_OF_THIS_PROCESS,
     SEARCHES_OF_THIS_PROCESS,
@@ -1254,6 +1255,58 @@ class HyperParameterOptimizer(ReadableSearch):
         return open_search(
             cls, journal_or_task_id, search, base_task_id=base_task_id, journal=journal, keywords=optimizer_kwargs
         )
+
+    @classmethod
+    def from_optuna(
+        cls,
+        study: optuna.Study,
+        base_task_id: Callable[..., Any] | Path | None = None,
+        hyper_parameters: Sequence[Any] | None = None,
+        **optimizer_kwargs: Any,
+    ) -> Any:
+        """Make a search that begins with the trials of a study of Optuna: to look at them, or to go on.
+
+        The study is read once and not changed. Its trials are those of the search: completed, pruned and failed ones,
+        with their times, interim values and user attributes that are numbers; they count against ``total_max_jobs`` and
+        ``compute_time_limit``, and strategies learn from them. A trial that runs becomes an aborted one, and one that
+        waits is passed over.
+
+        Parameters
+        ----------
+        study
+            A study of Optuna, such as that of ``optuna.load_study``.
+        base_task_id
+            The callable or the script of further trials, with the study's parameters as arguments. Default: the
+            trials can only be viewed.
+        hyper_parameters
+            Parameter objects. Default: those of the study, as wide as the widest range of its trials, with a
+            `ParameterSet` for those that depend on a choice; a whole number on a log scale is drawn evenly.
+        **optimizer_kwargs
+            All other arguments of the constructor. ``name`` is the study's by default, and so are title, series and
+            sign of its objectives: its metric names, or ``objective``, or ``objective_0`` and so on. Without
+            ``base_task_id`` only ``name`` and ``journal`` are taken.
+
+        Returns
+        -------
+        HyperParameterOptimizer or SearchViewer
+            The viewer when there is no ``base_task_id``. `open` opens either again, by its ``id``.
+
+        Raises
+        ------
+        TypeError
+            When `study` is no study, and for arguments that need ``base_task_id``.
+        ValueError
+            When the parameters cannot be found out (the message says what to give as `hyper_parameters`), when those
+            that are given do not hold the study's values, and for a ClearML Task.
+        JournalError
+            When the journal cannot be written.
+
+        Examples
+        --------
+        >>> study = optuna.load_study(study_name="cnn", storage="sqlite:///cnn.db")  # doctest: +SKIP
+        >>> OptimizerWidget(HyperParameterOptimizer.from_optuna(study))  # doctest: +SKIP
+        """
+        return search_from_study(cls, study, base_task_id, hyper_parameters, optimizer_kwargs)
 
 
 _PID = os.getpid()

@@ -295,13 +295,13 @@ _SETTERS = {
     "report_period": "set_report_period",
 }
 """Argument that the journal keeps to the method that changes it after opening."""
-_KEPT = {*Settings.__dataclass_fields__, "limits", "name"}
+KEPT = {*Settings.__dataclass_fields__, "limits", "name"}
 """Arguments of the constructor that the journal keeps, and that `open` takes in no form."""
 
 
 def _refuse_kept(keywords: Mapping[str, Any]) -> None:
     """Raise a TypeError for an argument that would do nothing, as the journal keeps it."""
-    kept = next((name for name in keywords if name in _KEPT), None)
+    kept = next((name for name in keywords if name in KEPT), None)
     if kept is not None:
         setter = _SETTERS.get(kept)
         advice = f"after opening, call {setter}" if setter else "leave it out"

@@ -8,7 +8,13 @@ import threading
 
 import pytest
 
-from hpo_widgets import DiscreteParameterRange, GridSearch, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
 from hpo_widgets.journal import JournalError, find
 from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.trials import TrialState
@@ -292,6 +298,13 @@ class RowsBeyondTheReference(Table):
         assert study.best_value == made.best_trial.value
         assert study.best_params == made.best_trial.parameters
         assert len(study.trials) == 3
+
+    def test_from_optuna_begins_with_the_trials_of_a_study(self, optimizer):
+        made = finished(optimizer())
+        with HyperParameterOptimizer.from_optuna(made.to_optuna(), journal=made.journal_path.parent) as view:
+            assert view.counts == made.counts
+            assert [view.trial(number).value for number in range(3)] == [made.trial(n).value for n in range(3)]
+            assert view.best_trial.number == made.best_trial.number
 
     def test_id_is_readable_unique_and_finds_its_file(self, optimizer):
         made, other = finished(optimizer()), optimizer()

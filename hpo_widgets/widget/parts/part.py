@@ -240,6 +240,8 @@ def as_search(shown: object) -> Search:
         hint = ", which is shown as it is"
     elif isinstance(shown, type):
         hint = f", {shown.__name__[:_LONGEST_NAMED]} itself: show what it has made"
+    elif kind == "Study" and type(shown).__module__.startswith("optuna."):
+        hint = "; HyperParameterOptimizer.from_optuna(study) makes a search of it"
     elif isinstance(shown, str):
         hint = f"; HyperParameterOptimizer.open({shown[:_LONGEST_NAMED]!r}) opens one by its id"
     raise TypeError(

@@ -1,0 +1,330 @@
+"""A study of Optuna that is there already, as what a search consists of: parameters, objectives and trials."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState as OptunaState
+
+from hpo_widgets._messages import PRUNED, printable
+from hpo_widgets.objectives import ScalarSummary
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.trials import TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.parameters import Parameter
+    from hpo_widgets.space import Space
+
+_STATES = {
+    OptunaState.COMPLETE: TrialState.COMPLETED,
+    OptunaState.PRUNED: TrialState.PRUNED,
+    OptunaState.FAIL: TrialState.FAILED,
+    OptunaState.RUNNING: TrialState.ABORTED,
+}
+"""Optuna's states to ours. A trial that still waits has no result, and is passed over."""
+
+_ERRORS = {
+    TrialState.PRUNED: PRUNED,
+    TrialState.FAILED: "failed under Optuna, which keeps no reason",
+    TrialState.ABORTED: "it was running when its study was read",
+}
+
+
+class StudiedTrial(NamedTuple):
+    """A trial of a study.
+
+    Attributes
+    ----------
+    row
+        All but its curve.
+    curve
+        Its reports, oldest first: title, series, value and iteration.
+    """
+
+    row: TrialRow
+    curve: Sequence[tuple[str, str, float, int]]
+
+
+def check_study(study: object) -> optuna.Study:
+    """Return a study; raises a ``TypeError`` that says how to get one for anything else."""
+    if isinstance(study, optuna.Study):
+        return study
+    how = "optuna.load_study(study_name='name', storage='sqlite:///study.db')"
+    raise TypeError(f"from_optuna takes a study of Optuna, such as {how}, got {study!r:.80}")
+
+
+def objectives_of(study: optuna.Study) -> tuple[list[str], list[str], list[str]]:
+    """Return titles, series and signs of a study's objectives.
+
+    Their names are the study's metric names, and without these ``objective``, or ``objective_0`` and so on.
+    """
+    signs = ["max" if one is optuna.study.StudyDirection.MAXIMIZE else "min" for one in study.directions]
+    names = study.metric_names or (
+        ["objective"] if len(signs) == 1 else [f"objective_{place}" for place in range(len(signs))]
+    )
+    parts = [name.rpartition("/") for name in names]
+    return [title or series for title, _, series in parts], [series for _, _, series in parts], signs
+
+
+# The space -----------------------------------------------------------------------------------------------------
+
+
+def parameters_of(study: optuna.Study) -> list[Parameter]:
+    """Return the parameters that the trials of a study have.
+
+    A range is as wide as the widest that a trial had. A parameter that some completed trials lack depends on a choice:
+    it becomes part of a `ParameterSet`. A whole number on a log scale is drawn evenly.
+
+    Parameters
+    ----------
+    study
+        A study with trials.
+
+    Raises
+    ------
+    ValueError
+        When no trial has any parameter, a parameter has ranges of different kinds, or no choice explains why some
+        trials lack a parameter.
+    """
+    trials = [one for one in study.get_trials(deepcopy=False) if one.distributions]
+    if not trials:
+        raise ValueError(
+            f"no trial of the study {study.study_name!r} has parameters, so its space is not known: give "
+            "hyper_parameters="
+        )
+    leaves = {name: _leaf(name, alike) for name, alike in _distributions(trials).items()}
+    # A trial that was pruned has most often asked for all of its parameters before its first report.
+    whole = [one for one in trials if one.state in {OptunaState.COMPLETE, OptunaState.PRUNED}] or trials
+    try:
+        return _parts(whole, leaves)
+    except _UnexplainedError:
+        completed = [one for one in whole if one.state is OptunaState.COMPLETE]
+        if not completed:
+            raise
+        return _parts(completed, leaves)
+
+
+def _parts(trials: Sequence[FrozenTrial], leaves: Mapping[str, Parameter]) -> list[Parameter]:
+    """Return the parameters of trials that have all of theirs, and then those that only others have."""
+    named = set[str]().union(*(one.distributions for one in trials))
+    parts = _Conditions(leaves).part(trials, [name for name in leaves if name in named])
+    return [*parts, *(leaf for name, leaf in leaves.items() if name not in named)]
+
+
+def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, list[BaseDistribution]]:
+    """Return the distributions of each parameter, each once, by its name."""
+    found: dict[str, list[BaseDistribution]] = {}
+    for trial in trials:
+        for name, distribution in trial.distributions.items():
+            known = found.setdefault(name, [])
+            if distribution not in known:
+                known.append(distribution)
+    return found
+
+
+def _leaf(name: str, alike: Sequence[BaseDistribution]) -> Parameter:
+    """Return a parameter that can have the values of all distributions."""
+    first = alike[0]
+    kinds = {type(one) for one in alike}
+    if len(kinds) > 1:
+        words = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"{name!r} has a {words} in different trials of the study: give hyper_parameters=")
+    if isinstance(first, CategoricalDistribution):
+        return DiscreteParameterRange(name, list(first.choices))
+    ranges = [one for one in alike if isinstance(one, (FloatDistribution, IntDistribution))]
+    low, high = min(one.low for one in ranges), max(one.high for one in ranges)
+    if low == high:
+        return DiscreteParameterRange(name, [low])
+    steps = {one.step for one in ranges}
+    step = steps.pop() if len(steps) == 1 else None
+    if isinstance(first, IntDistribution):
+        return UniformIntegerParameterRange(name, int(low), int(high), None if step is None else int(step))
+    if any(one.log for one in ranges):
+        return LogUniformParameterRange(name, _exponent(low, -math.inf), _exponent(high, math.inf))
+    return UniformParameterRange(name, low, high, step)
+
+
+def _exponent(value: float, outwards: float) -> float:
+    """Return the exponent of 10 whose power is a bound of a range, or the nearest number outside of it."""
+    exponent = math.log10(value)
+    if exponent.is_integer():
+        return exponent
+    for digits in (6, 9, 12):
+        if 10 ** round(exponent, digits) == value:
+            return round(exponent, digits)
+    while (10**exponent > value) if outwards < 0 else (10**exponent < value):
+        exponent = math.nextafter(exponent, outwards)
+    return exponent
+
+
+class _Conditions:
+    """Finds on which choices parameters depend.
+
+    Parameters
+    ----------
+    leaves
+        All parameters by their names.
+    """
+
+    def __init__(self, leaves: Mapping[str, Parameter]) -> None:
+        self._leaves = leaves
+
+    def part(self, trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Parameter]:
+        """Return parameters, and sets of them, that give the trials their names; these are some names of theirs."""
+        common = [name for name in names if all(name in one.params for one in trials)]
+        others = [name for name in names if name not in common]
+        if not others:
+            return [self._leaves[name] for name in common]
+        for chooser in common:
+            if isinstance(self._leaves[chooser], DiscreteParameterRange):
+                found = self._split(trials, chooser, others)
+                if found is not None:
+                    return [found if name == chooser else self._leaves[name] for name in common]
+        raise _UnexplainedError(others)
+
+    def _split(self, trials: Sequence[FrozenTrial], chooser: str, others: Sequence[str]) -> ParameterSet | None:
+        """Return a set with a combination for each choice; None where the choices do not explain the other names."""
+        leaf = self._leaves[chooser]
+        assert isinstance(leaf, DiscreteParameterRange)  # noqa: S101 -- as the caller has found
+        chosen = [leaf.index_of(one.params[chooser]) for one in trials]
+        combinations = []
+        is_explained = False
+        for index, choice in enumerate(leaf.declared):
+            some = [one for one, its in zip(trials, chosen, strict=True) if its == index]
+            names = [name for name in others if any(name in one.params for one in some)]
+            is_explained |= len(names) < len(others) and bool(some)
+            try:
+                inner = self.part(some, names)
+            except _UnexplainedError:
+                return None
+            combinations.append({chooser: choice, **{f"part {place}": one for place, one in enumerate(inner)}})
+        return ParameterSet(combinations) if is_explained else None
+
+
+class _UnexplainedError(ValueError):
+    """Trials lack parameters, and no choice explains which."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"some trials of the study lack {' and '.join(map(repr, names))}, and no choice of another parameter says "
+            "which: give hyper_parameters=, with a ParameterSet for what depends on another parameter"
+        )
+
+
+# The trials ----------------------------------------------------------------------------------------------------
+
+
+def trials_of(study: optuna.Study, space: Space, objectives: Sequence[Objective]) -> Iterator[StudiedTrial]:
+    """Yield the trials of a study that have begun, oldest first, numbered from 0.
+
+    User attributes that are numbers become scalars. A trial that ran at the same time as others is given a worker that
+    had none of them. Values that the space does not have are an error.
+
+    Parameters
+    ----------
+    study
+        The study.
+    space
+        The space of the search.
+    objectives
+        The search's, as many as the study's.
+
+    Raises
+    ------
+    ValueError
+        For a trial that the space cannot hold: the message names it.
+    """
+    workers = _Workers()
+    begun = (one for one in study.get_trials(deepcopy=False) if one.state in _STATES)
+    for number, trial in enumerate(begun):
+        try:
+            point = space.encode({name: space.leaf(name).normalise(value) for name, value in trial.params.items()})
+        except ValueError as error:
+            raise ValueError(f"trial {trial.number} of the study: {error}") from error
+        state = _STATES[trial.state]
+        row = TrialRow(number, int(state), 0, point, started=_seconds(trial.datetime_start))
+        row.ended = _seconds(trial.datetime_complete)
+        if math.isnan(row.started):
+            row.started = row.ended
+        if state is TrialState.ABORTED:
+            row.ended = row.started
+        row.duration = max(0.0, row.ended - row.started)
+        row.worker = workers.take(row.started, row.ended)
+        if state in _ERRORS:
+            reason = trial.system_attrs.get("fail_reason")
+            row.error = printable(reason) if isinstance(reason, str) else _ERRORS[state]
+        yield StudiedTrial(row, _take_values(row, trial, objectives))
+
+
+def _take_values(
+    row: TrialRow, trial: FrozenTrial, objectives: Sequence[Objective]
+) -> Sequence[tuple[str, str, float, int]]:
+    """Write values and summaries of a trial into its row, and return its curve."""
+    curve: list[tuple[str, str, float, int]] = []
+    if len(objectives) == 1:
+        title, series = objectives[0].title, objectives[0].series
+        curve = [
+            (title, series, float(trial.intermediate_values[step]), step) for step in sorted(trial.intermediate_values)
+        ]
+    last = curve[-1][3] if curve else 0
+    values = list(trial.values) if trial.state is OptunaState.COMPLETE and trial.values is not None else []
+    reports = [*curve]
+    reports += [(one.title, one.series, float(value), last) for one, value in zip(objectives, values, strict=False)]
+    reports += [
+        (key, key, float(value), last)
+        for key, value in trial.user_attrs.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    summaries: dict[tuple[str, str], ScalarSummary] = {}
+    for title, series, value, iteration in reports:
+        summaries.setdefault((title, series), ScalarSummary()).update(value, iteration)
+    measured = [one.measure(summaries.get((one.title, one.series))) for one in objectives]
+    if any(found is not None for found in measured):
+        row.values = [None if found is None or math.isnan(found.value) else found.value for found in measured]
+        row.iteration = [None if found is None else found.iteration for found in measured]
+    row.summary = {f"{title}/{series}": summary.to_list() for (title, series), summary in summaries.items()}
+    row.last_iteration = max((report[3] for report in reports), default=-1)
+    return curve
+
+
+def _seconds(moment: Any) -> float:
+    """Unix seconds of a moment of Optuna's, which is local time; NaN for None."""
+    return math.nan if moment is None else float(moment.timestamp())
+
+
+class _Workers:
+    """Gives each trial the worker with the lowest index among those that are free when it begins."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self._busy: list[tuple[float, int]] = []
+        self._most = 0
+
+    def take(self, started: float, ended: float) -> int:
+        """Return the index of a worker; trials come in the order of their starts, or nearly so."""
+        if math.isnan(started):
+            return -1
+        while self._busy and self._busy[0][0] <= started:
+            heapq.heappush(self._free, heapq.heappop(self._busy)[1])
+        if not self._free:
+            heapq.heappush(self._free, self._most)
+            self._most += 1
+        worker = heapq.heappop(self._free)
+        heapq.heappush(self._busy, (ended, worker))
+        return worker
