@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import itertools
 import math
+import os
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +24,7 @@ from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.parameters import as_parameters
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
-from hpo_widgets.search.limits import WallClock, positive_int, seconds_to_wait
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, WallClock, positive_int, seconds_to_wait
 from hpo_widgets.strategies.registry import by_common_name, resolve
 from hpo_widgets.trials.columns import tell
 from hpo_widgets.trials.export import Export
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
 
 LEAST_STRATEGIES, MOST_STRATEGIES = 2, 4
+
+EXIT_MINUTES = 5 / SECONDS_A_MINUTE
+"""How long the end of a process waits for searches to end."""
 
 OF_TASKS = dict.fromkeys(
     ["execution_queue", "auto_connect_task", "always_create_task", "spawn_project", "save_top_k_tasks_only"]
@@ -263,6 +269,7 @@ class Race:
         if journal is None:
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_race_", ignore_cleanup_errors=True)
+                call_at_exit(self._leave)
             journal = self._folder.name
         made: dict[str, HyperParameterOptimizer] = {}
         for name, (strategy, keywords) in self._strategies.items():
@@ -417,6 +424,11 @@ class Race:
         with self._lock:
             self._is_closed = True
         self.stop()
+        self._close_folder()
+
+    def _leave(self) -> None:
+        """Leave no folder behind when the process ends: searches that still run would write their journals again."""
+        self.stop(EXIT_MINUTES)
         self._close_folder()
 
     def _close_folder(self) -> None:
@@ -700,6 +712,17 @@ class Race:
 
 class _StrategyError(Exception):
     """A search of the race has failed; its message says which and why."""
+
+
+def call_at_exit(method: Callable[[], object]) -> None:
+    """Have a method called when this process ends, unless its object has gone by then; forks do not call it."""
+    atexit.register(_call, weakref.WeakMethod(method), os.getpid())
+
+
+def _call(method: weakref.WeakMethod[Callable[[], object]], pid: int) -> None:
+    found = method()
+    if found is not None and pid == os.getpid():
+        found()
 
 
 def check_passed_on(

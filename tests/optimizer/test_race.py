@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -92,6 +95,33 @@ def points(race, repeat, name):
 
 def threads():
     return {one for one in threading.enumerate() if one.name == "hpo_widgets race"}
+
+
+PROGRAM = """
+import atexit, os, sys, tempfile, time
+
+tempfile.tempdir = sys.argv[1]
+
+
+@atexit.register  # first, so that it is called last
+def tell():
+    stop()
+    print(os.listdir(sys.argv[1]))
+
+
+from hpo_widgets import Race, UniformParameterRange
+
+SPACE = [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)]
+
+
+def slow(x, y):
+    import time
+
+    time.sleep(0.01)
+    return x
+
+
+"""
 
 
 def until(race, condition):
@@ -491,6 +521,35 @@ def test_names_that_no_message_to_a_page_can_hold_are_spelt_out(race):
 def test_what_is_no_function_or_has_no_space_is_answered_with_what_to_give(kind, arguments, said):
     with pytest.raises(TypeError, match=said):
         kind(*arguments())
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        """
+            race = Race(slow, SPACE, ["random", "grid"], trials=5000)
+            stop = race.stop
+            race.start()
+            while not all(race.num_ended.values()):
+                time.sleep(0.01)
+        """,
+        """
+            from hpo_widgets.widget import Challenge
+
+            challenge = Challenge(slow, SPACE, "random", trials=5000)
+            own, rival = challenge._own, challenge._rival
+            stop = lambda: (own.stop(), rival.stop())
+            challenge.propose(x=0.5, y=0.5)
+            while not len(rival.snapshot()):
+                time.sleep(0.01)
+        """,
+    ],
+    ids=["race", "challenge"],
+)
+def test_a_program_that_ends_while_it_runs_leaves_no_folder(runs, tmp_path):
+    own = [sys.executable, "-c", PROGRAM + textwrap.dedent(runs), str(tmp_path)]
+    ended = subprocess.run(own, check=False, capture_output=True, text=True, timeout=60 * DEADLINE)
+    assert ended.stdout == "[]\n", ended.stderr
 
 
 @pytest.mark.parametrize(

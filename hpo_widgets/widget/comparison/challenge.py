@@ -12,7 +12,7 @@ import traitlets as t
 from hpo_widgets._messages import short
 from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
-from hpo_widgets.optimizer.race import OF_TASKS, check_passed_on
+from hpo_widgets.optimizer.race import EXIT_MINUTES, OF_TASKS, call_at_exit, check_passed_on
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import cost_of, trace_of
 from hpo_widgets.search.limits import positive_int
@@ -184,6 +184,7 @@ class Challenge(ComparisonPanel):
         except BaseException:
             self._folder.cleanup()
             raise
+        call_at_exit(self._leave)
         self._function = base_task_id
         title = self._rival.strategy_title
         self._names = (YOU, title if title != YOU else "the sampler")
@@ -287,14 +288,18 @@ class Challenge(ComparisonPanel):
         if hasattr(self, "_plot"):
             close_tree(self._plot)  # which is a part of this at the end only
 
-    def _end(self) -> None:
+    def _end(self, timeout: float | None = None) -> None:
         # First what would start a search that was stopped.
         self._own_refresher.close()
         super()._end()
         for search in (self._own, self._rival):
-            search.stop()
+            search.stop(timeout)
             search.close_files()
         self._folder.cleanup()
+
+    def _leave(self) -> None:
+        """Leave no folder behind when the process ends: searches that still run would write their journals again."""
+        self._end(EXIT_MINUTES)
 
     def _say(self) -> Said:
         """Say nothing of the sampler before the end."""
