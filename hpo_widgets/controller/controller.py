@@ -504,6 +504,7 @@ class Controller:
             wake=self._wake,
             lock=self._strategy_lock,
             curves=self.recorder.curves,
+            tell=lambda sentence: self.notice("strategy", sentence),
         )
 
     def _close(self, reason: StopReason) -> StopReason:

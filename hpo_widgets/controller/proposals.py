@@ -22,6 +22,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from hpo_widgets._messages import counted
 from hpo_widgets.controller.recorder import RETRY_SECONDS
 from hpo_widgets.journal import JournalBusy
 from hpo_widgets.strategies.base import SearchStrategy
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     EncodedPoint = list[float | None]
 
 _Found = TypeVar("_Found")
+
+LONG_SEARCH_SECONDS = 10.0
+"""Seconds that a free worker waits for a point that the constraint allows before people are told why."""
 
 MAX_DUPLICATES_IN_A_ROW = 1000
 """Repeated points in a row after which the strategy counts as exhausted."""
@@ -94,11 +98,16 @@ class DistinctSampler:
         self._allow_duplicates = allow_duplicates
         self._constraint = constraint
         self._is_wanted: Callable[[], bool] = _always
+        self.num_tested = 0
+        """Points that the constraint was asked about since `sample` was called, with that which it is asked about."""
+        self.num_allowed = 0
+        """How many of these it has allowed."""
         self.space: Space | None = None
         # The tests of this package's own strategies show that these stay inside the space.
         self._checks = not type(strategy).__module__.startswith("hpo_widgets.")
         strategy.seen = self._is_seen
-        if constraint is not None:
+        self.has_constraint = constraint is not None
+        if self.has_constraint:
             strategy.allows = self._allows
 
     def _allows(self, point: dict[str, object]) -> bool:
@@ -107,7 +116,10 @@ class DistinctSampler:
             return True
         if not self._is_wanted():
             raise _NotWanted
-        return self._constraint.allows(point)
+        self.num_tested += 1
+        is_allowed = self._constraint.allows(point)
+        self.num_allowed += is_allowed
+        return is_allowed
 
     def _is_seen(self, point: dict[str, object]) -> bool:
         """Whether a point was launched, or is not allowed; ``in`` on a set is atomic, so that any thread may ask."""
@@ -116,6 +128,17 @@ class DistinctSampler:
         if self.space is None or self._allow_duplicates:
             return False
         return tuple(self.space.encode(point)) in self._seen_keys
+
+    def long_search(self, seconds: float) -> str | None:
+        """Say that a point which the constraint allows is looked for so long; None: the constraint was not asked."""
+        num_tested, num_allowed = self.num_tested, self.num_allowed
+        if not num_tested:
+            return None
+        return (
+            f"no trial has started for {seconds:g} s: {self.strategy.title} looks for a point that the constraint "
+            f"{self._constraint!r} allows. Of {counted(num_tested, 'point')} that it was asked about it has allowed "
+            f"{num_allowed or 'none'}. Change the ranges, or stop the search and open it with another constraint="
+        )
 
     def is_new(self, encoded: EncodedPoint) -> bool:
         """Whether a point may be launched."""
@@ -135,6 +158,7 @@ class DistinctSampler:
             The proposal and its encoded point; None: the strategy offers none.
         """
         self._is_wanted = is_wanted
+        self.num_tested = self.num_allowed = 0
         try:
             return self._sample()
         finally:
@@ -392,6 +416,8 @@ class ThreadedProposals(Proposals):
         Held by the thread that asks the strategy: the thread of an earlier run may still be at its last question.
     curves
         Reads what trials that have ended had reported; see `SearchStrategy.past_curves`.
+    tell
+        Tells people a sentence.
     clock
         Returns the time in seconds.
     """
@@ -404,6 +430,7 @@ class ThreadedProposals(Proposals):
         wake: Callable[[], None],
         lock: threading.Lock,
         curves: Callable[[Sequence[int]], Curves],
+        tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(sampler)
@@ -411,6 +438,7 @@ class ThreadedProposals(Proposals):
         self._may_hold = may_hold
         self._wake = wake
         self._lock = lock
+        self._tell = tell
         self._clock = clock
         self._condition = threading.Condition()
         self._news: deque[Callable[[], None] | None] = deque()
@@ -422,6 +450,11 @@ class ThreadedProposals(Proposals):
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
+        self._ask_began: float | None = None
+        """When the question began that the strategy is at; None: it is at none."""
+        self._epoch = 0
+        self._told_epoch: int | None = None
+        """The epoch in which people were told last that a point is looked for long."""
         self._num_begun = 0
         """How many calls of `begin` there were: answers to what was asked before the last one are not used."""
         self._launched: dict[int, float] = {}
@@ -439,6 +472,7 @@ class ThreadedProposals(Proposals):
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
+        self._epoch = epoch
         self._num_begun += 1
         self._ready.clear()
         self._num_asked = 0
@@ -471,6 +505,18 @@ class ThreadedProposals(Proposals):
             with self._condition:
                 self._asks.append(self._num_begun)
                 self._condition.notify()
+        if num_free > 0 and self._num_asked and self._sampler.has_constraint and self._told_epoch != self._epoch:
+            self._tell_of_long_search()
+
+    def _tell_of_long_search(self) -> None:
+        """Tell people why no trial starts, once it is looked long for a point that the constraint allows."""
+        now, began = self._clock(), self._ask_began
+        due = (now if began is None else began) + LONG_SEARCH_SECONDS
+        if now < due:
+            self.next_ask = due
+        elif (sentence := self._sampler.long_search(LONG_SEARCH_SECONDS)) is not None:
+            self._told_epoch = self._epoch
+            self._tell(sentence)
 
     def _is_time_to_hold(self) -> bool:
         """Whether a slow model has to be asked now, so that its answer is ready when the next worker is free."""
@@ -582,11 +628,13 @@ class ThreadedProposals(Proposals):
     def _ask_strategy(self, begun: int) -> None:
         if begun != self._num_begun:
             return  # The space, or what counts, has changed since, so nobody needs the answer.
-        began = self._clock()
+        began = self._ask_began = self._clock()
         try:
             sampled = self._sampler.sample(lambda: begun == self._num_begun and not self._is_closed)
         except _NotWanted:
             return
+        finally:
+            self._ask_began = None
         self._answers.append(_Answer(begun, sampled, self._clock() - began))
         self._wake()
 

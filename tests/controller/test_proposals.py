@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from hpo_widgets.controller.constraint import Constraint
 from hpo_widgets.controller.proposals import (
+    LONG_SEARCH_SECONDS,
     MAX_DUPLICATES_IN_A_ROW,
     DistinctSampler,
     InlineProposals,
@@ -99,6 +101,8 @@ class Controller:
         self.lock = threading.Lock()
         self.made = []
         self.past_curves = lambda numbers: {}
+        self.told = []
+        self.seconds_passed = 0.0
 
     def proposals(self, strategy, *, allow_duplicates=False, begin=True, constraint=None):
         sampler = DistinctSampler(
@@ -118,7 +122,8 @@ class Controller:
             wake=self.woken.set,
             lock=self.lock,
             curves=self.past_curves,
-            **keywords,
+            tell=self.told.append,
+            **{"clock": lambda: time.monotonic() + self.seconds_passed, **keywords},
         )
 
     def run(self, sampled):
@@ -848,6 +853,49 @@ def test_a_change_of_the_space_ends_the_search_for_an_allowed_point_in_the_old_o
     constraint.allows = True
     assert controller.next(proposals) is not None
     assert proposals.error is None
+
+
+def test_it_is_told_once_that_a_point_which_is_allowed_is_looked_for_long(controller, looking):
+    proposals, constraint = looking
+    proposals.ask(1, None)
+    assert controller.told == []
+    assert proposals.next_ask <= proposals._clock() + LONG_SEARCH_SECONDS
+    controller.seconds_passed = LONG_SEARCH_SECONDS
+    for _ in range(3):
+        proposals.ask(1, None)
+    [sentence] = controller.told
+    assert sentence.startswith(
+        "no trial has started for 10 s: Endless looks for a point that the constraint Looking(n)"
+    )
+    assert "it has allowed none. Change the ranges" in sentence
+    assert proposals.next_ask is None
+    proposals.begin(SPACE, 1, [], 0)
+    settled(proposals)
+    constraint.is_asked.clear()
+    proposals.ask(1, None)
+    assert constraint.is_asked.wait(DEADLINE)
+    controller.seconds_passed *= 3
+    proposals.ask(1, None)
+    assert len(controller.told) == 2
+
+
+def test_it_is_told_that_a_constraint_does_not_answer(controller):
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def hangs(n):
+        is_asked.set()
+        return may_answer.wait(DEADLINE)
+
+    proposals = controller.proposals(Counting(), constraint=Constraint(hangs))
+    proposals.ask(1, None)
+    assert is_asked.wait(DEADLINE)
+    controller.seconds_passed = LONG_SEARCH_SECONDS
+    proposals.ask(0, None)
+    assert controller.told == []  # no worker is free
+    proposals.ask(1, None)
+    may_answer.set()
+    [sentence] = controller.told
+    assert "Of 1 point that it was asked about it has allowed none" in sentence
 
 
 def test_the_end_of_a_run_ends_the_search_for_an_allowed_point(controller, looking):
