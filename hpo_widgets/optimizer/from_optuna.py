@@ -74,6 +74,8 @@ def search_from_study(
     if len(made.objectives) != len(title):
         raise ValueError(f"the study has {counted(len(title), 'objective')}, got {len(made.objectives)}")
     definition = made._definition  # noqa: SLF001 -- the same package's
+    if base_task_id is None:
+        definition.header["strategy_title"] = "Optuna"  # which strategy it was, a study does not keep
     _write(definition, study)
     named = signature(kind).parameters.keys() - {"optimizer_class"}
     again = {name: value for name, value in keywords.items() if name not in KEPT | named | {"journal"}}

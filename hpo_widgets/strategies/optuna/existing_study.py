@@ -41,8 +41,8 @@ _STATES = {
 
 _ERRORS = {
     TrialState.PRUNED: PRUNED,
-    TrialState.FAILED: "failed under Optuna, which keeps no reason",
-    TrialState.ABORTED: "it was running when its study was read",
+    TrialState.FAILED: "Optuna keeps no reason",
+    TrialState.ABORTED: "it ran when its study was read",
 }
 
 

@@ -415,8 +415,11 @@ def _active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
     """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in."""
     found = {}
     for name, alternatives in space.conditions.items():
-        ways = [" and ".join(_words(space, condition, name, labels) for condition in way) for way in alternatives]
         # The constants themselves, such as the solver, bring nothing in; they are what is chosen.
+        ways = [
+            " and ".join(filter(None, (_words(space, condition, name, labels) for condition in way)))
+            for way in alternatives
+        ]
         if all(ways):
             found[name] = f"only with {' or '.join(dict.fromkeys(ways))}"
     return found

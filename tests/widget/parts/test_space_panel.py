@@ -171,6 +171,16 @@ def test_a_parameter_that_not_every_point_has_says_with_what_it_comes(show):
     }
 
 
+def test_a_choice_of_a_set_in_a_set_says_with_what_the_inner_one_comes(show):
+    momentum = UniformParameterRange("momentum", 0.0, 0.95)
+    inner = ParameterSet([{"nesterov": True, "momentum": momentum}, {"nesterov": False}])
+    search = ScriptedSearch([ParameterSet([{"solver": "adam"}, {"solver": "sgd", "inner": inner}])])
+    needs = {spec["label"]: spec["needs"] for spec in show(SpacePanel, search).parameters}
+    assert needs == {
+        "solver": "", "nesterov": "only with solver sgd", "momentum": "only with solver sgd and nesterov True"
+    }  # fmt: skip
+
+
 def test_a_widened_range_widens_the_track_and_undo_keeps_it(panel, search, refresh):
     search.set_ranges({"dropout": (0.0, 0.9)})
     refresh(panel)
