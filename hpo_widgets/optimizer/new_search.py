@@ -24,7 +24,7 @@ from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer.definition import make_template, names_a_task
 from hpo_widgets.parameters import DiscreteParameterRange, Parameter, ProposedRange, propose_range, proposed_ranges
 from hpo_widgets.parameters.choices import choice_label
-from hpo_widgets.parameters.proposal import signature_of
+from hpo_widgets.parameters.proposal import asks_trial, signature_of
 from hpo_widgets.parameters.typed import typed_choices, typed_literal, typed_number, typed_range, typed_whole
 from hpo_widgets.search.as_code import constructor_call
 from hpo_widgets.search.limits import typed_positive_int
@@ -205,7 +205,7 @@ def _function(name: str) -> _Source:
     function = functions[name]
     check_computes(function)
     signature = signature_of(function)
-    takes_more = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+    takes_more = asks_trial(signature) or any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
     about = (inspect.getdoc(function) or "").partition("\n")[0] if inspect.isroutine(function) else ""
     return _Source(function, proposed_ranges(function), takes_more, short(about, _LONGEST_ABOUT), name)
 

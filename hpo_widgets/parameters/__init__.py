@@ -14,7 +14,7 @@ from __future__ import annotations
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter
 from hpo_widgets.parameters.choice import DiscreteParameterRange
 from hpo_widgets.parameters.combination import ParameterSet
-from hpo_widgets.parameters.convert import as_parameter, as_parameters, redeclared
+from hpo_widgets.parameters.convert import as_parameter, as_parameters, range_between, redeclared
 from hpo_widgets.parameters.numeric import NumericParameter, as_pair, check_limits
 from hpo_widgets.parameters.proposal import ProposedRange, propose_parameters, propose_range, proposed_ranges
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
@@ -37,5 +37,6 @@ __all__ = [
     "propose_parameters",
     "propose_range",
     "proposed_ranges",
+    "range_between",
     "redeclared",
 ]

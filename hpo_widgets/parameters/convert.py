@@ -144,6 +144,52 @@ def redeclared(leaf: LeafParameter, *, exact: bool = True) -> LeafParameter | No
     return plain if not exact or _is_same(plain, leaf, (low, high)) else None
 
 
+def range_between(
+    name: str, low: float, high: float, *, step: float | None = None, log: bool = False, whole: bool = False
+) -> LeafParameter:
+    """Return a parameter whose range is given as Optuna has it, by values also on a log scale.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    low, high
+        Both are values.
+    step
+        Distance between values. Default: continuous, or 1.
+    log
+        Whether it is searched on a log scale; whole numbers never are, and are drawn evenly.
+    whole
+        Whether its values are whole numbers.
+
+    Returns
+    -------
+    LeafParameter
+        The parameter; a choice if `low` is `high`. A bound of a log scale that is no power of 10 may be the next float
+        outside of the range.
+    """
+    if low == high:
+        return DiscreteParameterRange(name, [low])
+    if whole:
+        return UniformIntegerParameterRange(name, int(low), int(high), None if step is None else int(step))
+    if log and low > 0:
+        return LogUniformParameterRange(name, _exponent(low, -math.inf), _exponent(high, math.inf))
+    return UniformParameterRange(name, low, high, step)
+
+
+def _exponent(value: float, outwards: float) -> float:
+    """Return the exponent of 10 whose power is a bound of a range, or the nearest float outside of it."""
+    exponent = math.log10(value)
+    if exponent.is_integer():
+        return exponent
+    for digits in (6, 9, 12):
+        if 10 ** round(exponent, digits) == value:
+            return round(exponent, digits)
+    while (10**exponent > value) if outwards < 0 else (10**exponent < value):
+        exponent = math.nextafter(exponent, outwards)
+    return exponent
+
+
 def _exponents(value: float, base: float) -> list[float]:
     """Exponents whose power is ``value`` or the floats next to it, likeliest first."""
     exponent = math.log10(value) if base == 10 else math.log(value, base)

@@ -18,21 +18,24 @@ A proposal is only a starting point: knowledge of the function gives better rang
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 import inspect
 import math
 import re
+import textwrap
 import types
 import typing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choice import DiscreteParameterRange
+from hpo_widgets.parameters.convert import range_between
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hpo_widgets.parameters.base import LeafParameter
 
@@ -111,7 +114,9 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     Parameters
     ----------
     function
-        A function, method, partial or callable object; it is not called.
+        A function, method, partial or callable object; it is not called. Of an objective of Optuna, whose only argument
+        is ``trial``, the calls of ``trial.suggest_float`` and so on in its text tell the ranges, if these are plain
+        values or variables that have some now; each parameter is then part of every point.
 
     Returns
     -------
@@ -121,7 +126,9 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     Raises
     ------
     ValueError
-        For a required argument whose name and annotation give no range: add a parameter for it, or a default.
+        For a required argument whose name and annotation give no range: add a parameter for it, or a default. Also for
+        an objective of Optuna that asks for a name or a range that is only known while it runs, or whose text is not
+        to be had.
 
     Examples
     --------
@@ -129,6 +136,13 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     >>> [parameter.range for parameter in propose_parameters(train)]
     [(1e-05, 0.1), (1, 4), (False, True)]
     """
+    if asks_trial(signature_of(function)):
+        asked = _asked_ranges(function)
+        if not asked:
+            raise ValueError(f"no call of {TRIAL}.suggest_float and the like was found: make a parameter for each")
+        unknown = [one.name for one in asked if one.range is None]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: name and range are not plain values, so make a parameter for each")
     proposed = proposed_ranges(function)
     missing = [one.name for one in proposed if one.is_required and one.range is None]
     if missing:
@@ -141,7 +155,8 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
 def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
     """Propose a range for each argument of a function, or note why there is none.
 
-    ``*args`` and ``**kwargs`` are left out, and so is ``trial``.
+    ``*args`` and ``**kwargs`` are left out, and so is ``trial``. An objective of Optuna has no other argument: what it
+    asks its trial for is proposed, as far as its text tells.
 
     Raises
     ------
@@ -150,7 +165,10 @@ def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
     """
     bound = bound_keywords(function)
     found = []
-    for name, argument in signature_of(function).parameters.items():
+    signature = signature_of(function)
+    if asks_trial(signature):
+        return [one for one in _asked_ranges(function) if one.range is not None]
+    for name, argument in signature.parameters.items():
         if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD} or name == TRIAL:
             continue
         if argument.kind is argument.POSITIONAL_ONLY:
@@ -162,6 +180,80 @@ def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
             proposed = proposed._replace(is_searched=False, note="the partial gives it")
         found.append(proposed)
     return found
+
+
+def asks_trial(signature: inspect.Signature) -> bool:
+    """Whether a function is written as an objective of Optuna: it asks its only argument for each value."""
+    parameters = signature.parameters
+    return list(parameters) == [TRIAL] and parameters[TRIAL].kind is not inspect.Parameter.POSITIONAL_ONLY
+
+
+def _suggest_float(name: object, low: object, high: object, *, step: object = None, log: object = False) -> None:
+    """Take the arguments of Optuna's method of this name."""
+
+
+def _suggest_int(name: object, low: object, high: object, *, step: object = 1, log: object = False) -> None:
+    """Take the arguments of Optuna's method of this name."""
+
+
+def _suggest_categorical(name: object, choices: object) -> None:
+    """Take the arguments of Optuna's method of this name."""
+
+
+_SUGGEST = {
+    one.__name__.removeprefix("_"): inspect.signature(one)
+    for one in (_suggest_float, _suggest_int, _suggest_categorical)
+}
+
+
+def _asked_ranges(function: Callable[..., object]) -> list[ProposedRange]:
+    """Read what an objective of Optuna asks its trial for; one without a range is named as it is written."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):  # made by exec, or a lambda in the middle of an expression
+        return []
+    variables = {**getattr(function, "__globals__", {}), **_nonlocals(function)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found: dict[str, ProposedRange] = {}
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        asked = call.func
+        is_ask = isinstance(asked, ast.Attribute) and isinstance(asked.value, ast.Name) and asked.value.id == TRIAL
+        if not is_ask or asked.attr not in _SUGGEST:  # type: ignore[attr-defined]  # it is an Attribute
+            continue
+        one = _asked_range(call, asked.attr, variables)  # type: ignore[attr-defined]  # as above
+        same = found.setdefault(one.name, one)
+        if same.range != one.range:  # two ranges in two branches
+            found[one.name] = one._replace(range=None)
+    return list(found.values())
+
+
+def _nonlocals(function: Callable[..., object]) -> dict[str, Any]:
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    cells = getattr(function, "__closure__", None) or ()
+    return {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
+
+
+def _asked_range(call: ast.Call, method: str, variables: Mapping[str, Any]) -> ProposedRange:
+    """The range of one call of a method of a trial; None where it is not plain."""
+    try:
+        positional = [_plain(node, variables) for node in call.args]
+        named = {str(one.arg): _plain(one.value, variables) for one in call.keywords}
+        given = _SUGGEST[method].bind(*positional, **named).arguments
+        name = given.pop("name")
+        if method == "suggest_categorical":
+            return ProposedRange(name, DiscreteParameterRange(name, list(given["choices"])))
+        return ProposedRange(name, range_between(name, **given, whole=method == "suggest_int"))
+    except (ValueError, TypeError):
+        return ProposedRange(ast.unparse(call), None)
+
+
+def _plain(node: ast.expr, variables: Mapping[str, Any]) -> Any:
+    """The value of an expression that computes nothing; raises a ``ValueError`` for any other."""
+    if isinstance(node, ast.Name) and isinstance(variables.get(node.id), (bool, int, float, str, list, tuple)):
+        return variables[node.id]
+    return ast.literal_eval(node)
 
 
 def bound_keywords(function: object) -> set[str]:

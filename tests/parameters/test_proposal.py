@@ -160,3 +160,83 @@ def test_a_required_argument_without_a_range_is_named():
 
     with pytest.raises(ValueError, match="'width', 'depth'"):
         propose_parameters(train)
+
+
+# An objective of Optuna -----------------------------------------------------------------------------------------------
+
+LOWEST = 1e-5
+
+
+def objective(trial):
+    rate = trial.suggest_float("rate", LOWEST, high=1e-1, log=True)
+    depth = trial.suggest_int("depth", 1, 9, step=2)
+    solver = trial.suggest_categorical("solver", ["adam", "sgd", None])
+    share = trial.suggest_float(name="share", low=-0.5, high=0.5, step=0.25)
+    if solver == "sgd":
+        rate += trial.suggest_float("rate", LOWEST, 1e-1, log=True)  # the same once more
+        share += trial.suggest_int("units", low=16, high=1024, log=True)
+    return rate + depth + share + other.suggest_float("not the trial's", 0, 1)  # noqa: F821 -- it is not called
+
+
+def test_the_text_of_an_objective_of_optuna_tells_what_it_asks_for():
+    assert propose_parameters(objective) == [
+        LogUniformParameterRange("rate", -5, -1),
+        UniformIntegerParameterRange("depth", 1, 9, step_size=2),
+        DiscreteParameterRange("solver", ["adam", "sgd", None]),
+        UniformParameterRange("share", -0.5, 0.5, step_size=0.25),
+        UniformIntegerParameterRange("units", 16, 1024),
+    ]
+    assert all(one.is_searched and one.is_required for one in proposed_ranges(objective))
+
+
+def test_variables_round_an_objective_may_be_bounds_and_choices():
+    lowest, choices = 2, ("a", "b")
+
+    def inner(trial):
+        return trial.suggest_int("n", lowest, 8), trial.suggest_categorical("c", choices)
+
+    assert propose_parameters(inner) == [
+        UniformIntegerParameterRange("n", 2, 8), DiscreteParameterRange("c", ["a", "b"])
+    ]  # fmt: skip
+    assert propose_parameters(functools.partial(inner)) == propose_parameters(inner)
+
+
+def named_later(trial):
+    trial.suggest_float("x", 0, 1)
+    return sum(trial.suggest_int(f"units_{layer}", 1, 9) for layer in range(3))
+
+
+def computed(trial):
+    return trial.suggest_float("x", 0, 2**3)
+
+
+def of_two_ranges(trial):
+    return trial.suggest_float("x", 0, 1) or trial.suggest_float("x", 0, 2)
+
+
+def upside_down(trial):
+    return trial.suggest_float("x", 1, 0)
+
+
+def asks_for_nothing(trial):
+    return trial.number
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        pytest.param(named_later, r"trial\.suggest_int\(f'units_{layer}', 1, 9\): name and range", id="a name"),
+        pytest.param(computed, r"trial\.suggest_float\('x', 0, 2 \*\* 3\): name and range", id="a bound"),
+        pytest.param(of_two_ranges, "x: name and range", id="two ranges"),
+        pytest.param(upside_down, "name and range", id="bounds that fall"),
+        pytest.param(asks_for_nothing, "no call of trial.suggest_float", id="nothing"),
+        pytest.param(eval("lambda trial: trial.suggest_int('n', 1, 2)"), "no call", id="no text"),
+    ],
+)  # fmt: skip
+def test_what_the_text_of_an_objective_does_not_tell_is_named(function, message):
+    with pytest.raises(ValueError, match=message):
+        propose_parameters(function)
+
+
+def test_what_is_not_told_is_left_out_where_a_person_can_add_it():
+    assert [one.name for one in proposed_ranges(named_later)] == ["x"]

@@ -17,7 +17,7 @@ from hpo_widgets.engines.local.pickling import find_culprit, pickle_callable, wi
 from hpo_widgets.engines.local.process import check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, read_options
 from hpo_widgets.engines.template import Template
-from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
+from hpo_widgets.parameters.proposal import TRIAL, asks_trial, bound_keywords
 
 if TYPE_CHECKING:
     import os
@@ -78,13 +78,16 @@ class FunctionTemplate(_LocalTemplate):
         self.name = _name(function)
         check_computes(function)
         try:
-            self._parameters: dict[str, inspect.Parameter] | None = dict(inspect.signature(function).parameters)
+            signature = inspect.signature(function)
         except (ValueError, TypeError):  # some callables of compiled code have no signature
-            self._parameters = None
+            self._parameters: dict[str, inspect.Parameter] | None = None
+            self.asks_trial = False
+        else:
+            self._parameters = dict(signature.parameters)
+            self.asks_trial = asks_trial(signature)
+            """Whether it is written for Optuna: it asks its trial for each value."""
         trial = (self._parameters or {}).get(TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
-        self.asks_trial = self.wants_trial and list(self._parameters or {}) == [TRIAL]
-        """Whether it is written for Optuna: it asks its trial for each value."""
         try:
             pickle_callable(function)
         except Exception as error:

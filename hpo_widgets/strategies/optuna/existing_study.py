@@ -14,10 +14,8 @@ from hpo_widgets._messages import PRUNED, printable
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
-    LogUniformParameterRange,
     ParameterSet,
-    UniformIntegerParameterRange,
-    UniformParameterRange,
+    range_between,
 )
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -149,28 +147,10 @@ def _leaf(name: str, alike: Sequence[BaseDistribution]) -> Parameter:
         return DiscreteParameterRange(name, list(first.choices))
     ranges = [one for one in alike if isinstance(one, (FloatDistribution, IntDistribution))]
     low, high = min(one.low for one in ranges), max(one.high for one in ranges)
-    if low == high:
-        return DiscreteParameterRange(name, [low])
     steps = {one.step for one in ranges}
     step = steps.pop() if len(steps) == 1 else None
-    if isinstance(first, IntDistribution):
-        return UniformIntegerParameterRange(name, int(low), int(high), None if step is None else int(step))
-    if any(one.log for one in ranges):
-        return LogUniformParameterRange(name, _exponent(low, -math.inf), _exponent(high, math.inf))
-    return UniformParameterRange(name, low, high, step)
-
-
-def _exponent(value: float, outwards: float) -> float:
-    """Return the exponent of 10 whose power is a bound of a range, or the nearest number outside of it."""
-    exponent = math.log10(value)
-    if exponent.is_integer():
-        return exponent
-    for digits in (6, 9, 12):
-        if 10 ** round(exponent, digits) == value:
-            return round(exponent, digits)
-    while (10**exponent > value) if outwards < 0 else (10**exponent < value):
-        exponent = math.nextafter(exponent, outwards)
-    return exponent
+    is_log = any(one.log for one in ranges)
+    return range_between(name, low, high, step=step, log=is_log, whole=isinstance(first, IntDistribution))
 
 
 class _Conditions:
