@@ -109,14 +109,24 @@ class Constraint:
         Raises
         ------
         ValueError
-            For an argument that is no parameter, and where no point is allowed.
+            For an argument that is no parameter or may be either of two, where it takes no parameter, and where no
+            point is allowed.
         TypeError
             For an answer other than True and False.
         """
-        known = [argument_name(name) for name in space.names]
+        known: dict[str, str] = {}
+        for name in space.names:
+            argument = argument_name(name)
+            if argument in known and (self._takes_any or argument in self._names):
+                both = f"{known[argument]!r} and {name!r}"
+                raise ValueError(f"{both} would both reach constraint {self!r} as {argument!r}; rename one")
+            known[argument] = name
         for name in self._required:
             if name not in known:
                 raise ValueError(f"constraint {self!r}: the space has no parameter {name!r}. {near_match(name, known)}")
+        if not self._takes_any and known.keys().isdisjoint(self._names):
+            near = near_match(next(iter(self._names), ""), known)
+            raise ValueError(f"constraint {self!r} takes no parameter of the space. {near}")
         draws, until = np.random.default_rng(0), time.monotonic() + _MOST_SECONDS
         for _ in range(_NUM_TRIED // _BLOCK):
             allows_some = False

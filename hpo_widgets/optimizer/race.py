@@ -173,7 +173,7 @@ class Race:
     name
         What the race is called. Default: the name of what is run.
     **arguments
-        Further arguments of each search, such as ``objective_metric_sign`` or ``time_limit_per_job``.
+        Further arguments of each search, such as ``objective_metric_sign``, ``time_limit_per_job`` or ``constraint``.
 
     Raises
     ------

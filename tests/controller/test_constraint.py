@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 
 import numpy as np
 import pytest
@@ -42,6 +43,19 @@ def test_a_name_without_its_section_is_that_of_the_argument():
     assert not constraint.allows({"Args/width": 5, "Args/heads": 2})
 
 
+def test_a_name_that_may_be_either_of_two_parameters_is_refused_where_it_is_needed():
+    space = Space([UniformParameterRange(name, 0, 1) for name in ("encoder/rate", "decoder/rate", "momentum")])
+    for function in (lambda rate: rate < 0.5, lambda **point: point["rate"] < 0.5):
+        with pytest.raises(ValueError, match=r"'encoder/rate' and 'decoder/rate' would both reach .* as 'rate'"):
+            Constraint(function).check(space)
+    Constraint(lambda momentum: momentum < 0.5).check(space)
+
+
+def test_what_would_end_the_process_is_told_as_any_exception():
+    with pytest.raises(ValueError, match="raised SystemExit: 3"):
+        Constraint(lambda width: sys.exit(3)).allows({"width": 1})
+
+
 def test_it_does_not_apply_to_a_point_that_lacks_a_parameter_that_it_needs():
     space = Space(
         [ParameterSet([{"solver": "adam"}, {"solver": "sgd", "momentum": UniformParameterRange("momentum", 0, 1)}])]
@@ -72,6 +86,8 @@ def test_what_it_raises_names_it_and_the_point():
     ("function", "sentence"),
     [
         pytest.param(lambda hads: True, r"no parameter 'hads'. Did you mean 'heads'\?", id="unknown name"),
+        pytest.param(lambda: True, "takes no parameter of the space. Known: 'width', 'heads'", id="none"),
+        pytest.param(lambda widht=8: widht > 4, r"takes no parameter .* Did you mean 'width'\?", id="wrong default"),
         pytest.param(lambda width: width > 64, "allows none of 10,000 random points", id="allows nothing"),
         pytest.param(lambda width: 1 / (width - 1) > 0, "raised ZeroDivisionError", id="raises for some"),
     ],

@@ -200,6 +200,15 @@ def test_a_strategy_may_need_arguments_that_the_race_gives_all_searches(race, st
     assert one.names == ("random", "hyperband" if isinstance(strategies, dict) else own)
 
 
+def test_all_strategies_of_a_race_keep_to_a_constraint(race):
+    made = race(strategies=["random", "TPE + GP"], constraint=lambda x, y: x < y, trials=12, repeats=1)
+    made.start()
+    assert made.wait(DEADLINE)
+    frame = made.to_dataframe()
+    assert len(frame) == 24
+    assert (frame["x"] < frame["y"]).all()
+
+
 def test_distances_from_a_known_optimum_are_compared(finished):
     assert finished.compares_distances
     own = finished.finished[0].traces["TPE"].end
