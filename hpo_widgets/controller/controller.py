@@ -49,6 +49,8 @@ _Result = TypeVar("_Result")
 LOCK_PATIENCE = 300.0
 """Seconds that the end of a search waits for another program's lock on the journal."""
 
+_MOST_FLUSHES = 10
+"""How often the end of a run is written again, as somebody who heard of it has changed something."""
 
 SUBSCRIBER_PATIENCE = 60.0
 """Seconds that a command waits for the search's thread while that is in a subscriber, which may wait for it in turn."""
@@ -553,7 +555,7 @@ class Controller:
     def _write_end(self) -> None:
         """Write what is left, waiting for another program's lock; a caller of `stop` need not wait for that."""
         recorder = self.recorder
-        recorder.flush()
+        self._flush_all()
         until = time.monotonic() + LOCK_PATIENCE
         while recorder.locked_since is not None:
             self._aborts_sent.set()
@@ -563,7 +565,14 @@ class Controller:
             while self._run_next():
                 pass
             time.sleep(RETRY_SECONDS)
-            recorder.flush()
+            self._flush_all()
+
+    def _flush_all(self) -> None:
+        """Flush, and also what subscribers change who hear of it; not for ever, as one may do so each time."""
+        for _ in range(_MOST_FLUSHES):
+            self.recorder.flush()
+            if self.recorder.due is None or self.recorder.locked_since is not None:
+                break
 
     def _set_ended(self, reason: StopReason) -> None:
         """Mark the search as ended, and run the commands that came too late for its thread."""
@@ -580,7 +589,7 @@ class Controller:
                 while self._run_next():
                     pass
                 try:
-                    self.recorder.flush()
+                    self._flush_all()
                 except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
                     self.notice("journal", f"{error} What was not written yet is kept in memory.")
             self._thread = None

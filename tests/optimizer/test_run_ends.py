@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import threading
 import time
@@ -337,6 +338,49 @@ def test_a_command_tells_that_a_subscriber_waits_for_it_and_is_done_once_that_re
     wait_for(lambda: made.status is expected, "it is not done")
     gate.open()
     made.stop()
+
+
+@pytest.mark.parametrize("has_late_command", [False, True])
+def test_what_a_subscriber_says_that_hears_of_the_last_trial_is_in_the_journal(search, has_late_command, monkeypatch):
+    made = search(identity, total_max_jobs=2)
+    close, said = made._controller._close, []
+
+    def hear():
+        if len(made.snapshot()) == 2 and not made.counts[TrialState.RUNNING] and len(said) < 2:
+            said.append(f"text {len(said)}")
+            made.set_note(1, said[-1])
+            made.set_range("x", (0, 0.5))
+            made.leave_out(0)
+
+    def close_with_a_late_command(reason):
+        reason = close(reason)
+        if has_late_command:
+            made._controller._inbox.append((said.clear, Future()))  # as from another thread, and too late for the run
+        return reason
+
+    monkeypatch.setattr(made._controller, "_close", close_with_a_late_command)
+    made.subscribe(hear)
+    assert made.start()
+    assert made.wait(MINUTES)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        for one in (made, viewer):
+            assert one.trial(1).note == said[-1]
+            assert one.trial(0).state is TrialState.LEFT_OUT
+            assert one.space.ranges["x"] == (0, 0.5)
+
+
+def test_a_subscriber_that_changes_something_whenever_it_hears_keeps_no_run_from_its_end(search):
+    made = search(identity, total_max_jobs=2)
+    numbers = itertools.count()
+
+    def hear():
+        if made.is_running() and made.counts[TrialState.COMPLETED] == 2:
+            made.set_note(1, f"text {next(numbers)}")
+
+    made.subscribe(hear)
+    assert made.start()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "total_max_jobs"
 
 
 @pytest.mark.parametrize("call", ["stop", "wait"])
