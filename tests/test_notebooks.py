@@ -60,6 +60,7 @@ FEWER = {
         ("max_number_of_concurrent_tasks=2", "max_number_of_concurrent_tasks=1"),
     ],
     "10_classroom_challenge": [("repeats=20", "repeats=8")],
+    "12_from_optuna": [("n_trials=20", "n_trials=6"), ("cv=5", "cv=2")],
 }
 
 # The demo runs the first one (tests/cli/test_demo.py), Voilà the one that is made for it (tests/hosts/test_voila.py).
@@ -236,6 +237,14 @@ def game_is_played_to_its_end(said, saved):
     assert "image/png" in said
 
 
+def study_is_shown_and_goes_on(said, saved):
+    assert "best of 6 trials: 0." in said
+    assert "all 9 trials of the budget" in said
+    assert "9 trials, the best 0." in said
+    assert "LogUniformParameterRange('gamma', -5.0, 0.0)" in said
+    assert {state["status"] for state in saved if "forecast" in state} == {"idle", "completed"}
+
+
 CHECKS = {
     "02_clearml": partial(search_has_ended, trials=1),
     "03_grid_random_tpe": races_have_ended,
@@ -246,4 +255,5 @@ CHECKS = {
     "08_a_script_with_argparse": script_is_searched_in_processes,
     "09_pytorch": network_is_trained_and_said_by_what,
     "10_classroom_challenge": game_is_played_to_its_end,
+    "12_from_optuna": study_is_shown_and_goes_on,
 }
