@@ -32,6 +32,13 @@ ONE_OF_MANY = """
 panels.append(OptimizerWidget(searches[len(panels)]))
 panels[-1]
 """
+LINES = """
+node => {
+  const words = document.createRange();
+  words.selectNodeContents(node);
+  return words.getClientRects().length;
+}
+"""
 VISIBLE_TOOLTIPS = """
 () => [...document.querySelectorAll('.bqplot_mark_tooltip')]
   .filter(one => getComputedStyle(one).display !== 'none' && getComputedStyle(one).opacity > 0.5).length
@@ -295,6 +302,34 @@ def test_as_wide_as_a_side_panel_nothing_lies_on_another_or_beyond_the_edge(open
             is_beside = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
             assert is_beside or box["y"] >= other["y"] + other["height"] or other["y"] >= box["y"] + box["height"]
     opened.screenshot("side-panel-width", busy)
+
+
+def test_in_a_page_of_four_times_the_size_words_end_in_the_panel_and_what_is_wider_scrolls_by_itself(opened, busy):
+    # Of 1280 pixels 320 are left, and JupyterLab takes 120 of them.
+    opened.kernel("[search.add_trial(0.4, state=one) for one in (TrialState.RUNNING, TrialState.PRUNED)] and None")
+    opened.kernel("search.set_ranges({'lr': (1e-3, 0.01)})")
+    busy.evaluate("panel => { panel.style.width = '200px'; }")
+    select = button(busy, "▭ select")
+    for tab in ("History", "Map"):
+        busy.get_by_role("tab", name=tab).click()
+        expect(busy.locator(".hpo-tabs-host .bqplot:visible").first).to_have_css("width", "280px")
+        rest(busy)
+        right = busy.bounding_box()["x"] + 200
+        press = select.filter(visible=True).bounding_box()
+        words = [one.bounding_box() for one in busy.locator(".hpo-tabs-host .hpo-key:visible > span").all()]
+        assert len(words) > 4
+        for box in words:
+            assert box["x"] + box["width"] <= right
+            assert box["y"] + box["height"] <= press["y"] + 1 or box["y"] >= press["y"] + press["height"] - 1
+        assert press["x"] + press["width"] <= right
+    choice = busy.get_by_role("combobox", name="x").filter(visible=True)
+    assert choice.bounding_box()["width"] > 100
+    opened.kernel("setattr(widget, 'selected', [7])")
+    rows = busy.locator(".hpo-details .hpo-data tr > :first-child")
+    for name in ("activation", "started", "worker"):
+        expect(rows.filter(has_text=name)).to_be_visible()
+        assert rows.filter(has_text=name).evaluate(LINES) == 1, name
+    opened.screenshot("four-times-the-size", busy)
 
 
 def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
