@@ -437,3 +437,28 @@ def test_a_notebook_of_many_panels_draws_them_all_and_each_steers_its_own_search
 
 
 TO_CELL = """index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index)"""
+
+
+def test_with_colours_of_the_system_what_is_chosen_or_pressed_and_what_a_colour_means_are_seen(opened, busy):
+    busy.get_by_role("tab", name="Map").click()
+    select = button(busy, "▭ select").filter(visible=True)
+    select.click()
+    expect(select).to_have_attribute("aria-pressed", "true")
+    try:
+        # A page in light colours where those of the system are dark ones, as JupyterLab does not follow it.
+        opened.page.emulate_media(forced_colors="active", color_scheme="dark")
+        ground = "node => getComputedStyle(node).backgroundColor"
+        tabs = [busy.get_by_role("tab", name=name).evaluate(ground) for name in ("Map", "History", "Slices")]
+        assert tabs[0] != tabs[1] == tabs[2]
+        assert select.evaluate(ground) != button(busy, "Pause").evaluate(ground)
+        ramp = busy.locator(".hpo-ramp > div")
+        assert "gradient" in ramp.evaluate("node => getComputedStyle(node).backgroundImage")
+        mark, word = (busy.locator(".hpo-key:visible").locator(one).first for one in ("i", "span"))
+        colour = "node => getComputedStyle(node).color"
+        assert mark.evaluate(colour) != word.evaluate(colour)
+        title = busy.locator(".bqplot:visible .axis text.axislabel").first
+        assert title.evaluate("node => getComputedStyle(node).fill") == word.evaluate(colour)
+        opened.screenshot("forced-colours", busy)
+    finally:
+        opened.page.emulate_media(forced_colors="none", color_scheme="light")
+        select.click()

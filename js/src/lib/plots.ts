@@ -1,4 +1,5 @@
-// Gives figures of bqplot a role and a name, which they lack, and tells the kernel their sizes and the clicks on them.
+// Gives figures of bqplot a role and a name, which they lack, says whether the button for selecting is pressed, and tells
+// the kernel the sizes of figures and the clicks on them.
 
 import type { AnyModel } from "@anywidget/types";
 import { isRepeatedClick } from "./dom";
@@ -150,6 +151,15 @@ export function followPlots(
       slices.tabIndex = 0;
       slices.setAttribute("role", "group");
       slices.setAttribute("aria-label", "Slices");
+    }
+    for (const toggle of root.querySelectorAll(".hpo-select:not([aria-pressed])")) {
+      // ipywidgets shows whether it is pressed, but does not tell it.
+      const tell = (): void =>
+        toggle.setAttribute("aria-pressed", String(toggle.classList.contains("mod-active")));
+      const turned = new MutationObserver(tell);
+      turned.observe(toggle, { attributeFilter: ["class"] });
+      lifetime.atEnd(() => turned.disconnect());
+      tell();
     }
     for (const figure of root.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])")) {
       // The title of the figure is part of the page, but not drawn.
