@@ -168,6 +168,33 @@ def test_a_page_and_its_panel_follow_the_colour_scheme(tmp_path, open_saved, pan
     assert all(light != dark for light, dark in zip(*colours, strict=True)), colours
 
 
+def test_a_dark_page_is_printed_in_the_colours_of_a_light_one_with_all_that_scrolls(tmp_path, open_saved):
+    search = ScriptedSearch(jobs=40)
+    panel = OptimizerWidget(search, top_k=25)
+    search.command("start")
+    search.add_trials([0.1 + number / 40 for number in range(30)])
+    page = open_saved(save_html(panel, tmp_path / "page.html").path, "dark").page
+    panel.close()
+    expect(page.locator(".hpo-table tbody tr")).to_have_count(25)
+    read = """() => [
+      ...["--hpo-accent", "--hpo-text", "--hpo-dot"].map(
+        name => getComputedStyle(document.querySelector(".hpo-panel")).getPropertyValue(name)),
+      getComputedStyle(document.body).backgroundColor,
+    ]"""
+    dark = page.evaluate(read)
+    scrolls = "all => all.some(one => one.scrollHeight > one.clientHeight + 1)"
+    assert page.locator(".hpo-table-scroll").evaluate_all(scrolls)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate(read)[::3] == ["#1565c0", "rgb(255, 255, 255)"]
+    assert not page.locator(".hpo-table-scroll").evaluate_all(scrolls)
+    bar = page.locator(".hpo-bar > div").first
+    assert bar.evaluate("node => getComputedStyle(node).printColorAdjust") == "exact"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    assert page.evaluate(read) == dark
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_race_is_a_page_of_its_own_too(tmp_path, open_saved, scheme):

@@ -108,13 +108,15 @@ function carriedJson<Value>(id: string): Value {
   return JSON.parse(document.getElementById(id)?.textContent ?? "null") as Value;
 }
 
-/** Says which theme the page is in, in the words of JupyterLab, whose widgets look for them. */
+/** Says which theme the page is in, in the words of JupyterLab, whose widgets look for them; on paper it is the light one. */
 function followColorScheme(): void {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const say = (): void => {
-    document.body.dataset.jpThemeLight = String(!dark.matches);
+  const say = (isPrinted = false): void => {
+    document.body.dataset.jpThemeLight = String(isPrinted || !dark.matches);
   };
-  dark.addEventListener("change", say);
+  dark.addEventListener("change", () => say());
+  window.addEventListener("beforeprint", () => say(true));
+  window.addEventListener("afterprint", () => say());
   say();
 }
 
