@@ -154,6 +154,22 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     expect(notebook.page.locator(".hpo-search-status")).not_to_be_visible()
 
 
+def test_the_list_has_the_focus_when_it_was_opened_from_the_command_palette(notebook, side):
+    notebook.open("1")
+    keyboard = notebook.page.keyboard
+    notebook.page.locator(".jp-Cell").first.focus()
+    keyboard.press("Control+Shift+c")
+    expect(notebook.page.locator(".lm-CommandPalette-input:visible")).to_be_focused()
+    keyboard.type("Open search panel")
+    expect(notebook.page.locator(".lm-CommandPalette-item:visible")).to_have_count(1)
+    keyboard.press("Enter")
+    field = side.get_by_role("searchbox", name="Filter searches")
+    expect(field).to_be_focused()
+    keyboard.type("digits")
+    expect(field).to_have_value("digits")
+    field.fill("")
+
+
 PRESS_BOTH = "entry => ['pause', 'stop'].forEach(name => entry.querySelector(`[data-command=${name}]`).click())"
 
 

@@ -17,6 +17,7 @@ import {
 } from "@jupyterlab/apputils";
 import { type Kernel, KernelMessage, ServerConnection } from "@jupyterlab/services";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { MessageLoop } from "@lumino/messaging";
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
@@ -214,7 +215,14 @@ function activate(
     label: (args) => (args.isLauncher ? "Searches" : "Open search panel"),
     caption: "List the searches of all open notebooks",
     icon: searchIcon,
-    execute: () => shell.activateById(list.id),
+    execute: async () => {
+      // When a command has begun, the command palette gives the focus back to the tab in the main area, and a notebook
+      // passes it on to a cell: only after these two messages.
+      await Promise.resolve();
+      MessageLoop.flush();
+      MessageLoop.flush();
+      shell.activateById(list.id);
+    },
   });
   commands.addCommand(COMMANDS.stopAll, {
     label: "Stop all searches",
