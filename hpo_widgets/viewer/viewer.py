@@ -203,8 +203,9 @@ class SearchViewer(JournalFollower, JournalSearch):
     @property
     def _why_not(self) -> str:
         """Why nothing can be changed here, and where it can."""
+        is_alive = self._owner_is_alive  # which also brings the owner up to date
         owner = self._owner
-        if owner is None or not self._owner_is_alive:
+        if owner is None or not is_alive:
             if self._reopen is not None:
                 return "this is a view of a journal; start it to take the search over"
             return "this is a view of a journal; to continue, open it with base_task_id="

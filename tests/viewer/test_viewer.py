@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from concurrent import futures
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -304,6 +305,16 @@ def test_reading_sees_that_the_owner_died(journal, view, monkeypatch):
     assert not viewer.is_running()
     assert viewer.owner_died
     assert viewer.capabilities["start"] is None
+
+
+def test_who_runs_it_now_is_named_when_a_command_is_refused(journal, view, monkeypatch):
+    viewer = view()
+    own = lease.Owner.here()
+    monkeypatch.setattr(follower, "READ_SECONDS", 0.0)
+    viewer.refresh()
+    monkeypatch.setattr(viewer._reader, "owner", lambda: replace(own, pid=1, host="elsewhere", token="other"))
+    monkeypatch.setattr(lease.Owner, "is_alive", property(lambda owner: True))
+    assert "process 1 on elsewhere" in viewer.capabilities["stop"]
 
 
 def test_a_loop_over_is_running_ends_with_the_search(journal, view):
