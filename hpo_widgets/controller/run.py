@@ -76,7 +76,9 @@ class Run:
         self._tell = tell
         self._has_notified_error = False
         self._num_begun = 0
-        """How often the strategy has begun."""
+        """How often the strategy has begun, or was about to."""
+        self._num_to_begin = 0
+        """How often it is about to: subscribers are told what is recorded before it begins, and may have it begin."""
         self._num_workers = state.settings.max_number_of_concurrent_tasks
         # A strategy that learns from the ends of trials is asked for a point when a worker is free, not before.
         self._holder = engine if can_hold_trials(engine) and not proposals.wants_observations else None
@@ -122,19 +124,23 @@ class Run:
         """Begin the present space with the strategy."""
         state = self._state
         self._num_begun += 1
+        self._num_to_begin += 1
         try:
             # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
         finally:  # the ranges, or which trials count, have changed already, whatever the journal says
             history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
+            self._num_to_begin -= 1
             self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
 
     def add_trials(self, rows: Sequence[TrialRow]) -> None:
         """Make results that people have recorded durable, and have the strategy learn from them."""
         num_begun = self._num_begun
         self._record()
-        # Where a subscriber has changed ranges, or which trials count, the strategy has them from its history.
-        if self._proposals.wants_observations and num_begun == self._num_begun:
+        # Where it is about to begin, or a subscriber has changed ranges, or which trials count, the strategy has them
+        # from its history.
+        has_begun = 0 < num_begun == self._num_begun and not self._num_to_begin
+        if self._proposals.wants_observations and has_begun:
             for row in rows:
                 self._proposals.tell(Observation.of(row, self._state.space))
 

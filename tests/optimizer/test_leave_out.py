@@ -165,6 +165,29 @@ def test_what_a_strategy_learns_anew_is_not_read_while_a_lock_is_known(search, u
     made.stop()
 
 
+class ToldOnItsOwnThread(Told):
+    is_model_based = True
+
+
+@pytest.mark.parametrize("strategy", [Told, ToldOnItsOwnThread])
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_result_that_comes_before_the_strategy_has_begun_is_told_once(search, strategy, was_killed):
+    made = search(identity, optimizer_class=strategy, total_max_jobs=3, max_number_of_concurrent_tasks=1)
+    made._controller.state.was_killed = was_killed  # which is told before the strategy begins
+    added = []
+
+    def hear():
+        if not added:
+            added.append(None)
+            added[0] = made.add_trial({"x": 0.987}, 0.5)
+
+    made.subscribe(hear)
+    finished(made)
+    assert made.stop_reason.code == "total_max_jobs"
+    assert added == [0]
+    assert sorted(made.get_optimizer().told)[:3] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("strategy", [RandomSearch, GridSearch])
 def test_its_point_is_not_run_again(search, strategy):
     made = search(identity, [UniformIntegerParameterRange("x", 1, 6)], optimizer_class=strategy, total_max_jobs=3)
