@@ -15,6 +15,7 @@ from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     ParameterSet,
+    UniformIntegerParameterRange,
     range_between,
 )
 from hpo_widgets.trials import TrialRow, TrialState
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.parameters import Parameter
+    from hpo_widgets.parameters import LeafParameter, Parameter
     from hpo_widgets.space import Space
 
 _STATES = {
@@ -42,6 +43,10 @@ _ERRORS = {
     TrialState.FAILED: "Optuna keeps no reason",
     TrialState.ABORTED: "it ran when its study was read",
 }
+
+
+_MOST_CHOICES = 32
+"""Values that a whole number has at most on which other parameters depend."""
 
 
 class StudiedTrial(NamedTuple):
@@ -86,8 +91,8 @@ def objectives_of(study: optuna.Study) -> tuple[list[str], list[str], list[str]]
 def parameters_of(study: optuna.Study) -> list[Parameter]:
     """Return the parameters that the trials of a study have.
 
-    A range is as wide as the widest that a trial had. A parameter that some completed trials lack depends on a choice:
-    it becomes part of a `ParameterSet`. A whole number on a log scale is drawn evenly.
+    A range is as wide as the widest that a trial had. A parameter that some trials lack depends on a choice, or on a
+    whole number of few values: it becomes part of a `ParameterSet`. A whole number on a log scale is drawn evenly.
 
     Parameters
     ----------
@@ -118,11 +123,67 @@ def parameters_of(study: optuna.Study) -> list[Parameter]:
         return _parts(completed, leaves)
 
 
-def _parts(trials: Sequence[FrozenTrial], leaves: Mapping[str, Parameter]) -> list[Parameter]:
+def _parts(trials: Sequence[FrozenTrial], leaves: Mapping[str, LeafParameter]) -> list[Parameter]:
     """Return the parameters of trials that have all of theirs, and then those that only others have."""
-    named = set[str]().union(*(one.distributions for one in trials))
-    parts = _Conditions(leaves).part(trials, [name for name in leaves if name in named])
-    return [*parts, *(leaf for name, leaf in leaves.items() if name not in named)]
+    having = {name: {place for place, one in enumerate(trials) if name in one.params} for name in leaves}
+    named = [name for name, places in having.items() if places]
+    conditions = {
+        name: _condition(name, named, trials, having, leaves) for name in named if len(having[name]) < len(trials)
+    }
+    unexplained = [name for name, found in conditions.items() if found is None]
+    if unexplained:
+        raise _UnexplainedError(unexplained)
+
+    def part(name: str) -> Parameter:
+        leaf = leaves[name]
+        dependent = {other: found[1] for other, found in conditions.items() if found is not None and found[0] == name}
+        if not dependent:
+            return leaf
+        return ParameterSet(
+            [
+                {name: choice}
+                | {f"part {other}": part(other) for other, places in dependent.items() if place in places}
+                for place, choice in enumerate(_choices(leaf))
+            ]
+        )
+
+    return [
+        *(part(name) for name in named if name not in conditions),
+        *(leaf for name, leaf in leaves.items() if name not in named),
+    ]
+
+
+def _condition(
+    name: str,
+    named: Sequence[str],
+    trials: Sequence[FrozenTrial],
+    having: Mapping[str, set[int]],
+    leaves: Mapping[str, LeafParameter],
+) -> tuple[str, set[int]] | None:
+    """Find the parameter on whose choice another one depends, and the choices that bring it in; None: there is none.
+
+    Of several it is the one that the fewest trials have, as it may itself depend on another. A whole number of few
+    values, such as that of layers, counts as a choice, after all others.
+    """
+    found: tuple[str, set[int]] | None = None
+    for other in sorted(named, key=lambda one: not isinstance(leaves[one], DiscreteParameterRange)):
+        leaf = leaves[other]
+        is_wider = having[name] < having[other] and (found is None or len(having[other]) < len(having[found[0]]))
+        if not is_wider or not _choices(leaf):
+            continue
+        chosen = {place: leaf.index_of(trials[place].params[other]) for place in having[other]}
+        present = {choice for place, choice in chosen.items() if choice is not None and place in having[name]}
+        if all(place in having[name] for place, choice in chosen.items() if choice in present):
+            found = other, present
+    return found
+
+
+def _choices(leaf: LeafParameter) -> Sequence[Any]:
+    """Return what a parameter may be on which others depend; nothing for one that cannot."""
+    if isinstance(leaf, DiscreteParameterRange):
+        return leaf.declared
+    count = leaf.num_values if isinstance(leaf, UniformIntegerParameterRange) else None
+    return [leaf.value_at(place) for place in range(count)] if count is not None and count <= _MOST_CHOICES else []
 
 
 def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, list[BaseDistribution]]:
@@ -136,7 +197,7 @@ def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, list[BaseDistribu
     return found
 
 
-def _leaf(name: str, alike: Sequence[BaseDistribution]) -> Parameter:
+def _leaf(name: str, alike: Sequence[BaseDistribution]) -> LeafParameter:
     """Return a parameter that can have the values of all distributions."""
     first = alike[0]
     kinds = {type(one) for one in alike}
@@ -151,50 +212,6 @@ def _leaf(name: str, alike: Sequence[BaseDistribution]) -> Parameter:
     step = steps.pop() if len(steps) == 1 else None
     is_log = any(one.log for one in ranges)
     return range_between(name, low, high, step=step, log=is_log, whole=isinstance(first, IntDistribution))
-
-
-class _Conditions:
-    """Finds on which choices parameters depend.
-
-    Parameters
-    ----------
-    leaves
-        All parameters by their names.
-    """
-
-    def __init__(self, leaves: Mapping[str, Parameter]) -> None:
-        self._leaves = leaves
-
-    def part(self, trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Parameter]:
-        """Return parameters, and sets of them, that give the trials their names; these are some names of theirs."""
-        common = [name for name in names if all(name in one.params for one in trials)]
-        others = [name for name in names if name not in common]
-        if not others:
-            return [self._leaves[name] for name in common]
-        for chooser in common:
-            if isinstance(self._leaves[chooser], DiscreteParameterRange):
-                found = self._split(trials, chooser, others)
-                if found is not None:
-                    return [found if name == chooser else self._leaves[name] for name in common]
-        raise _UnexplainedError(others)
-
-    def _split(self, trials: Sequence[FrozenTrial], chooser: str, others: Sequence[str]) -> ParameterSet | None:
-        """Return a set with a combination for each choice; None where the choices do not explain the other names."""
-        leaf = self._leaves[chooser]
-        assert isinstance(leaf, DiscreteParameterRange)  # noqa: S101 -- as the caller has found
-        chosen = [leaf.index_of(one.params[chooser]) for one in trials]
-        combinations = []
-        is_explained = False
-        for index, choice in enumerate(leaf.declared):
-            some = [one for one, its in zip(trials, chosen, strict=True) if its == index]
-            names = [name for name in others if any(name in one.params for one in some)]
-            is_explained |= len(names) < len(others) and bool(some)
-            try:
-                inner = self.part(some, names)
-            except _UnexplainedError:
-                return None
-            combinations.append({chooser: choice, **{f"part {place}": one for place, one in enumerate(inner)}})
-        return ParameterSet(combinations) if is_explained else None
 
 
 class _UnexplainedError(ValueError):

@@ -104,6 +104,39 @@ def test_the_choice_that_explains_it_is_found_among_others():
     assert space.contains({"first": 0, "second": "q", "x": 0.5})
 
 
+def test_two_choices_explain_one_parameter_each():
+    points = [
+        {"first": (a, NESTEROV), "second": (b, NESTEROV)} | ({"x": (0.5, SHARE)} if a else {})
+        | ({"y": (0.5, SHARE)} if b else {})
+        for a in (True, False) for b in (True, False)
+    ]  # fmt: skip
+    space = space_of(study_of(*points))
+    for point in points:
+        assert space.contains({name: value for name, (value, _) in point.items()})
+    assert not space.contains({"first": True, "second": False, "x": 0.5, "y": 0.5})
+
+
+def test_a_parameter_may_come_with_several_choices():
+    points = [{"solver": (one, SOLVER)} | ({"x": (0.5, SHARE)} if one != "sgd" else {}) for one in SOLVER.choices]
+    space = space_of(study_of(*points))
+    assert space.contains({"solver": "adam", "x": 0.1})
+    assert space.contains({"solver": "rms", "x": 0.1})
+    assert not space.contains({"solver": "sgd", "x": 0.1})
+
+
+def test_a_number_of_layers_brings_in_the_parameters_of_each_layer():
+    layers, units = IntDistribution(1, 4), IntDistribution(4, 128)
+    points = [
+        {"layers": (count, layers), "rate": (0.01, RATE)} | {f"units_{one}": (8 * count, units) for one in range(count)}
+        for count in (2, 1, 3, 2)
+    ]  # fmt: skip
+    space = space_of(study_of(*points))
+    for point in points:
+        assert space.contains({name: value for name, (value, _) in point.items()})
+    assert not space.contains({"layers": 1, "rate": 0.01, "units_0": 8, "units_1": 8})
+    assert (space.leaf("layers").kind, space.leaf("layers").range) == ("choice", (1, 2, 3, 4))
+
+
 def test_a_trial_that_ended_early_does_not_make_a_parameter_conditional():
     study = study_of({"x": (0.5, SHARE), "y": (0.5, SHARE)}, {"x": (0.25, SHARE), "y": (0.5, SHARE)})
     for state in (TrialState.FAIL, TrialState.PRUNED):
