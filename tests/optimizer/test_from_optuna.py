@@ -262,6 +262,31 @@ def test_there_and_back_again_is_the_same(read, study):
         assert ours.value == (theirs.value if theirs.state.name == "COMPLETE" else ours.value)
 
 
+def test_user_attributes_that_can_be_no_scalar_are_passed_over_here_and_in_a_worker(read):
+    def strange(trial):
+        values = {
+            "": 1,
+            "x" * 501: 2,
+            "objective": 3,
+            "large": 10**400,
+            "yes": True,
+            "nothing": None,
+            "a/b": 4,
+            "i": math.inf,
+        }
+        for key, value in values.items():
+            trial.set_user_attr(key, value)
+        return trial.suggest_float("x", 0, 1)
+
+    study = optuna.create_study()
+    study.optimize(strange, n_trials=1)
+    made = finished(read(study, strange, total_max_jobs=2))
+    for number in (0, 1):
+        trial = made.trial(number)
+        assert (trial.status, trial.value) == ("completed", trial.parameters["x"])
+        assert trial.summary.keys() == {"objective/objective", "a/b/a/b", "i/i"}
+
+
 def test_reports_that_are_no_number_and_infinite_values(read):
     study = optuna.create_study(direction="maximize")
 

@@ -7,12 +7,13 @@ must not write into another file of that number. Outside a search ``report_scala
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpo_widgets.engines.local.messages import STOP, ScalarLines, argument_name, plain_number
+from hpo_widgets.engines.local.messages import MAX_NAME, STOP, ScalarLines, argument_name, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -244,7 +245,7 @@ class RunningTrial:
         return self.should_stop
 
     def set_user_attr(self, key: str, value: object) -> None:
-        """Keep a number as a scalar of that name; anything else is not kept.
+        """Keep a number as a scalar of that name; anything else is not kept, and no name of an objective.
 
         Parameters
         ----------
@@ -253,8 +254,11 @@ class RunningTrial:
         value
             A number, or any other object.
         """
-        if not isinstance(value, (bool, str)) and plain_number(value) is not None:
-            self.report_scalar(key, key, value, self._step)  # type: ignore[arg-type]
+        number = None if isinstance(value, (bool, str)) else plain_number(value)
+        if number is None or not 0 < len(key) <= MAX_NAME or (key, key) in self._objectives:
+            return
+        with contextlib.suppress(ValueError):  # a number that is too large
+            self.report_scalar(key, key, number, self._step)
 
 
 current_trial: RunningTrial | None = None

@@ -188,7 +188,8 @@ class FunctionTemplate(_LocalTemplate):
                     f"{self.name!r} takes {name!r} by position only, but parameters are passed by name; "
                     "remove the '/' from its signature"
                 )
-        _check_names(given, None if takes_any else self._by_name, self._required, self.name)
+        allowed = None if takes_any else self._by_name
+        _check_names(given, allowed, self._required, self.name, may_ask_trial=len(parameters) == 1)
 
     @property
     def _by_name(self) -> list[str]:
@@ -358,12 +359,20 @@ def _placeless(code: CodeType) -> CodeType:
 
 
 def _check_names(
-    given: Mapping[str, str], allowed: Collection[str] | None, required: Iterable[str], owner: str
+    given: Mapping[str, str],
+    allowed: Collection[str] | None,
+    required: Iterable[str],
+    owner: str,
+    *,
+    may_ask_trial: bool = False,
 ) -> None:
     """Raise a ValueError for a name that is not allowed (None: all are), and for a required one that is not given."""
     for name, whole in given.items():
         if allowed is not None and name not in allowed:
-            raise ValueError(f"{owner!r} has no parameter {whole!r}. {near_match(name, allowed)}")
+            near = near_match(name, allowed)
+            if may_ask_trial and "Did you mean" not in near:
+                near += f" If it is an objective of Optuna, call its argument {TRIAL!r}."
+            raise ValueError(f"{owner!r} has no parameter {whole!r}. {near}")
     _require(
         required, given, owner, "missing from the space: add {those} to hyper_parameters or give {those} a default"
     )

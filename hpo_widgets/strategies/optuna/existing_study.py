@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,6 +48,10 @@ _ERRORS = {
 
 _MOST_CHOICES = 32
 """Values that a whole number has at most on which other parameters depend."""
+
+
+_LONGEST_KEY = 500
+"""Letters that the name of a scalar has at most."""
 
 
 class StudiedTrial(NamedTuple):
@@ -283,11 +288,8 @@ def _take_values(
     values = list(trial.values) if trial.state is OptunaState.COMPLETE and trial.values is not None else []
     reports = [*curve]
     reports += [(one.title, one.series, float(value), last) for one, value in zip(objectives, values, strict=False)]
-    reports += [
-        (key, key, float(value), last)
-        for key, value in trial.user_attrs.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    ]
+    taken = {(one.title, one.series) for one in objectives}
+    reports += [(key, key, value, last) for key, value in _numbers(trial.user_attrs).items() if (key, key) not in taken]
     summaries: dict[tuple[str, str], ScalarSummary] = {}
     for title, series, value, iteration in reports:
         summaries.setdefault((title, series), ScalarSummary()).update(value, iteration)
@@ -298,6 +300,16 @@ def _take_values(
     row.summary = {f"{title}/{series}": summary.to_list() for (title, series), summary in summaries.items()}
     row.last_iteration = max((report[3] for report in reports), default=-1)
     return curve
+
+
+def _numbers(attributes: Mapping[str, Any]) -> dict[str, float]:
+    """Return those of a trial's user attributes that can be scalars."""
+    found = {}
+    for key, value in attributes.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < len(key) <= _LONGEST_KEY:
+            with contextlib.suppress(OverflowError):
+                found[key] = float(value)
+    return found
 
 
 def _seconds(moment: Any) -> float:

@@ -84,6 +84,7 @@ def test_spaces_that_fit_pass(function, names):
         (lambda lr, /, x=1: lr, ["lr"], r"takes 'lr' by position only"),
         (lambda x, /, **others: x, ["lr"], r"takes 'x' by position only"),
         (functools.partial(train, 0.1), ["lr"], r"no parameter 'lr'"),
+        (lambda t: t, ["lr"], r"no parameter 'lr'\. Known: 't'\. If it is an objective of Optuna, .* 'trial'"),
     ],
 )
 def test_spaces_that_do_not_fit_are_told_why(function, names, message):
