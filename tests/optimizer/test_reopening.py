@@ -915,6 +915,24 @@ def test_failed_points_that_the_constraint_of_the_reopened_search_refuses_are_no
     assert sorted(one.parameters["x"] for one in again.get_top_experiments(9)) == [2, 4]
 
 
+def test_a_view_knows_what_the_constraint_allows_once_it_has_taken_the_search_over(search):
+    def fails(x):
+        raise ValueError("no")
+
+    space = [UniformIntegerParameterRange("x", 1, 4)]
+    path = finished(search(fails, space, optimizer_class=GridSearch, constraint=lambda x: x < 4)).journal_path
+    with SearchViewer(
+        path, reopen=lambda: HyperParameterOptimizer.open(path, base_task_id=fails, constraint=is_odd)
+    ) as viewer:
+        assert len(viewer.failed_points()) == 3
+        with pytest.raises(RuntimeError, match="a journal does not hold the constraint"):
+            viewer.allows({"x": 3})
+        viewer.start()
+        assert viewer.wait(DEADLINE)
+        assert (viewer.allows({"x": 3}), viewer.allows({"x": 2})) == (True, False)
+        assert [viewer.trial(number).parameters["x"] for number in viewer.failed_points()] == [1, 3]
+
+
 def test_another_strategy_keeps_to_the_constraint_that_is_given(constrained):
     again = HyperParameterOptimizer.open(
         constrained.journal_path, base_task_id=identity, optimizer_class=OptimizerOptuna, constraint=is_odd
