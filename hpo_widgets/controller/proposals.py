@@ -129,15 +129,26 @@ class DistinctSampler:
             return False
         return tuple(self.space.encode(point)) in self._seen_keys
 
-    def long_search(self, seconds: float) -> str | None:
-        """Say that a point which the constraint allows is looked for so long; None: the constraint was not asked."""
-        num_tested, num_allowed = self.num_tested, self.num_allowed
+    def why_no_point(self, *, is_asked: bool) -> str | None:
+        """Say why there is no point yet, as far as it is for the constraint; None: it was not asked.
+
+        Parameters
+        ----------
+        is_asked
+            Whether the strategy is asked; else it, or the constraint, is still at a point for an earlier run.
+        """
+        title, num_tested = self.strategy.title, self.num_tested
+        if not is_asked:
+            return (
+                f"{title}, or the constraint {self._constraint!r}, has not answered yet for the run before. Wait, or "
+                "restart the kernel and open the search with another constraint="
+            )
         if not num_tested:
             return None
         return (
-            f"no trial has started for {seconds:g} s: {self.strategy.title} looks for a point that the constraint "
-            f"{self._constraint!r} allows. Of {counted(num_tested, 'point')} that it was asked about it has allowed "
-            f"{num_allowed or 'none'}. Change the ranges, or stop the search and open it with another constraint="
+            f"{title} looks for a point that the constraint {self._constraint!r} allows. Of "
+            f"{counted(num_tested, 'point')} that it was asked about it has allowed {self.num_allowed or 'none'}. "
+            "Change the ranges, or stop the search and open it with another constraint="
         )
 
     def is_new(self, encoded: EncodedPoint) -> bool:
@@ -450,8 +461,10 @@ class ThreadedProposals(Proposals):
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
-        self._ask_began: float | None = None
-        """When the question began that the strategy is at; None: it is at none."""
+        self._waits_since: float | None = None
+        """Since when a free worker waits for a point; None: none waits."""
+        self._has_lock = False
+        """Whether its thread may ask the strategy: that of an earlier run has answered."""
         self._epoch = 0
         self._told_epoch: int | None = None
         """The epoch in which people were told last that a point is looked for long."""
@@ -472,7 +485,7 @@ class ThreadedProposals(Proposals):
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         self.is_exhausted = False
-        self._epoch = epoch
+        self._epoch, self._waits_since = epoch, None
         self._num_begun += 1
         self._ready.clear()
         self._num_asked = 0
@@ -505,18 +518,21 @@ class ThreadedProposals(Proposals):
             with self._condition:
                 self._asks.append(self._num_begun)
                 self._condition.notify()
-        if num_free > 0 and self._num_asked and self._sampler.has_constraint and self._told_epoch != self._epoch:
+        if num_free == 0 or not self._num_asked:
+            self._waits_since = None
+        elif self._sampler.has_constraint and self._told_epoch != self._epoch:
             self._tell_of_long_search()
 
     def _tell_of_long_search(self) -> None:
         """Tell people why no trial starts, once it is looked long for a point that the constraint allows."""
-        now, began = self._clock(), self._ask_began
-        due = (now if began is None else began) + LONG_SEARCH_SECONDS
+        now = self._clock()
+        since = self._waits_since = self._waits_since or now
+        due = since + LONG_SEARCH_SECONDS
         if now < due:
             self.next_ask = due
-        elif (sentence := self._sampler.long_search(LONG_SEARCH_SECONDS)) is not None:
+        elif (sentence := self._sampler.why_no_point(is_asked=self._has_lock)) is not None:
             self._told_epoch = self._epoch
-            self._tell(sentence)
+            self._tell(f"no trial has started for {LONG_SEARCH_SECONDS:g} s: {sentence}")
 
     def _is_time_to_hold(self) -> bool:
         """Whether a slow model has to be asked now, so that its answer is ready when the next worker is free."""
@@ -596,6 +612,7 @@ class ThreadedProposals(Proposals):
 
     def _run(self) -> None:
         with self._lock:
+            self._has_lock = True
             while True:
                 with self._condition:
                     self._condition.wait_for(lambda: self._news or self._asks or self._reports)
@@ -628,13 +645,11 @@ class ThreadedProposals(Proposals):
     def _ask_strategy(self, begun: int) -> None:
         if begun != self._num_begun:
             return  # The space, or what counts, has changed since, so nobody needs the answer.
-        began = self._ask_began = self._clock()
+        began = self._clock()
         try:
             sampled = self._sampler.sample(lambda: begun == self._num_begun and not self._is_closed)
         except _NotWanted:
             return
-        finally:
-            self._ask_began = None
         self._answers.append(_Answer(begun, sampled, self._clock() - began))
         self._wake()
 

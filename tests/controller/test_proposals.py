@@ -879,6 +879,17 @@ def test_it_is_told_once_that_a_point_which_is_allowed_is_looked_for_long(contro
     assert len(controller.told) == 2
 
 
+def test_it_is_told_that_the_constraint_is_still_at_a_point_of_the_run_before(controller):
+    with controller.lock:
+        proposals = controller.proposals(Counting(), constraint=Constraint(lambda n: True))
+        proposals.ask(1, None)
+        controller.seconds_passed = LONG_SEARCH_SECONDS
+        proposals.ask(1, None)
+    [sentence] = controller.told
+    assert "the constraint <lambda>(n), has not answered yet for the run before" in sentence
+    assert controller.next(proposals) is not None
+
+
 def test_it_is_told_that_a_constraint_does_not_answer(controller):
     is_asked, may_answer = threading.Event(), threading.Event()
 
@@ -891,7 +902,9 @@ def test_it_is_told_that_a_constraint_does_not_answer(controller):
     assert is_asked.wait(DEADLINE)
     controller.seconds_passed = LONG_SEARCH_SECONDS
     proposals.ask(0, None)
-    assert controller.told == []  # no worker is free
+    proposals.ask(1, None)
+    assert controller.told == []  # no worker was free
+    controller.seconds_passed *= 3
     proposals.ask(1, None)
     may_answer.set()
     [sentence] = controller.told
