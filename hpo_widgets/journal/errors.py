@@ -119,8 +119,8 @@ def explanation(error: Damage | sqlite3.Error, path: Path, doing: str) -> Journa
         )
     if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return JournalError(
-            f"{path} could not be {doing}: {said}. Its folder must be one that this process may write to; "
-            "choose another one (journal=)."
+            f"{path} could not be {doing}: {said}. Its folder must be one that this process may write to: "
+            "copy the file of a search that has ended to such a folder, and open it there."
         )
     if primary == sqlite3.SQLITE_IOERR:
         return JournalError(

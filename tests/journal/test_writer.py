@@ -256,6 +256,7 @@ finally:
     assert view == "closed 1 2"
     assert opened.startswith("JournalError")
     assert "must be one that this process may write to" in opened
+    assert "copy the file" in opened
     assert made.startswith("JournalError")
     assert "cannot be made" in made
     assert unmerged.startswith("JournalError")
