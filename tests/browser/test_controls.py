@@ -51,6 +51,15 @@ def test_the_second_click_of_a_double_click_on_pause_does_not_resume(opened, pan
     assert wait_for_commands(opened, 3) == [["start"], ["pause"], ["stop"]]
 
 
+def test_a_retry_of_failed_points_that_is_refused_looks_like_other_controls_that_are_off(run_anew, panel):
+    run_anew.kernel("search.add_trial(None, state=TrialState.FAILED)")
+    retry = panel.get_by_role("button", name="retry 1 point")
+    expect(retry).to_have_css("opacity", "1")
+    run_anew.kernel("search.refuse('retry_failed', 'this is a view of a journal')")
+    expect(retry).to_have_attribute("aria-disabled", "true")
+    expect(retry).to_have_css("opacity", "0.5")
+
+
 @pytest.mark.slow
 def test_a_wait_is_begun_by_a_press_or_from_code_and_ends_by_a_press_the_cross_or_its_time_out(opened, panel):
     button(panel, "Start").click()
