@@ -121,6 +121,17 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
     expect(legend).not_to_contain_text("pass the filter")
 
 
+def test_a_drag_straight_along_an_axis_filters_too(run_anew, panel, parallel):
+    mouse = run_anew.page.mouse
+    mouse.move(*spot(parallel, 1, 0.2))
+    mouse.down()
+    mouse.move(*spot(parallel, 1, 0.6), steps=6)
+    mouse.up()
+    run_anew.wait_kernel("'dropout' in widget.filter.within", deadline=20)
+    ends = run_anew.kernel("list(widget.filter.within['dropout'])")
+    assert ends == [pytest.approx(0.1, abs=0.02), pytest.approx(0.3, abs=0.02)]
+
+
 @pytest.mark.slow
 def test_a_click_on_a_line_selects_its_trial_everywhere_and_a_new_trial_is_drawn_as_text(run_anew, panel, parallel):
     place = run_anew.kernel("plot._drawing._best.y.tolist()[0]")

@@ -58,6 +58,7 @@ export function followPlots(
   };
   /** The figure on which the last press began, or the first one of a double click. */
   let pressed: Element | null = null;
+  let pressedAt: MouseEvent | null = null;
   document.addEventListener(
     "click",
     (event) => {
@@ -86,10 +87,24 @@ export function followPlots(
       const figure = figureOf(event.target);
       if (!isRepeatedClick(event)) {
         pressed = figure;
+        pressedAt = event;
       }
       if (adds(event) && figure) {
         // With such a key, the browser would select the text between here and the last click.
         event.preventDefault();
+      }
+    },
+    { capture: true, signal: lifetime.signal },
+  );
+  // Of the window, before the brush, which listens there from its press on.
+  window.addEventListener(
+    "mouseup",
+    ({ isTrusted, clientX, clientY }) => {
+      const isStraight = pressedAt?.clientX === clientX && pressedAt.clientY !== clientY;
+      if (isTrusted && isStraight && pressed?.closest(".hpo-parallel-host")) {
+        // A brush without a width is none to bqplot, but along an axis a steady hand draws one.
+        const move = { view: window, clientX: clientX + 1, clientY };
+        window.dispatchEvent(new MouseEvent("mousemove", move));
       }
     },
     { capture: true, signal: lifetime.signal },
