@@ -45,13 +45,11 @@ _ERRORS = {
     TrialState.ABORTED: "it ran when its study was read",
 }
 
-
 _MOST_CHOICES = 32
 """Values that a whole number has at most on which other parameters depend."""
 
-
-_LONGEST_KEY = 500
-"""Letters that the name of a scalar has at most."""
+_LONGEST_TEXT = 500
+"""Letters that the name of a scalar has at most, and an error."""
 
 
 class StudiedTrial(NamedTuple):
@@ -268,9 +266,10 @@ def trials_of(study: optuna.Study, space: Space, objectives: Sequence[Objective]
             row.ended = row.started
         row.duration = max(0.0, row.ended - row.started)
         row.worker = workers.take(row.started, row.ended)
-        if state in _ERRORS:
-            reason = trial.system_attrs.get("fail_reason")
-            row.error = printable(reason) if isinstance(reason, str) else _ERRORS[state]
+        row.error = _ERRORS.get(state)
+        reason = trial.system_attrs.get("fail_reason")
+        if state is TrialState.FAILED and isinstance(reason, str):
+            row.error = printable(reason[:_LONGEST_TEXT])
         yield StudiedTrial(row, _take_values(row, trial, objectives))
 
 
@@ -306,7 +305,7 @@ def _numbers(attributes: Mapping[str, Any]) -> dict[str, float]:
     """Return those of a trial's user attributes that can be scalars."""
     found = {}
     for key, value in attributes.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < len(key) <= _LONGEST_KEY:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < len(key) <= _LONGEST_TEXT:
             with contextlib.suppress(OverflowError):
                 found[key] = float(value)
     return found
