@@ -462,3 +462,16 @@ def test_with_colours_of_the_system_what_is_chosen_or_pressed_and_what_a_colour_
     finally:
         opened.page.emulate_media(forced_colors="none", color_scheme="light")
         select.click()
+
+
+def test_in_a_page_from_right_to_left_the_lower_bound_stands_where_the_lower_end_is(opened, busy):
+    opened.page.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    try:
+        lower, upper = (
+            busy.get_by_role("textbox", name=f"lr, {end} bound").bounding_box() for end in ("lower", "upper")
+        )
+        ends = [middle(busy.get_by_role("slider", name=f"lr, {end} end"))[0] for end in ("lower", "upper")]
+        assert ends[0] < ends[1]
+        assert lower["x"] < upper["x"]
+    finally:
+        opened.page.evaluate("() => document.documentElement.removeAttribute('dir')")
