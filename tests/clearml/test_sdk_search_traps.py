@@ -170,16 +170,17 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(star
     assert all(USER_ABORTED in search.trial(number).error for number in range(2))
 
 
-@pytest.mark.slow
 def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(started, sdk_worker, until, monkeypatch):
     search, _ = started(1)
     with blocking_stop(search.optimizer, monkeypatch) as blocking:
         search.command("stop")
         until(search, lambda: search.status == "stopped")
         assert blocking.has_come.wait(DEADLINE)
+        is_waited_for, join = threading.Event(), search.stopping.join
+        monkeypatch.setattr(search.stopping, "join", lambda: (is_waited_for.set(), join()))
         search.command("start")
         assert search.capabilities["start"] == "the search is running"
-        search.optimizer._thread_reporter.join(DEADLINE)
+        assert is_waited_for.wait(DEADLINE)
     task = sdk_worker.take()
     until(search, lambda: search.status == "running" and states(search).get("running"))
     assert search.optimizer.is_running()  # the SDK knows the thread of the new run
