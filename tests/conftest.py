@@ -233,6 +233,8 @@ class LongestFirst(LoadFileScheduling):
         "tests/test_notebooks.py": 80,
         "tests/test_package.py": 70,
         "tests/clearml/test_optimizer_task.py": 60,
+        "tests/clearml/test_notebook.py": 40,
+        "tests/clearml/test_waiting.py": 40,
     }
     """What files that take a minute or more take in ``make test-slow`` on four workers of two cores, or the longest
     test where each is handed out by itself; it decides nothing but the order."""
