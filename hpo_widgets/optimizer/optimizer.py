@@ -781,9 +781,8 @@ class HyperParameterOptimizer(ReadableSearch):
         """Run all points again that have failed and have no result, as `retry`: each once, the oldest first.
 
         A point is not run again if another trial of it has completed, was pruned, runs or waits, nor if the constraint
-        does not allow it (``errors`` says so). Those that the budget
-        has no room for wait until ``total_max_jobs`` is raised, and ``errors`` says to what. After its end the search
-        is started again by `start`.
+        does not allow it (``errors`` says so). Those that the budget has no room for wait until ``total_max_jobs`` is
+        raised, and ``errors`` says to what. After its end the search is started again by `start`.
 
         Returns
         -------
@@ -1284,7 +1283,7 @@ class HyperParameterOptimizer(ReadableSearch):
         **optimizer_kwargs
             All other arguments of the constructor. ``name`` is the study's by default, and so are title, series and
             sign of its objectives: its metric names, or ``objective``, or ``objective_0`` and so on. Without
-            ``base_task_id`` only ``name`` and ``journal`` are taken.
+            ``base_task_id`` only ``name``, ``journal`` and ``limits`` are taken.
 
         Returns
         -------
