@@ -6,10 +6,12 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import counted, printable
+from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.journal.connection import remove
 from hpo_widgets.optimizer.definition import names_a_task
 from hpo_widgets.optimizer.reopening import KEPT, open_search
+from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,11 +105,15 @@ def _write(definition: Definition, study: optuna.Study) -> None:
     recorder.open_journal()
     is_whole = False
     try:
-        for trial in trials_of(study, definition.space, definition.objectives):
-            recorder.ended(trial.row)
-            for report in trial.curve:
-                recorder.scalar(trial.row.number, *report)
-            if trial.row.number % _TRIALS_A_WRITE == 0:
+        for row, curve, results in trials_of(study, definition.space, definition.objectives):
+            trial = ActiveTrial(row, None, 0.0)
+            for report in (*curve, *results):
+                trial.report(*report)
+            trial.refresh(definition.objectives)
+            recorder.ended(trial.finish(TrialState(row.state), row.ended, row.error, row.duration))
+            for report in curve:
+                recorder.scalar(row.number, *report)
+            if row.number % _TRIALS_A_WRITE == 0:
                 recorder.flush()
         recorder.flush()
         is_whole = True

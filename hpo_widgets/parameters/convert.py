@@ -182,12 +182,7 @@ def _exponent(value: float, outwards: float) -> float:
     exponent = math.log10(value)
     if exponent.is_integer():
         return exponent
-    for digits in (6, 9, 12):
-        if 10 ** round(exponent, digits) == value:
-            return round(exponent, digits)
-    while (10**exponent > value) if outwards < 0 else (10**exponent < value):
-        exponent = math.nextafter(exponent, outwards)
-    return exponent
+    return next(near for near in _exponents(value, 10) if (10**near <= value if outwards < 0 else 10**near >= value))
 
 
 def _exponents(value: float, base: float) -> list[float]:

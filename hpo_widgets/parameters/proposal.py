@@ -136,15 +136,13 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     >>> [parameter.range for parameter in propose_parameters(train)]
     [(1e-05, 0.1), (1, 4), (False, True)]
     """
-    if asks_trial(signature_of(function)):
-        asked = _asked_ranges(function)
-        if not asked:
-            raise ValueError(f"no call of {TRIAL}.suggest_float and the like was found: make a parameter for each")
-        unknown = [one.name for one in asked if one.range is None]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: name and range are not plain values, so make a parameter for each")
-    proposed = proposed_ranges(function)
+    asks = asks_trial(signature_of(function))
+    proposed = _asked_ranges(function) if asks else proposed_ranges(function)
     missing = [one.name for one in proposed if one.is_required and one.range is None]
+    if asks and not proposed:
+        raise ValueError(f"no call of {TRIAL}.suggest_float and the like was found: make a parameter for each")
+    if asks and missing:
+        raise ValueError(f"{', '.join(missing)}: name and range are not plain values, so make a parameter for each")
     if missing:
         raise ValueError(
             f"no range can be derived for {', '.join(map(repr, missing))}: give a default, or make a parameter for it"

@@ -12,7 +12,6 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState as OptunaState
 
 from hpo_widgets._messages import PRUNED, printable
-from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     ParameterSet,
@@ -52,19 +51,25 @@ _LONGEST_TEXT = 500
 """Letters that the name of a scalar has at most, and an error."""
 
 
+_Report = tuple[str, str, float, int]
+
+
 class StudiedTrial(NamedTuple):
     """A trial of a study.
 
     Attributes
     ----------
     row
-        All but its curve.
+        All but its values.
     curve
-        Its reports, oldest first: title, series, value and iteration.
+        Its interim values, oldest first: title, series, value and iteration.
+    results
+        What it gave at its end, in the same form.
     """
 
     row: TrialRow
-    curve: Sequence[tuple[str, str, float, int]]
+    curve: Sequence[_Report]
+    results: Sequence[_Report]
 
 
 def check_study(study: object) -> optuna.Study:
@@ -270,14 +275,12 @@ def trials_of(study: optuna.Study, space: Space, objectives: Sequence[Objective]
         reason = trial.system_attrs.get("fail_reason")
         if state is TrialState.FAILED and isinstance(reason, str):
             row.error = printable(reason[:_LONGEST_TEXT])
-        yield StudiedTrial(row, _take_values(row, trial, objectives))
+        yield StudiedTrial(row, *_reports(trial, objectives))
 
 
-def _take_values(
-    row: TrialRow, trial: FrozenTrial, objectives: Sequence[Objective]
-) -> Sequence[tuple[str, str, float, int]]:
-    """Write values and summaries of a trial into its row, and return its curve."""
-    curve: list[tuple[str, str, float, int]] = []
+def _reports(trial: FrozenTrial, objectives: Sequence[Objective]) -> tuple[list[_Report], list[_Report]]:
+    """Return the interim values of a trial, and what it gave at its end."""
+    curve: list[_Report] = []
     if len(objectives) == 1:
         title, series = objectives[0].title, objectives[0].series
         curve = [
@@ -285,20 +288,11 @@ def _take_values(
         ]
     last = curve[-1][3] if curve else 0
     values = list(trial.values) if trial.state is OptunaState.COMPLETE and trial.values is not None else []
-    reports = [*curve]
-    reports += [(one.title, one.series, float(value), last) for one, value in zip(objectives, values, strict=False)]
+    results = [(one.title, one.series, float(value), last) for one, value in zip(objectives, values, strict=False)]
     taken = {(one.title, one.series) for one in objectives}
-    reports += [(key, key, value, last) for key, value in _numbers(trial.user_attrs).items() if (key, key) not in taken]
-    summaries: dict[tuple[str, str], ScalarSummary] = {}
-    for title, series, value, iteration in reports:
-        summaries.setdefault((title, series), ScalarSummary()).update(value, iteration)
-    measured = [one.measure(summaries.get((one.title, one.series))) for one in objectives]
-    if any(found is not None for found in measured):
-        row.values = [None if found is None or math.isnan(found.value) else found.value for found in measured]
-        row.iteration = [None if found is None else found.iteration for found in measured]
-    row.summary = {f"{title}/{series}": summary.to_list() for (title, series), summary in summaries.items()}
-    row.last_iteration = max((report[3] for report in reports), default=-1)
-    return curve
+    numbers = _numbers(trial.user_attrs)
+    results += [(key, key, value, last) for key, value in numbers.items() if (key, key) not in taken]
+    return curve, results
 
 
 def _numbers(attributes: Mapping[str, Any]) -> dict[str, float]:
