@@ -16,6 +16,8 @@ from hpo_widgets.parameters.numeric import LARGEST_COUNT, NumericParameter
 _LARGEST_LOG = math.log(sys.float_info.max)
 _LEAST_EXPONENT = 0.1
 """A bound between 0 and this is hardly ever meant as an exponent, but as a value, such as a learning rate."""
+_MOST_DIGITS = 4
+"""People hardly ever write a bound with more."""
 
 
 @has_dict_form
@@ -104,6 +106,8 @@ class LogUniformParameterRange(NumericParameter):
         low, high = self.min_value, self.max_value
         if not (0 < low < _LEAST_EXPONENT and 10 * low <= high <= 1):
             return
+        if any(bound != float(f"{bound:.{_MOST_DIGITS}g}") for bound in (low, high)):
+            return  # these are exponents that were computed of values
         exponents = ", ".join(f"{round(math.log(bound, self.base), 4) + 0.0:g}" for bound in (low, high))
         base = "" if self.base == 10 else f", base={self.base!r}"
         warnings.warn(

@@ -264,7 +264,12 @@ def test_log_bounds_that_look_like_values_are_warned_of_with_the_call_that_was_m
     assert warning.filename == __file__
 
 
-@pytest.mark.parametrize("arguments", [(-4, -1), (0, 1), (0.5, 1), (1, 3), (0.05, 2), (0, 10, 2), (-0.5, 0.5)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (-4, -1), (0, 1), (0.5, 1), (1, 3), (0.05, 2), (0, 10, 2), (-0.5, 0.5), (math.log10(1.1), math.log10(5.5)),
+    ],
+)  # fmt: skip
 def test_exponents_are_warned_of_by_nobody(arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
