@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ _NUM_TRIED = 10_000
 _MOST_SECONDS = 1.0
 """How long these are tried at most."""
 _BLOCK = 250
+_LIKENESS = 0.8
+"""From this on, the name of an argument is probably a mistyped one of a parameter (`difflib`)."""
 _MOST_TEXT = 200
 
 
@@ -109,8 +112,8 @@ class Constraint:
         Raises
         ------
         ValueError
-            For an argument that is no parameter or may be either of two, where it takes no parameter, and where no
-            point is allowed.
+            For an argument that is no parameter, or probably a mistyped one, or may be either of two, where it takes no
+            parameter, and where no point is allowed.
         TypeError
             For an answer other than True and False.
         """
@@ -127,6 +130,14 @@ class Constraint:
         if not self._takes_any and known.keys().isdisjoint(self._names):
             near = near_match(next(iter(self._names), ""), known)
             raise ValueError(f"constraint {self!r} takes no parameter of the space. {near}")
+        not_taken = [] if self._takes_any else [name for name in known if name not in self._names]
+        for name in self._names:
+            meant = [] if name in known else difflib.get_close_matches(name, not_taken, n=1, cutoff=_LIKENESS)
+            if meant:
+                raise ValueError(
+                    f"constraint {self!r}: the space has no parameter {name!r}, so this is always its default. "
+                    f"Did you mean {meant[0]!r}? If not, give the argument a name that is less like a parameter's"
+                )
         draws, until = np.random.default_rng(0), time.monotonic() + _MOST_SECONDS
         for _ in range(_NUM_TRIED // _BLOCK):
             allows_some = False

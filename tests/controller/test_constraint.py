@@ -88,6 +88,9 @@ def test_what_it_raises_names_it_and_the_point():
         pytest.param(lambda hads: True, r"no parameter 'hads'. Did you mean 'heads'\?", id="unknown name"),
         pytest.param(lambda: True, "takes no parameter of the space. Known: 'width', 'heads'", id="none"),
         pytest.param(lambda widht=8: widht > 4, r"takes no parameter .* Did you mean 'width'\?", id="wrong default"),
+        pytest.param(
+            lambda width, haeds=8: width % haeds == 0, r"'haeds', .* Did you mean 'heads'\?", id="one wrong default"
+        ),
         pytest.param(lambda width: width > 64, "allows none of 10,000 random points", id="allows nothing"),
         pytest.param(lambda width: 1 / (width - 1) > 0, "raised ZeroDivisionError", id="raises for some"),
     ],
@@ -123,6 +126,10 @@ def test_an_argument_that_a_partial_gives_need_not_be_a_parameter():
         constraint.check(SPACE)
         assert constraint.allows({"width": 8})
         assert not constraint.allows({"width": 9})
+
+
+def test_an_argument_with_a_default_that_is_like_no_other_parameter_need_not_be_one():
+    Constraint(lambda width, most_width=32, widths=(): width < most_width and width not in widths).check(SPACE)
 
 
 def test_a_choice_is_given_as_its_value():
