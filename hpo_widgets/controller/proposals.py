@@ -5,8 +5,8 @@ take 100 ms, so it is asked on its own thread, and its answers come back through
 
 A model is asked for a point when a worker is free, never before: a point that is chosen while another trial runs is
 chosen without that trial's result, from which the model could have learned. The one exception is a model whose answer
-takes more than the share `SLOW_ASK` of a trial's time: then one point is held ready. The points of a strategy that does
-not learn may be taken earlier, and given back.
+takes more than the share `SLOW_ASK` of a trial's time: it is asked just before trials end, and its points are held
+ready. The points of a strategy that does not learn may be taken earlier, and given back.
 
 Where the search has a constraint, every strategy is asked on its own thread: the constraint is a function of the user's
 that may be slow, and may refuse many points in a row.
@@ -14,6 +14,7 @@ that may be slow, and may refuse many points in a row.
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
@@ -46,16 +47,16 @@ MAX_DUPLICATES_IN_A_ROW = 1000
 """Repeated points in a row after which the strategy counts as exhausted."""
 
 SLOW_ASK = 0.15
-"""A model whose median ask takes more than this share of the median trial is asked one point ahead."""
+"""A model whose asks take more than this share of the time of trials, on average, is asked ahead."""
 
 _LONG_HISTORY, _SLOW_ASK_OF_LONG_HISTORY = 1000, 0.01
 """From so many trials on, this smaller share is enough: asks are slow then, and one more result changes little."""
 
 _NUM_TIMED = 15
-"""The latest asks, and the latest trials, whose medians are compared."""
+"""The latest asks, and the latest trials, by whose times it is decided when a model is asked."""
 
 _MIN_TIMED = 3
-"""Asks and trials at least before their medians are compared."""
+"""Asks and trials at least before a model is asked ahead."""
 
 
 def _always() -> bool:
@@ -264,7 +265,9 @@ class Proposals(ABC):
     def _drop(self, proposal: Proposal) -> None:
         """Tell the strategy of a point that is not launched, as it was launched before."""
 
-    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: B027 -- where `next` asks, nothing is missing
+    def ask(  # noqa: B027 -- where `next` asks, nothing is missing
+        self, num_free: int, num_left: int | None, num_held: int = 0
+    ) -> None:
         """Ask for the points that are still missing; called after `tell` for all trials that have ended.
 
         Parameters
@@ -272,7 +275,9 @@ class Proposals(ABC):
         num_free
             How many workers are free and have no point.
         num_left
-            How many trials may still be launched; None: no limit.
+            How many trials may still be proposed; None: no limit.
+        num_held
+            How many points the engine holds, to launch them when the running trials end.
         """
 
     @abstractmethod
@@ -350,7 +355,7 @@ class InlineProposals(Proposals):
         self.is_exhausted = sampled is None
         return sampled
 
-    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: ARG002 -- `next` asks
+    def ask(self, num_free: int, num_left: int | None, num_held: int = 0) -> None:  # noqa: ARG002 -- `next` asks
         self.next_ask = None
         if self._waiting:
             self._call_waiting()
@@ -505,15 +510,16 @@ class ThreadedProposals(Proposals):
         self._take_answers()
         return None if self.error is not None else self._next_ready()
 
-    def ask(self, num_free: int, num_left: int | None) -> None:
+    def ask(self, num_free: int, num_left: int | None, num_held: int = 0) -> None:
         self.next_ask = None
         self._take_answers()
         if self.is_exhausted or self.error is not None or num_left == 0:
             return
-        wanted = num_free if num_left is None else min(num_free, num_left)
-        if num_free == 0 and self._is_time_to_hold():
-            wanted = 1
-        while len(self._ready) + self._num_asked < wanted:
+        num_there = len(self._ready) + self._num_asked
+        num_missing = num_free - num_there if num_free else self._num_due(num_there + num_held)
+        if num_left is not None:
+            num_missing = min(num_missing, num_left - num_there)
+        for _ in range(num_missing):
             self._num_asked += 1
             with self._condition:
                 self._asks.append(self._num_begun)
@@ -534,22 +540,30 @@ class ThreadedProposals(Proposals):
             self._told_epoch = self._epoch
             self._tell(f"no trial has started for {LONG_SEARCH_SECONDS:g} s: {sentence}")
 
-    def _is_time_to_hold(self) -> bool:
-        """Whether a slow model has to be asked now, so that its answer is ready when the next worker is free."""
-        if min(len(self._trial_seconds), len(self._ask_seconds)) < _MIN_TIMED or not self._launched:
-            return False
-        if self._ready or self._num_asked or not self._may_hold():
-            return False
-        ask, trial = statistics.median(self._ask_seconds), statistics.median(self._trial_seconds)
+    def _num_due(self, num_there: int) -> int:
+        """How many points have to be asked for now, beside those there, so that each trial finds one when it ends.
+
+        Trials that end together need their points together, and answers come one after another. A point that comes a
+        little too late costs more than one that comes a little too early, so a trial is expected to be one of the
+        shorter ones, and an answer one of the slower.
+        """
+        trials, asks = self._trial_seconds, self._ask_seconds
+        if min(len(trials), len(asks)) < _MIN_TIMED or not self._may_hold():
+            return 0
         num_observed = self._num_in_history + self._num_told
         share = SLOW_ASK if num_observed < _LONG_HISTORY else _SLOW_ASK_OF_LONG_HISTORY
-        if ask <= share * trial:
-            return False
-        due = next(iter(self._launched.values())) + trial - ask
-        if due > self._clock():
-            self.next_ask = due
-            return False
-        return True
+        if statistics.fmean(asks) <= share * statistics.fmean(trials):
+            return 0
+        trial = statistics.quantiles(trials, n=4, method="inclusive")[0]
+        ask = statistics.quantiles(asks, n=4, method="inclusive")[-1]
+        num_due, due, now = 0, math.inf, self._clock()
+        for launched in reversed(list(self._launched.values())[num_there:]):
+            due = min(due, launched + trial) - ask  # an answer is there when the one for the next trial is asked for
+            if due > now:
+                self.next_ask = due
+            else:
+                num_due += 1
+        return num_due
 
     def launched(self, proposal: Proposal, number: int) -> None:
         self._launched[number] = self._clock()

@@ -498,6 +498,34 @@ def test_a_slow_model_is_asked_for_one_point_just_before_the_next_worker_is_free
     assert timed.strategy.num_asked == 6
 
 
+def test_trials_that_end_one_soon_after_the_other_each_find_a_point(controller):
+    timed = Timed(controller, ask_seconds=0.25)
+    timed.now += 1.0
+    timed.proposals.tell(observation(4))
+    timed.proposals.ask(2, None)
+    settled(timed.proposals)
+    began = timed.now
+    for number in (5, 6):
+        timed.proposals.launched(controller.next(timed.proposals)[0], number)
+    for due in (began + 0.5, began + 0.75):
+        assert timed.num_held() == 0
+        assert timed.proposals.next_ask == due
+        timed.now = due
+        assert timed.num_held() == 1
+        timed.now = due
+    assert timed.num_held() == 0
+    assert timed.proposals.next_ask is None
+
+
+def test_a_point_that_the_engine_holds_is_not_asked_for_again(controller):
+    timed = Timed(controller, ask_seconds=0.5)
+    timed.now += 100.0
+    timed.proposals.ask(0, None, 1)
+    settled(timed.proposals)
+    assert timed.strategy.num_asked == 5
+    assert timed.num_held() == 1
+
+
 @pytest.mark.parametrize(("ask_seconds", "may_hold"), [(0.125, True), (0.25, False)])
 def test_a_fast_model_and_a_repeatable_search_hold_no_point(controller, ask_seconds, may_hold):
     timed = Timed(controller, ask_seconds=ask_seconds, may_hold=may_hold)
