@@ -118,6 +118,7 @@ class Run:
     def learn_anew(self) -> None:
         """Have a strategy that learns begin anew with the trials that count now; it drops what it proposed before."""
         if self._proposals.wants_observations:
+            self.drop_held()
             self._begin_strategy()
 
     def _begin_strategy(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 
 import optuna
@@ -15,6 +16,7 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
 )
+from hpo_widgets.controller import proposals
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.journal import Journal, JournalBusy
 from hpo_widgets.search import SearchStatus
@@ -66,7 +68,10 @@ class LearningSlowly(Learning):
 
 
 @pytest.mark.parametrize("strategy", [Learning, LearningSlowly])
-def test_a_strategy_does_not_know_of_it_from_the_next_point_on_until_it_is_taken_back(search, until, strategy):
+def test_a_strategy_does_not_know_of_it_from_the_next_point_on_until_it_is_taken_back(
+    search, until, strategy, monkeypatch
+):
+    monkeypatch.setattr(proposals, "SLOW_ASK", math.inf)  # however slow this machine is now
     made = paused_after(search(identity, optimizer_class=strategy, max_number_of_concurrent_tasks=1), 4, until)
     learning, ended = made.get_optimizer(), len(made.snapshot())
     made.leave_out([1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+_LOCK = type(threading.Lock())
 _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
 _LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
     CmaEsSampler: ("cmaes",), GPSampler: ("scipy", "torch"), QMCSampler: ("scipy",)
@@ -103,7 +105,10 @@ def fresh(prototype: BaseSampler, seed: int, epoch: int, draws: int, *, is_seede
         A sampler that was never used.
     """
     words = np.random.SeedSequence([seed, epoch, draws]).generate_state(2)
-    sampler = copy.deepcopy(prototype)
+    # Optuna's genetic samplers have a lock from 5.1 on, which cannot be copied: each copy gets one of its own.
+    attributes = [value for part in nested(prototype) for value in vars(part).values()]
+    locks = {id(value): threading.Lock() for value in attributes if isinstance(value, _LOCK)}
+    sampler = copy.deepcopy(prototype, locks)
     keeps_own_seed = epoch == 0 and draws == 0
     for state, has_seed in _random_states(sampler):
         if not (keeps_own_seed and has_seed):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import numpy as np
 import optuna
@@ -219,3 +220,18 @@ def test_the_best_of_the_history_are_nsgas_first_generation():
     children = [strategy.ask().point for _ in range(10)]
     assert np.mean([child["x"] for child in children]) > 1
     assert {t.system_attrs.get(key) for t in strategy.study.get_trials(states=[optuna.trial.TrialState.RUNNING])} == {1}
+
+
+class Guarded(optuna.samplers.RandomSampler):
+    """A sampler with a lock, which cannot be copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_a_sampler_with_a_lock_is_copied_and_has_one_of_its_own():
+    prototype = Guarded()
+    with prototype.lock:
+        copied = samplers.fresh(prototype, 0, 0, 0, is_seeded=True)
+        assert copied.lock.acquire(blocking=False)
