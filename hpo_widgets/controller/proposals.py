@@ -265,9 +265,7 @@ class Proposals(ABC):
     def _drop(self, proposal: Proposal) -> None:
         """Tell the strategy of a point that is not launched, as it was launched before."""
 
-    def ask(  # noqa: B027 -- where `next` asks, nothing is missing
-        self, num_free: int, num_left: int | None, num_held: int = 0
-    ) -> None:
+    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: B027 -- where `next` asks, nothing is missing
         """Ask for the points that are still missing; called after `tell` for all trials that have ended.
 
         Parameters
@@ -276,8 +274,6 @@ class Proposals(ABC):
             How many workers are free and have no point.
         num_left
             How many trials may still be proposed; None: no limit.
-        num_held
-            How many points the engine holds, to launch them when the running trials end.
         """
 
     @abstractmethod
@@ -355,7 +351,7 @@ class InlineProposals(Proposals):
         self.is_exhausted = sampled is None
         return sampled
 
-    def ask(self, num_free: int, num_left: int | None, num_held: int = 0) -> None:  # noqa: ARG002 -- `next` asks
+    def ask(self, num_free: int, num_left: int | None) -> None:  # noqa: ARG002 -- `next` asks
         self.next_ask = None
         if self._waiting:
             self._call_waiting()
@@ -510,13 +506,13 @@ class ThreadedProposals(Proposals):
         self._take_answers()
         return None if self.error is not None else self._next_ready()
 
-    def ask(self, num_free: int, num_left: int | None, num_held: int = 0) -> None:
+    def ask(self, num_free: int, num_left: int | None) -> None:
         self.next_ask = None
         self._take_answers()
         if self.is_exhausted or self.error is not None or num_left == 0:
             return
         num_there = len(self._ready) + self._num_asked
-        num_missing = num_free - num_there if num_free else self._num_due(num_there + num_held)
+        num_missing = num_free - num_there if num_free else self._num_due(num_there)
         if num_left is not None:
             num_missing = min(num_missing, num_left - num_there)
         for _ in range(num_missing):

@@ -118,7 +118,6 @@ class Run:
     def learn_anew(self) -> None:
         """Have a strategy that learns begin anew with the trials that count now; it drops what it proposed before."""
         if self._proposals.wants_observations:
-            self.drop_held()
             self._begin_strategy()
 
     def _begin_strategy(self) -> None:
@@ -154,7 +153,7 @@ class Run:
         next_ask = None
         if self._may_launch:
             num_free = self._launch()
-            self._proposals.ask(num_free, self._num_left(), len(self._held))
+            self._proposals.ask(num_free, self._num_left())
             next_ask = self._proposals.next_ask
             deadlines.check_if_due()
         reason = self._why_over()
@@ -281,10 +280,10 @@ class Run:
         self._proposals.launched(proposal, self.trials.launched(encoded, proposal, worker, began, after))
 
     def _num_left(self) -> int | None:
-        """How many trials the strategy may still propose, beside those held; None: no limit."""
+        """How many trials the strategy may still propose; None: no limit."""
         state = self._state
         limit = state.settings.total_max_jobs
-        return None if limit is None else max(0, limit - state.num_launched - len(state.enqueued) - len(self._held))
+        return None if limit is None else max(0, limit - state.num_launched - len(state.enqueued))
 
     def _why_over(self) -> StopReason | None:
         """Why the run is over; None: it goes on."""

@@ -517,15 +517,6 @@ def test_trials_that_end_one_soon_after_the_other_each_find_a_point(controller):
     assert timed.proposals.next_ask is None
 
 
-def test_a_point_that_the_engine_holds_is_not_asked_for_again(controller):
-    timed = Timed(controller, ask_seconds=0.5)
-    timed.now += 100.0
-    timed.proposals.ask(0, None, 1)
-    settled(timed.proposals)
-    assert timed.strategy.num_asked == 5
-    assert timed.num_held() == 1
-
-
 @pytest.mark.parametrize(("ask_seconds", "may_hold"), [(0.125, True), (0.25, False)])
 def test_a_fast_model_and_a_repeatable_search_hold_no_point(controller, ask_seconds, may_hold):
     timed = Timed(controller, ask_seconds=ask_seconds, may_hold=may_hold)
