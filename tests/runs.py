@@ -57,6 +57,26 @@ def let_an_hour_go_by(made):
     made.set_compute_time_limit(None)  # has the clock looked at
 
 
+def run_notebook(notebook, folder, *, env=None):
+    """Run a notebook in a kernel of its own; where a cell hangs, the error says where each thread of the kernel is."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError
+    from nbformat.v4 import new_code_cell
+
+    stacks = folder / "stacks.txt"
+    seconds = 240
+    watch = f"import faulthandler\nfaulthandler.dump_traceback_later({seconds // 4}, True, open({str(stacks)!r}, 'w'))"
+    notebook.cells.insert(0, new_code_cell(watch))
+    client = NotebookClient(notebook, timeout=seconds, resources={"metadata": {"path": str(folder)}})
+    try:
+        client.execute(**({} if env is None else {"env": env}))
+    except CellTimeoutError as error:
+        error.add_note(stacks.read_text(encoding="utf-8"))
+        raise
+    finally:
+        del notebook.cells[0]
+
+
 def finished(made, *arguments):
     assert made.start(*arguments) is True
     assert made.wait(timeout=HANGS / 60) is True, f"{made!r} {made.counts} {made.errors}"

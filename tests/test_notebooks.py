@@ -15,6 +15,7 @@ import pytest
 
 from hpo_widgets.cli import demo
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
+from tests.runs import run_notebook
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -131,7 +132,6 @@ def test_the_challenge_says_that_it_is_not_played_yet_where_nobody_has_proposed_
 @pytest.mark.parametrize("path", THAT_NO_OTHER_TEST_RUNS, ids=[path.stem for path in THAT_NO_OTHER_TEST_RUNS])
 def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, monkeypatch):
     import nbformat
-    from nbclient import NotebookClient
 
     for name in [name for name in os.environ if name.startswith("CLEARML_")]:
         monkeypatch.delenv(name)
@@ -148,7 +148,7 @@ def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, m
         [cell] = [cell for cell in notebook.cells if cell.cell_type == "code" and written in cell.source]
         cell.source = cell.source.replace(written, held)
 
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    run_notebook(notebook, tmp_path)
 
     said = "\n".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
     assert VIEW_MIME in said

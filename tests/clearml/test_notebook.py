@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from clearml import Task
 
+from tests.runs import run_notebook
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,12 +27,11 @@ def notebook(project):
 
 @pytest.mark.slow
 def test_the_notebook_searches_on_the_server_that_is_configured(notebook, project, clearml_api, tmp_path, monkeypatch):
-    from nbclient import NotebookClient
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2")
 
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    run_notebook(notebook, tmp_path)
 
     said = str([cell.get("outputs") for cell in notebook.cells])
     assert f"This notebook runs on your ClearML server, {clearml_api.url}" in said

@@ -21,6 +21,7 @@ from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 from tests.browser.notebook import PATIENCE
+from tests.runs import run_notebook
 
 PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 4
@@ -119,7 +120,6 @@ def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
 @pytest.mark.slow
 def test_the_search_goes_on_in_a_fresh_kernel_by_the_code_that_panel_and_text_show(ran, tmp_path):
     import nbformat
-    from nbclient import NotebookClient
 
     shown = nbformat.read(ran.folder / "quickstart.ipynb", as_version=4)
     outputs = [output for cell in shown.cells for output in cell.get("outputs", ())]
@@ -138,7 +138,7 @@ def test_the_search_goes_on_in_a_fresh_kernel_by_the_code_that_panel_and_text_sh
     cells = map(nbformat.v4.new_code_cell, [*before, in_text, goes_on, "print(search.stop_reason)"])
     again = nbformat.v4.new_notebook(cells=list(cells), metadata={"kernelspec": shown.metadata.kernelspec})
     shutil.copytree(ran.folder / DIRECTORY, tmp_path / DIRECTORY)
-    NotebookClient(again, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment())
+    run_notebook(again, tmp_path, env=environment())
 
     assert f"all {TRIALS + 1} trials of the budget" in again.cells[-1].outputs[-1].text
 

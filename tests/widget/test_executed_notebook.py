@@ -10,6 +10,7 @@ import pytest
 
 from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
+from tests.runs import run_notebook
 
 PANEL = """
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
@@ -55,7 +56,6 @@ race
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     """A notebook with a panel, an idle one, a cell that runs the first search, a panel that is closed, and a race."""
-    from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 
     cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()", CLOSED, RACE, "race.start(); _ = race.wait()"
@@ -64,7 +64,7 @@ def executed(tmp_path_factory):
     package = str(Path(__file__).parents[2])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+        run_notebook(notebook, folder)
     return notebook
 
 
