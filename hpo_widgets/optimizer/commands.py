@@ -160,6 +160,10 @@ class SearchCommands:
         self._recorder = recorder
         self._starts = starts
         self._wait = wait
+        self._asking = threading.Lock()
+        self._last_asker: threading.Thread | None = None
+        """The thread that asks, or waits to ask, the constraint for the newest command that has to; set under
+        ``_asking``."""
 
     @property
     def _is_running(self) -> bool:
@@ -248,15 +252,17 @@ class SearchCommands:
         self._in_thread(name, lambda: self._begin_run(start, begin))
         return True
 
-    def _in_thread(self, name: str, act: Callable[[], object]) -> None:
-        """Do what waits, as for a server, on a thread of its own; a failure becomes a notice."""
+    def _in_thread(self, name: str, act: Callable[[], object]) -> threading.Thread:
+        """Do what waits, as for a server, on a thread of its own, which is returned; a failure becomes a notice."""
 
         def run() -> None:
             with self._telling(name):
                 act()
             self._recorder.shown.notify()
 
-        threading.Thread(target=run, name=f"hpo_widgets {name}", daemon=True).start()
+        thread = threading.Thread(target=run, name=f"hpo_widgets {name}", daemon=True)
+        thread.start()
+        return thread
 
     def _begin_run(self, start: object, begin: Callable[[], bool]) -> bool:
         """Begin a run once all that it needs is there."""
@@ -506,10 +512,21 @@ class SearchCommands:
             raise ValueError(f"the constraint {constraint!r} of this search does not allow this point")
 
     def _after_constraint(self, name: str, act: Callable[[], _Result]) -> _Result | None:
-        """Do what asks the constraint, which may be slow: on a thread of its own unless the caller waits for it."""
+        """Do what asks the constraint, which may be slow: on a thread of its own unless the caller waits for it.
+
+        It is done after what was asked for earlier, so that points run in the order in which they were queued.
+        """
         if self._wait or self._controller.state.constraint is None:
             return act()
-        self._in_thread(name, act)
+        with self._asking:
+            earlier = self._last_asker
+
+            def act_in_turn() -> None:
+                if earlier is not None:
+                    earlier.join()
+                act()
+
+            self._last_asker = self._in_thread(name, act_in_turn)
         return None
 
     def retry_failed(self) -> int:

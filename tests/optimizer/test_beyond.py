@@ -38,7 +38,7 @@ from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.conftest import DEADLINE
-from tests.runs import X, finished, identity, let_an_hour_go_by
+from tests.runs import X, finished, identity, let_an_hour_go_by, wait_for
 
 
 def points(made):
@@ -1511,6 +1511,24 @@ def test_a_point_that_the_constraint_does_not_allow_cannot_be_enqueued(search):
     made.enqueue_trial({"width": 9, "heads": 3})
     finished(made)
     assert points(made) == [{"width": 9, "heads": 3}]
+
+
+def test_points_run_in_the_order_in_which_a_panel_has_queued_them_however_long_the_constraint_takes(search):
+    may_answer = threading.Event()
+    may_answer.set()
+    made = search(
+        identity,
+        [UniformIntegerParameterRange("x", 0, 19)],
+        constraint=lambda x: x > 0 or may_answer.wait(DEADLINE),
+        total_max_jobs=20,
+    )
+    may_answer.clear()
+    for x in range(20):
+        made.command("enqueue_trial", {"x": x})
+    may_answer.set()
+    wait_for(lambda: made.num_waiting_points == 20, "they were not queued")
+    finished(made)
+    assert [point["x"] for point in points(made)] == list(range(20))
 
 
 def test_a_result_that_one_has_already_may_violate_the_constraint(search):
