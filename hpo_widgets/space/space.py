@@ -29,7 +29,7 @@ from hpo_widgets.space.prior import Prior, Priors
 from hpo_widgets.space.stored import ColumnSpec, PointCodec, choices_at, space_from_json, space_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -350,6 +350,10 @@ class Space:
     def feasible(self, parameter_set: int) -> tuple[int, ...]:
         """Return the combinations of a ParameterSet that the current ranges leave."""
         return self._options.feasible[parameter_set]
+
+    def are_possible(self, conditions: Iterable[Condition]) -> bool:
+        """Tell whether the current ranges leave the combinations that some conditions name."""
+        return all(combination in self.feasible(index) for index, combination in conditions)
 
     def selections(self, point: Mapping[str, Any]) -> tuple[int | None, ...] | None:
         """Tell which combination of each ParameterSet a point uses.

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import drag, middle
-from tests.browser.looks import cut_off
+from tests.browser.looks import assert_accessible, assert_looks_right, cut_off
 from tests.browser.scripted import IMPORTS, commands, wait_for_commands
 
 pytestmark = pytest.mark.browser
@@ -200,6 +200,33 @@ def test_what_can_be_pressed_is_large_enough_for_a_finger(panel):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_parameter_is_dimmed_and_says_why_as_long_as_its_choice_is_excluded(notebook):
+    notebook.show(
+        f"""{IMPORTS}
+search = ScriptedSearch([ParameterSet([
+    {{"solver": "adam", "bias": DiscreteParameterRange("bias", [False, True])}},
+    {{"solver": "sgd", "momentum": UniformParameterRange("momentum", 0, 1)}},
+])])
+widget = OptimizerWidget(search)
+widget"""
+    )
+    panel = notebook.page.locator(".jp-OutputArea .hpo-space")
+    momentum = panel.get_by_role("group", name="momentum")
+    track = momentum.locator(".hpo-track")
+    expect(momentum.locator(".hpo-needs")).to_have_text("only with solver sgd")
+    expect(track).to_have_css("opacity", "1")
+    sgd = panel.get_by_role("checkbox", name="sgd")
+    sgd.uncheck()
+    expect(momentum.locator(".hpo-needs")).to_have_text("not used now: only with solver sgd")
+    expect(track).to_have_css("opacity", "0.4")
+    assert_accessible(notebook, panel, "unused-parameter")
+    assert_looks_right(panel)
+    sgd.check()
+    expect(momentum.locator(".hpo-needs")).to_have_text("only with solver sgd")
+    expect(track).to_have_css("opacity", "1")
+
+
 def test_two_views_dragged_at_once_end_up_equal(opened, views):
     page = opened.page
     page.set_viewport_size({"width": 1400, "height": 1400})

@@ -165,7 +165,7 @@ class SpaceMap:
         alike: dict[str, list[tuple[LeafParameter, OptunaParameter]]] = {}
         for occurrence in space.occurrences:
             leaf = space.active_leaf(occurrence.index)
-            if leaf is None or occurrence.dimension is None or not self._is_possible(occurrence):
+            if leaf is None or occurrence.dimension is None or not space.are_possible(occurrence.conditions):
                 continue
             candidates = alike.setdefault(occurrence.name, [])
             parameter = next((parameter for known, parameter in candidates if known == leaf), None)
@@ -178,7 +178,7 @@ class SpaceMap:
             self._add(parameter.name, parameter.distribution, is_common=not occurrence.conditions)
         for place in space.sets:
             feasible = space.feasible(place.index)
-            if len(feasible) > 1 and self._is_possible(place):
+            if len(feasible) > 1 and space.are_possible(place.conditions):
                 name = self._selectors[place.index] = f"ParameterSet {place.index + 1}"
                 self._add(name, CategoricalDistribution(feasible), is_common=not place.conditions)
         self._singles = {name: _first_value(one) for name, one in self.distributions.items() if one.single()}
@@ -187,10 +187,6 @@ class SpaceMap:
         self.distributions[name] = distribution
         if is_common:
             self.common[name] = distribution
-
-    def _is_possible(self, place: Occurrence | SetOccurrence) -> bool:
-        """Tell whether the ranges leave the combinations that a place is in."""
-        return all(combination in self.space.feasible(index) for index, combination in place.conditions)
 
     def conditions(self, name: str) -> list[list[tuple[str, int]]]:
         """Return when a parameter of the study is part of a point.

@@ -169,9 +169,10 @@ class SpacePanel(NumberFieldPart):
         """Show the ranges of a space epoch; marks are made anew for a track that grew, and counts for new choices."""
         before = dict(self._tracks), self._num_bins()
         labels = text.labels(space.names)
-        needs = _active_when(space, labels)
+        needs, unused = _active_when(space, labels), _unused(space)
         self.parameters = [
-            {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
+            {**self._describe(space, name, label), "needs": needs.get(name, ""), "is_unused": name in unused}
+            for name, label in labels.items()
         ]
         self.ranges = {name: _sent_range(space, name) for name in space.names}
         self.priors = {name: self._sent_prior(space, name) for name in space.priors}
@@ -411,9 +412,17 @@ def _finite(bound: float | None) -> float | None:
     return None if bound is None or math.isinf(bound) else bound
 
 
+def _unused(space: Space) -> set[str]:
+    """Names that no point has now, as the ranges leave none of the combinations that they are in."""
+    return {name for name, ways in space.conditions.items() if not any(map(space.are_possible, ways))}
+
+
 def _active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
-    """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in."""
-    found = {}
+    """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in.
+
+    Also that it has come in by none, where the ranges have excluded these.
+    """
+    found = dict.fromkeys(_unused(space), "not used now, as the ranges exclude its combination")
     for name, alternatives in space.conditions.items():
         # The constants themselves, such as the solver, bring nothing in; they are what is chosen.
         ways = [
@@ -421,7 +430,8 @@ def _active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
             for way in alternatives
         ]
         if all(ways):
-            found[name] = f"only with {' or '.join(dict.fromkeys(ways))}"
+            words = f"only with {' or '.join(dict.fromkeys(ways))}"
+            found[name] = f"not used now: {words}" if name in found else words
     return found
 
 

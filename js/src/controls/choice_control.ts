@@ -4,14 +4,10 @@ import { element, makeButton, onPress, setAttribute, setReason, setText } from "
 import { focusedElement } from "../lib/focus";
 import { type Preview, type RangeChange, withChoices } from "../lib/range_change";
 import { NewestRequest, requestIds } from "../lib/request_ids";
-import { adviceNote, parameterFrame } from "./parameter";
+import { type About, adviceNote, parameterFrame } from "./parameter";
 import type { Answer } from "./typed_field";
 
-export interface ChoiceSpec {
-  name: string;
-  label: string;
-  /** With what it is part of a point; empty: always. */
-  needs: string;
+export interface ChoiceSpec extends About {
   kind: "choice";
   choices: string[];
   /** Whether a further one can be added. */

@@ -8,6 +8,8 @@ export interface NumericSpec {
   label: string;
   /** With what it is part of a point; empty: always. */
   needs: string;
+  /** Whether no point has it now, as the ranges exclude what it comes with. */
+  is_unused?: boolean;
   kind: NumericKind;
   /** The range that was declared; another one may reach beyond it. */
   declared: [number, number];

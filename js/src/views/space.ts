@@ -1,6 +1,7 @@
 // The space panel: a control for the range of each parameter. One gesture becomes one message.
 
 import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
+import { paintNeeds } from "../controls/parameter";
 import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
@@ -307,6 +308,7 @@ function make({ model, el, lifetime }: ViewContext<Model>, sent: Sent): () => vo
         control = made;
       }
       controls.set(spec.name, { ...control, spec });
+      paintNeeds(control.shown.root, spec);
       const { shown } = control;
       if (shown instanceof ChoiceControl) {
         shown.update(spec as ChoiceSpec, range, reason, commands.add_choices ?? null);

@@ -181,6 +181,51 @@ def test_a_choice_of_a_set_in_a_set_says_with_what_the_inner_one_comes(show):
     }  # fmt: skip
 
 
+def test_a_parameter_that_no_point_has_as_its_choices_are_excluded_says_so_until_one_is_back(show, refresh):
+    momentum = UniformParameterRange("momentum", 0.0, 0.95)
+    inner = ParameterSet([{"nesterov": True, "momentum": momentum}, {"nesterov": False}])
+    search = ScriptedSearch(
+        [
+            ParameterSet(
+                [
+                    {"solver": "adam", "beta": UniformParameterRange("beta", 0.8, 0.99)},
+                    {"solver": "sgd", "inner": inner},
+                ]
+            )
+        ]
+    )
+    panel = show(SpacePanel, search)
+
+    def unused():
+        refresh(panel)
+        return {spec["label"]: spec["needs"] for spec in panel.parameters if spec["is_unused"]}
+
+    assert unused() == {}
+    search.set_ranges({"solver": ("adam",)})
+    assert unused() == {
+        "nesterov": "not used now: only with solver sgd",
+        "momentum": "not used now: only with solver sgd and nesterov True",
+    }
+    search.set_ranges({"solver": ("adam", "sgd"), "nesterov": (False,)})
+    assert list(unused()) == ["momentum"]
+    search.set_ranges({"solver": ("sgd",)})
+    assert list(unused()) == ["beta", "momentum"]
+    search.command("undo")
+    search.command("undo")
+    search.command("undo")
+    assert unused() == {}
+    assert described(panel)["momentum"]["needs"] == "only with solver sgd and nesterov True"
+
+
+def test_what_has_no_constants_and_is_not_used_says_that_the_ranges_exclude_it(show):
+    def x(low, high):
+        return UniformIntegerParameterRange("x", low, high)
+
+    search = ScriptedSearch([ParameterSet([{"x": x(0, 1)}, {"x": x(5, 9), "y": UniformParameterRange("y", 0.0, 1.0)}])])
+    search.set_ranges({"x": (0, 1)})
+    assert described(show(SpacePanel, search))["y"]["needs"] == "not used now, as the ranges exclude its combination"
+
+
 def test_a_widened_range_widens_the_track_and_undo_keeps_it(panel, search, refresh):
     search.set_ranges({"dropout": (0.0, 0.9)})
     refresh(panel)
