@@ -137,12 +137,20 @@ class StatusPanel(ShownStatus, NumberFieldPart):
             self.next_poll = summary.next_poll(search)
             self.sentence = "" if reason is None else reason.sentence
             self.since_end = summary.since_end(search)
+            self._dismiss_outdated(search)
             self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices, self._dismissed)]
             self.workers = search.max_number_of_concurrent_tasks
             self.set_trait("jobs", search.total_max_jobs)
             self.set_trait("raise_to", summary.raised_budget(search))
             self.commands = {field: search.capabilities.get(command) for field, command in _COMMANDS.items()}
             self._count_failed_points(search, at_once=update.at_once)
+
+    def _dismiss_outdated(self, search: Search) -> None:
+        """Show a notice that a command did nothing no more once its reason has gone, as by the next command."""
+        capabilities = search.capabilities
+        for notice in search.errors:
+            if summary.is_outdated(notice, capabilities):
+                self._dismissed[notice.sentence] = notice.at
 
     def _count_failed_points(self, search: Search, *, at_once: bool) -> None:
         """Count the failed points that can be run again, which looks at all trials."""

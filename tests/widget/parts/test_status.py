@@ -12,7 +12,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, StatusPanel
 from hpo_widgets.widget.parts.snapshot import MIME
-from tests.runs import wait_for
+from tests.runs import X, identity, wait_for
 
 
 @pytest.fixture
@@ -276,6 +276,30 @@ def test_a_repeated_notice_is_one_line_that_can_be_dismissed_until_it_comes_agai
     search.notify("callback", "the callback raised KeyError: 'lr'")
     refresh(panel)
     assert panel.notices[0]["count"] == 1
+
+
+def test_that_a_command_did_nothing_is_said_as_long_as_its_reason_holds(show, refresh, tmp_path):
+    made = HyperParameterOptimizer(identity, [X], journal=tmp_path)
+    panel = show(StatusPanel, made)
+
+    def said():
+        refresh(panel)
+        return [(line["text"], line["count"]) for line in panel.notices]
+
+    def press(name, *arguments):
+        made.command(name, *arguments)
+
+    press("undo")
+    press("pause")
+    pause = ("pause did nothing: the search is not running", 1)
+    assert said() == [pause, ("undo did nothing: no range was changed", 1)]
+    press("set_range", "x", (0, 0.5))
+    assert said() == [pause]
+    press("undo")
+    assert said() == [pause]
+    press("undo")
+    assert said() == [("undo did nothing: no range was changed", 1), pause]
+    assert len(made.errors) == 3
 
 
 def test_a_page_may_deselect(show, search, wire):
