@@ -109,6 +109,26 @@ def test_the_challenge_can_be_played_by_hand_without_the_cell_that_plays_by_code
     assert used_elsewhere & defined_by_code - defined_elsewhere == set()
 
 
+def test_the_table_of_the_front_has_each_of_two_equal_trials_as_the_panel_does(capsys):
+    import nbformat
+    import pandas as pd
+
+    notebook = nbformat.read(FOLDER / "05_two_objectives.ipynb", as_version=4)
+    sources = {cell.id: cell.source for cell in notebook.cells}
+    frame = pd.DataFrame(
+        {
+            "state": ["completed", "completed", "completed", "completed", "aborted"],
+            "model/accuracy": [0.8, 0.9, 0.9, 0.8, float("nan")],
+            "model/kilobytes": [10.0, 20.0, 20.0, 11.0, float("nan")],
+            **dict.fromkeys(["trees", "leaves", "features"], 1),
+        }
+    )
+
+    exec(sources["two-08"], {"optimizer": SimpleNamespace(to_dataframe=lambda: frame)})
+
+    assert "3 of 4 trials are on the front" in capsys.readouterr().out
+
+
 def test_the_challenge_says_that_it_is_not_played_yet_where_nobody_has_proposed_a_point(capsys):
     import nbformat
     import pandas as pd

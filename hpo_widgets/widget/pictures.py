@@ -191,8 +191,10 @@ def _figures_of(shown: Widget) -> Any:
     height = (_HEIGHT if len(figures) == 1 else _SMALL_HEIGHT) * rows
     drawn = Figure(figsize=(_WIDTH / _DPI, height / _DPI), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawn)
+    if len(figures) > 1 and (caption := getattr(shown, "caption", "")):
+        drawn.suptitle(caption, fontsize=9, color="#202124", parse_math=False)
     for place, figure in enumerate(figures):
-        # Figures side by side have no room for a title, only for the labels of the axes.
+        # Figures side by side have no room for a title each, only for the labels of the axes.
         _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
     for one in drawn.findobj(Text):
         # Text may come from anywhere: an SVG file must not hold these characters, and fonts have no shape for them.

@@ -26,11 +26,13 @@ def figure(*marks, x=None, y=None, **axis):
 
 
 def texts(shown):
-    root = ET.fromstring(picture(shown, "svg"))
+    return texts_of(picture(shown, "svg"))
+
+
+def texts_of(svg):
+    assert ET.fromstring(svg).tag.endswith("svg")
     # matplotlib draws letters as paths and says in a comment what they are.
-    svg = picture(shown, "svg").decode()
-    assert root.tag.endswith("svg")
-    return re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
+    return re.findall(r"<!-- (.*?) -->", svg.decode(), re.DOTALL)
 
 
 def pixels(shown):
@@ -67,6 +69,14 @@ def test_the_front_is_drawn(show, refresh):
     panel = show(OptimizerWidget, search)
     refresh(panel)
     assert len(panel.picture()) > 1000
+
+
+def test_a_picture_of_slices_says_what_is_drawn_against_each_parameter(show, search, refresh):
+    for number in range(4):
+        search.add_trial(0.1 + number / 4)
+    panel = show(OptimizerWidget, search, plots=["Slices"])
+    refresh(panel)
+    assert "validation / loss against each parameter; faint: outside the ranges" in texts_of(panel.picture("svg"))
 
 
 def test_an_empty_search_has_a_picture(show, search):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import tempfile
 from pathlib import Path
@@ -101,7 +102,7 @@ class FileMenu(ViewPart):
                 self._refresher.catch_up()
                 return picture(self._plot(), kind), ""
         if kind == "csv" and self._table is not None:
-            return self._table[1]().encode(errors="backslashreplace"), ""
+            return _csv_file(self._table[1]()), ""
         with tempfile.TemporaryDirectory() as folder:
             return save_html(self._panel(), Path(folder) / "page.html", title=self._name).path.read_bytes(), ""
 
@@ -163,5 +164,11 @@ class ExportMenu(FileMenu):
             passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
             words = f"{len(passing)} of {words}, by the filter"
         export = Export(passing, search.space, search.objectives, extras_of(search, passing))
-        written = export.to_csv() if kind == "csv" else json.dumps(export.to_records(), ensure_ascii=False)
-        return written.encode(errors="backslashreplace"), words
+        if kind == "csv":
+            return _csv_file(export.to_csv()), words
+        return json.dumps(export.to_records(), ensure_ascii=False).encode(errors="backslashreplace"), words
+
+
+def _csv_file(table: str) -> bytes:
+    """Return a table as UTF-8, with a mark of that where it has letters of which spreadsheets otherwise make others."""
+    return (b"" if table.isascii() else codecs.BOM_UTF8) + table.encode(errors="backslashreplace")

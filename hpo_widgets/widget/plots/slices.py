@@ -64,6 +64,11 @@ class SlicesPlot(ParameterChoice, TrialPlot):
         """What is drawn of each parameter shown; empty as long as nobody has looked."""
         return tuple(self._figures.values())
 
+    @property
+    def caption(self) -> str:
+        """What the figures show, which have no room to say it themselves."""
+        return str(self._caption.value)
+
     def numbers(self) -> PlotNumbers:
         """Return the newest trials with the parameters that are shown."""
         return self._newest_numbers(parameters=self.parameters)

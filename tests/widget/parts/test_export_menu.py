@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import csv
 import io
 import json
 
+import pandas as pd
 import pytest
 
 from hpo_widgets.testing import ScriptedSearch
@@ -60,6 +62,15 @@ def test_trials_are_those_that_pass_the_filter_and_it_is_said(panel, refresh):
     assert [line["layers"] for line in csv.DictReader(io.StringIO(data.decode()))] == ["3", "4"]
     _, data, _ = panel._export.file("json")
     assert [trial["parameters"]["layers"] for trial in json.loads(data)] == [3, 4]
+
+
+def test_a_spreadsheet_is_told_that_a_csv_has_other_letters_than_ascii(panel, search):
+    assert panel._export.file("csv")[1].isascii()
+    search.add_trial(None, POINT, state=TrialState.FAILED, error="ValueError: zu groß")
+    _, data, _ = panel._export.file("csv")
+    assert data.startswith(codecs.BOM_UTF8)
+    assert pd.read_csv(io.BytesIO(data), index_col="number")["error"][6] == "ValueError: zu groß"
+    assert json.loads(panel._export.file("json")[1])[6]["error"] == "ValueError: zu groß"
 
 
 def test_files_have_what_went_wrong_in_a_trial(panel, search):
