@@ -135,7 +135,8 @@ def own_files_of(root: object) -> list[str]:
         for folder in folders:
             found = [file for file in _places_of(name, folder) if file.is_file()]
             if found:
-                files.update(map(str, with_imports(found, folder)))
+                own = [file for file in found if not str(file).startswith(_NOT_OWN)]
+                files.update(map(str, with_imports(own, folder)))
                 break
     return sorted(files)
 

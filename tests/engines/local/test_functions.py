@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+import hpo_widgets
 from hpo_widgets.engines.local.functions import FunctionPool
+from hpo_widgets.engines.local.pickling import own_files_of
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
@@ -749,6 +751,17 @@ def test_an_edit_of_what_a_callable_imports_is_told_when_the_next_worker_starts(
     assert driver.run(4, x=3).state is TrialState.FAILED
     assert driver.run(5, x=1).result == 20
     assert len(driver.notices) == 1
+
+
+def test_what_this_package_consists_of_is_not_read_for_edits():
+    def train(x):
+        from hpo_widgets import report_scalar
+
+        report_scalar("validation", "loss", x, 0)
+
+    files = own_files_of(train)
+    assert __file__ in files
+    assert not {Path(file) for file in files} & {*Path(hpo_widgets.__file__).parent.rglob("*.py")}
 
 
 def test_an_edit_of_what_only_workers_import_is_told_too(drive, tmp_path, monkeypatch):
