@@ -14,7 +14,7 @@ from matplotlib.image import imread, imsave
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget, picture
+from hpo_widgets.widget import CurvesPlot, OptimizerWidget, picture
 from hpo_widgets.widget.pictures import small_picture
 
 
@@ -77,6 +77,17 @@ def test_a_picture_of_slices_says_what_is_drawn_against_each_parameter(show, sea
     panel = show(OptimizerWidget, search, plots=["Slices"])
     refresh(panel)
     assert "validation / loss against each parameter; faint: outside the ranges" in texts_of(panel.picture("svg"))
+
+
+def test_a_picture_of_curves_says_whose_they_are(show, search, refresh):
+    search.add_trial(0.1)
+    search.report(0, [0.5, 0.1])
+    search.report(0, [0.4, 0.2], ("train", "loss"))
+    plot = show(CurvesPlot, search)
+    refresh(plot)
+    assert "validation / loss of each trial over its iterations" in texts(plot)
+    plot.scalar = "train/loss"
+    assert "train / loss of each trial over its iterations" in texts(plot)
 
 
 def test_an_empty_search_has_a_picture(show, search):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 _MOST_LETTERS = 60
+_MOST_DIGITS = 12
 _MOST_TAGS = 100
 
 
@@ -153,6 +154,8 @@ def _names(space: Space, objectives: Sequence[Objective]) -> list[dict[str, Any]
 
 def _with_top(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
     typed = str(value).strip()
+    if len(typed) > _MOST_DIGITS:
+        raise ValueError("No search has as many trials: type a smaller number.")
     if not typed.isdecimal() or int(typed) < 1:
         raise ValueError("Type a whole number from 1 on.")
     return replace(chosen, top_k=int(typed))
@@ -180,6 +183,9 @@ def _with_range(chosen: TrialFilter, name: Any, value: Any, space: Space) -> Tri
     bounds = tuple(_typed_bound(one) for one in given)
     if bounds == (None, None):
         raise ValueError("Type a lower or an upper bound.")
+    typed = [bound for bound in bounds if bound is not None]
+    if typed != sorted(typed):
+        raise ValueError("The range must rise: type a lower bound that is not above the upper one.")
     return replace(chosen, within={**chosen.within, str(name): bounds})
 
 

@@ -168,7 +168,7 @@ class CurvesPlot(Plot):
         self.figure = plain_figure(
             [self._faint, *self._lines.values(), *self._ends.values(), self._labels],
             [self._x.axis, self._y.axis],
-            "reported scalars of each trial over its iterations",
+            "",
             margins={"right": 120},
         )
         self._chooser = ipywidgets.Dropdown(
@@ -443,6 +443,7 @@ class CurvesPlot(Plot):
             self._chooser.options = options
         self._chooser.value = self.scalar
         self._is_offering = False
+        self.figure.title = f"{self._chooser.label} of each trial over its iterations"
 
     def _on_chosen(self, change: Mapping[str, Any]) -> None:
         if not self._is_offering and change["new"] is not None:

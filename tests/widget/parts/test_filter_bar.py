@@ -96,13 +96,15 @@ def test_the_page_adds_and_removes_conditions(bar, wire, refresh, condition, nam
 REFUSED = [
     ("top_k", "", "0", "Type a whole number from 1 on."),
     ("top_k", "", "many", "Type a whole number"),
+    ("top_k", "", "9" * 30, "No search has as many trials: type a smaller number."),
+    ("top_k", "", "9" * 5000, "No search has as many trials: type a smaller number."),
     ("states", "", [], "Choose a state."),
     ("tags", "", [], "Choose a tag."),
     ("states", "", ["done"], "'done' is not a state of a trial"),
     ("epochs", "", [7], "do not exist: 7"),
     ("within", "lr", ["", ""], "Type a lower or an upper bound."),
     ("within", "lr", ["a", ""], "Type a number"),
-    ("within", "lr", ["0.1", "0.01"], "must rise"),
+    ("within", "lr", ["0.1", "0.01"], "The range must rise: type a lower bound that is not above the upper one."),
     ("within", "lr", ["nan", ""], "Type a number"),
     ("within", "nothing", ["1", "2"], "no parameter and no objective 'nothing'"),
     ("within", "activation", [9], "are empty"),
@@ -110,7 +112,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "name", "value", "problem"), REFUSED, ids=str)
+@pytest.mark.parametrize(("condition", "name", "value", "problem"), REFUSED, ids=lambda one: str(one)[:40])
 def test_what_makes_no_sense_is_said_at_the_form(bar, wire, condition, name, value, problem):
     wire.browser_says(bar, kind="add", id="7", condition=condition, name=name, value=value)
     assert bar.answer["id"] == "7"
