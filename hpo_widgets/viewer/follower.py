@@ -32,6 +32,10 @@ FOLLOW_SECONDS = 1.0
 READ_SECONDS = 0.1
 """Seconds for which a view that nobody has subscribed to shows what it has read, before it reads again."""
 
+_LONG_READ, _PAUSE_FACTOR = 0.05, 20
+"""What took longer than these seconds of computing and could not be shown is read again after so many times as long: it
+may be all trials of a search."""
+
 
 class JournalFollower:
     """Keeps columns and state up to date with a journal; the base of `SearchViewer`, which shows them.
@@ -130,6 +134,18 @@ class JournalFollower:
         """Take in what was written since the last look; reading and the follower do so by themselves."""
         # Before the file is read: other threads that read meanwhile need not wait for it.
         self._next_look = time.monotonic() + READ_SECONDS
+        began = time.thread_time()
+        try:
+            self._take_in()
+        except Exception:
+            spent = time.thread_time() - began
+            if spent > _LONG_READ:
+                self._next_look = time.monotonic() + _PAUSE_FACTOR * spent
+            raise
+        self._notify_unknown_events()
+        self._shown.notify()
+
+    def _take_in(self) -> None:
         with self._lock:
             owner_lives = self._owner_lives()
             changes = self._reader.changes(self._sequence)
@@ -146,8 +162,6 @@ class JournalFollower:
             self._shown.set_remarks(self._read_state.take_remarks())
             self._sequence = changes.sequence
             self._look_after_owner(lives=owner_lives)
-        self._notify_unknown_events()
-        self._shown.notify()
 
     def _notify_unknown_events(self) -> None:
         if self._read_state.num_unknown_events and not self._has_notified_unknown_events:
@@ -163,7 +177,7 @@ class JournalFollower:
         """Follow until `close`: what cannot be read now may be readable later, and somebody may wait for it."""
         while not self._closed.is_set():
             self._try(self._follow_on)
-            self._closed.wait(FOLLOW_SECONDS)
+            self._closed.wait(max(FOLLOW_SECONDS, self._next_look - time.monotonic()))
 
     def _try(self, read: Callable[[], None]) -> None:
         try:

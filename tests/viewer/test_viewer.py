@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent import futures
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -596,6 +597,54 @@ def test_what_happened_with_a_trial_that_cannot_be_shown_is_taken_in_once(journa
     viewer.refresh()
     assert viewer.trial(0).note == "a text"
     assert viewer.best_trial.number == 0
+
+
+class SlowAndDamaged:
+    """Has a view meet damage whenever it reads, two seconds of computing after it began."""
+
+    def __init__(self, viewer, monkeypatch):
+        self.num_reads, self.now = 0, 1000.0
+        clocks = SimpleNamespace(monotonic=lambda: self.now, thread_time=lambda: self.now, time=time.time)
+        monkeypatch.setattr(follower, "time", clocks)
+        monkeypatch.setattr(viewer._reader, "changes", self.changes)
+
+    def changes(self, _since):
+        self.num_reads += 1
+        self.now += 2.0
+        raise JournalDamaged("a row is damaged")
+
+
+def test_damage_that_takes_long_to_find_is_looked_for_rarely(journal, view, monkeypatch):
+    viewer = view()
+    changes = viewer._reader.changes
+    damaged = SlowAndDamaged(viewer, monkeypatch)
+    viewer._next_look = 0.0
+    assert (len(viewer.snapshot()), damaged.num_reads) == (0, 1)
+    damaged.now += 39.0
+    assert (len(viewer.snapshot()), damaged.num_reads) == (0, 1)
+    write(journal, [row(0)])
+    monkeypatch.setattr(viewer._reader, "changes", changes)  # it is repaired
+    damaged.now += 2.0
+    assert len(viewer.snapshot()) == 1
+
+
+def test_the_follower_looks_rarely_for_damage_that_takes_long_to_find(journal, view, monkeypatch):
+    viewer = view()
+    damaged = SlowAndDamaged(viewer, monkeypatch)
+    pauses = []
+
+    class Pauses(threading.Event):
+        def wait(self, timeout=None):
+            pauses.append(timeout)
+            return super().wait(0.001)
+
+    viewer._closed = Pauses()
+    viewer.subscribe(lambda: None)
+    wait_for(lambda: len(pauses) > 1, "it does not look again")
+    viewer.close()
+    assert pauses[:2] == [40.0, 40.0]
+    assert sentences(viewer) == ["a row is damaged"]
+    assert damaged.num_reads == len(pauses)
 
 
 def test_any_other_error_of_the_follower_is_a_notice_and_is_followed_on(journal, view, until, monkeypatch):
