@@ -7,7 +7,6 @@ import inspect
 import itertools
 import math
 import os
-import tempfile
 import threading
 import time
 import weakref
@@ -21,6 +20,7 @@ from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS, names_a_task
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+from hpo_widgets.optimizer.temporary_folder import TemporaryFolder
 from hpo_widgets.parameters import as_parameters
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
@@ -223,7 +223,7 @@ class Race:
         """What is run."""
         self._arguments = arguments
         self._hyper_parameters = as_parameters(hyper_parameters)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryFolder | None = None
         self._journal = None if journal is None else folder_of_journals(journal)
         self._lock = threading.RLock()
         self._wake = threading.Event()
@@ -268,7 +268,7 @@ class Race:
         journal: Path | str | None = self._journal
         if journal is None:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_race_", ignore_cleanup_errors=True)
+                self._folder = TemporaryFolder("race")
                 call_at_exit(self._leave)
             journal = self._folder.name
         made: dict[str, HyperParameterOptimizer] = {}

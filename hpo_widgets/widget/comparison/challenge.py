@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -13,6 +12,7 @@ from hpo_widgets._messages import short
 from hpo_widgets.journal.naming import folder_of_journals
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.optimizer.race import EXIT_MINUTES, OF_TASKS, call_at_exit, check_passed_on
+from hpo_widgets.optimizer.temporary_folder import TemporaryFolder
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import cost_of, trace_of
 from hpo_widgets.search.limits import positive_int
@@ -166,7 +166,7 @@ class Challenge(ComparisonPanel):
         check_passed_on(Challenge, "a challenge", arguments, _OF_THE_CHALLENGE)
         if arguments.get("journal") is not None:
             arguments["journal"] = folder_of_journals(arguments["journal"])
-        self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_challenge_", ignore_cleanup_errors=True)
+        self._folder = TemporaryFolder("challenge")
         shared = {
             "max_number_of_concurrent_tasks": 1,
             "total_max_jobs": self._trials,
