@@ -702,6 +702,15 @@ class ParameterAxis:
             value, _ = rounded_interval(value, value + high - low, is_log=False)
         return min(max(value, low), high)
 
+    def places_along(self, count: int) -> list[float | None]:
+        """Return where the value lies at the middle of each of so many equal parts of the axis; None in its margins."""
+        places = [self.domain.at((index + 0.5) / count) for index in range(count)]
+        if self.choices is not None:
+            return [self.place_of(self.value_at(place)) for place in places]
+        margin = 0.5 if self._is_whole else 0.0
+        low, high = self._ends[0] - margin, self._ends[1] + margin
+        return [float(self.value_at(place)) if low <= place <= high else None for place in places]
+
     def words(self, places: Floats, most: int) -> list[str]:
         """Return the choices that points at some places have, cut after so many letters; of a number nothing.
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets
 import numpy as np
 import traitlets as t
 
 from hpo_widgets._messages import near_match, run_in_thread
+from hpo_widgets.search import ConstrainsPoints
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import choices_of
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
+from hpo_widgets.widget.plots.map_constraint import Refusals, refusals
 from hpo_widgets.widget.plots.map_figure import MapFigure, colour_bar
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
 _MOST_NAME = 40
 _MOST_OPTION = 28
 _PAUSE_SECONDS = 1.0
+_PAUSE_FACTOR = 10
+"""The constraint is asked again only after so many times as long as its last answers took."""
+
+
+class _Question(NamedTuple):
+    """What the constraint is asked for a figure, and how the answer is called in the legend."""
+
+    figure: MapFigure
+    words: str
+    answer: Future[Refusals]
 
 
 class MapPlot(TrialPlot):
@@ -40,7 +52,9 @@ class MapPlot(TrialPlot):
     Completed trials are dots, small and faint where they are outside the present ranges, which are a dashed rectangle.
     Pruned and aborted trials are hollow diamonds, failed ones red crosses, running ones hollow circles. Colours go from
     the worst to the best value along the axis that `HistoryPlot` has. The background shows the mean of the trials that
-    are near and fades where none is. Trials without one of the two parameters are not drawn, but counted.
+    are near and fades where none is. Hatched is where the constraint of the search refuses points that have the other
+    values of the best trial; a constraint that takes more than a second for all of the map is not drawn. Trials without
+    one of the two parameters are not drawn, but counted.
 
     Parameters
     ----------
@@ -76,6 +90,12 @@ class MapPlot(TrialPlot):
         self._is_background_stale = True
         self._drawn_colours: Domain | None = None
         self._answer: Future[Importances | None] | None = None
+        self._refusals: _Question | None = None
+        self._asked: tuple[object, ...] = ()
+        """What it was asked about last."""
+        self._ask_not_before = -np.inf
+        self._refused = ""
+        """In words what is drawn as refused; empty: nothing."""
         self._waits_for_importance = not {"x", "y"} & keywords.keys()
         super().__init__(search, **keywords)
 
@@ -186,13 +206,52 @@ class MapPlot(TrialPlot):
             self.search.objectives[self.objective].minimise,
             self._on_click,
         )
-        self._background_at = -np.inf
+        self._background_at, self._asked, self._refused = -np.inf, (), ""
         self._host.children = [self._figure.figure]
         if old is not None:
             close_tree(old.figure)
 
+    def _take_refusals(self) -> None:
+        """Draw what the constraint refuses where the other values are those of the best trial; it is asked on a thread.
+
+        It is a function of the user's, so it is asked only for another such trial or other axes, and not often.
+        """
+        search, figure = self.search, self._figure
+        if not isinstance(search, ConstrainsPoints) or search.constraint is None or figure is None:
+            return
+        if self._refusals is not None:
+            if not self._refusals.answer.done():
+                return
+            (asked_figure, words, answer), self._refusals = self._refusals, None
+            found = answer.result()
+            self._ask_not_before = self._clock() + _PAUSE_FACTOR * found.seconds
+            domains = figure.across.domain, figure.up.domain
+            if asked_figure is figure and self._asked[:2] == domains:
+                figure.draw_refused(found.picture)
+                self._refused = words if found.picture is not None and found.picture.any() else ""
+        best, space, pair = search.best_by(self.objective), search.space, figure.pair
+        point = {} if best is None else best.parameters
+        others = {name: value for name, value in point.items() if name not in pair}
+        axes = figure.across, figure.up
+        encoded = [None] * len(space.names) if best is None else space.encode(point)
+        about = (
+            *(axis.domain for axis in axes),
+            space.columns,
+            [one for name, one in zip(space.names, encoded, strict=True) if name not in pair],
+        )
+        is_due = not self._asked or self._clock() >= self._ask_not_before or not search.status.is_alive
+        if about != self._asked and is_due:
+            self._asked = about
+            words = "refused by the constraint"
+            if best is not None and others:
+                words += f", with the other values of trial {best.number}"
+            poke = self._refresher.poke
+            answer = run_in_thread("hpo_widgets map constraint", lambda: refusals(search, pair, axes, others), poke)
+            self._refusals = _Question(figure, words, answer)
+
     def _draw_what_changes(self, *, at_once: bool = False) -> None:
         """Draw what is about all trials: running ones, from time to time the background, colours and legend."""
+        self._take_refusals()
         figure, series, search = self._figure, self._series, self.search
         assert figure is not None  # noqa: S101 -- called after all was drawn
         num_running = figure.draw_running()
@@ -225,6 +284,7 @@ class MapPlot(TrialPlot):
             ("□", style.TEXT, 1, "enqueued", self._waiting is None and len(series.enqueued())),
             ("□", style.ACCENT, 1, "to be tried", figure.draw_offered(offered)),
             ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
+            ("▨", style.TEXT, 1, self._refused, self._refused),
         )
         self._key.value = style.legend(drawn)
 

@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import OrdinalColorScale
 
 from hpo_widgets.widget import text
-from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots import map_constraint, style
 from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, tick_words, value_ticks
 from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tooltip
@@ -103,6 +103,8 @@ class MapFigure(TrialFigure):
             on_click=on_click,
         )
         self._background = style.Picture(scales=self._scales, visible=False)
+        self._refused: style.Picture | None = None
+        """Made with the first that is drawn."""
         self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
         self._offered: Scatter | None = None
@@ -186,6 +188,23 @@ class MapFigure(TrialFigure):
         picture = indexed_picture(smoothed(across, up, self._goodness(kept), choices=choices), PALETTE)
         self._background.put(
             picture,
+            x=[self.domain_x.low, self.domain_x.high],
+            y=[self.domain.low, self.domain.high],
+            visible=True,
+        )
+
+    def draw_refused(self, picture: Levels | None) -> None:
+        """Draw what the constraint refuses, as `map_constraint.refusals` gives it; None: nothing."""
+        if picture is None or not picture.any():
+            if self._refused is not None:
+                self._refused.visible = False
+            return
+        if self._refused is None:
+            self._refused = style.Picture(scales=self._scales)
+            self._below.insert(1, self._refused)  # right over the background
+            self._show_marks()
+        self._refused.put(
+            indexed_picture(picture, map_constraint.PALETTE),
             x=[self.domain_x.low, self.domain_x.high],
             y=[self.domain.low, self.domain.high],
             visible=True,
