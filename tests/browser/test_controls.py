@@ -17,6 +17,13 @@ pytestmark = pytest.mark.browser
 PANEL = panel_of()
 
 
+def test_code_and_export_stand_side_by_side_in_a_narrow_window_of_large_text(opened, panel):
+    opened.set_panel_width(178)
+    code, export = button(panel, "Code").bounding_box(), panel.locator(".hpo-export-summary").bounding_box()
+    assert code["x"] + code["width"] <= export["x"]
+    assert export["x"] + export["width"] <= panel.bounding_box()["x"] + 178
+
+
 def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):
     wait, line = button(panel, "Wait"), panel.locator(".hpo-wait")
     expect(wait).to_have_attribute("aria-disabled", "true")

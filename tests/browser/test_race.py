@@ -73,6 +73,9 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
         name = panel.locator(".hpo-race-strategy b").nth(1).bounding_box()
         assert name["height"] < 24, width
         notebook.screenshot(f"race-{width}", panel)
+    panel.evaluate("panel => { panel.style.width = '178px'; }")  # a window of 600 px with text of twice the size
+    for one in panel.locator(".hpo-race-buttons").get_by_role("button").all():
+        assert one.bounding_box()["x"] + one.bounding_box()["width"] <= panel.bounding_box()["x"] + 178
     panel.evaluate("panel => { panel.style.width = ''; }")
 
     panel.get_by_label("repeat", exact=True).select_option(label="2 of 3")
