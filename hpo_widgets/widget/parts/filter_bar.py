@@ -154,7 +154,7 @@ def _names(space: Space, objectives: Sequence[Objective]) -> list[dict[str, Any]
 
 def _with_top(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
     typed = str(value).strip()
-    if len(typed) > _MOST_DIGITS:
+    if typed.isdecimal() and len(typed) > _MOST_DIGITS:
         raise ValueError("No search has as many trials: type a smaller number.")
     if not typed.isdecimal() or int(typed) < 1:
         raise ValueError("Type a whole number from 1 on.")

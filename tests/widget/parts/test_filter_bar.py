@@ -96,6 +96,7 @@ def test_the_page_adds_and_removes_conditions(bar, wire, refresh, condition, nam
 REFUSED = [
     ("top_k", "", "0", "Type a whole number from 1 on."),
     ("top_k", "", "many", "Type a whole number"),
+    ("top_k", "", "the ten best of them", "Type a whole number"),
     ("top_k", "", "9" * 30, "No search has as many trials: type a smaller number."),
     ("top_k", "", "9" * 5000, "No search has as many trials: type a smaller number."),
     ("states", "", [], "Choose a state."),
