@@ -57,8 +57,11 @@ def let_an_hour_go_by(made):
     made.set_compute_time_limit(None)  # has the clock looked at
 
 
-def run_notebook(notebook, folder, *, env=None):
-    """Run a notebook in a kernel of its own; where a cell hangs, the error says where each thread of the kernel is."""
+def run_notebook(notebook, folder, **start):
+    """Run a notebook in a kernel of its own, with what starts that, such as ``env``.
+
+    Where a cell hangs, the error says where each thread of the kernel is.
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError
     from nbformat.v4 import new_code_cell
@@ -69,7 +72,7 @@ def run_notebook(notebook, folder, *, env=None):
     notebook.cells.insert(0, new_code_cell(watch))
     client = NotebookClient(notebook, timeout=seconds, resources={"metadata": {"path": str(folder)}})
     try:
-        client.execute(**({} if env is None else {"env": env}))
+        client.execute(**start)
     except CellTimeoutError as error:
         error.add_note(stacks.read_text(encoding="utf-8"))
         raise

@@ -10,7 +10,7 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.clearml_sdk.tasks import TaskTrials
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.reading import page_of
-from hpo_widgets.search import check_command
+from hpo_widgets.search import check_command, did_nothing
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.readable import extras_of
 from hpo_widgets.space.range_history import RangeHistory
@@ -167,7 +167,7 @@ class SdkSearch(ABC):
         check_command(name)
         reason = self.capabilities[name]
         if reason is not None:
-            self.notices.tell("command", f"{name} did nothing: {reason}")
+            self.notices.tell("command", did_nothing(name, reason))
             return
         try:
             getattr(self.commands, name)(*arguments)

@@ -13,7 +13,7 @@ from hpo_widgets.controller.active_trial import recorded_row
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.journal import fits_in_event
 from hpo_widgets.parameters.base import python_value
-from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.search import COMMANDS, SearchStatus, check_command, did_nothing
 from hpo_widgets.search.limits import (
     SECONDS_A_MINUTE,
     TimeLimit,
@@ -204,7 +204,7 @@ class SearchCommands:
         check_command(name)
         reason = self.capabilities[name]
         if reason is not None:
-            self._controller.notice("command", f"{name} did nothing: {reason}")
+            self._controller.notice("command", did_nothing(name, reason))
             return
         with self._telling(name):
             getattr(self, name)(*arguments)

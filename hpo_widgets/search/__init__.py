@@ -22,6 +22,7 @@ from hpo_widgets.search.protocol import (
     TitlesStrategy,
     ViewedSearch,
     check_command,
+    did_nothing,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "TitlesStrategy",
     "ViewedSearch",
     "check_command",
+    "did_nothing",
 ]

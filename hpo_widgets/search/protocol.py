@@ -42,6 +42,7 @@ class SearchStatus(enum.StrEnum):
         return self in _ALIVE
 
 
+_DID_NOTHING = " did nothing: "
 _ALIVE = frozenset({SearchStatus.RUNNING, SearchStatus.PAUSED, SearchStatus.STOPPING})
 
 STOP_CODES = (
@@ -141,8 +142,38 @@ class Notice:
         """Whether it says why a start has failed, which concerns nobody once a later one has begun a run."""
         return self.source == "command" and self.sentence.startswith(("start: ", "resume: "))
 
+    def is_outdated(self, capabilities: Mapping[str, str | None]) -> bool:
+        """Whether it says that a command did nothing, for a reason that holds no more.
+
+        Parameters
+        ----------
+        capabilities
+            Those of its search: command to why it cannot be done now, None where it can.
+        """
+        command, parted, reason = self.sentence.partition(_DID_NOTHING)
+        is_of_command = bool(parted) and self.source == "command" and command in capabilities
+        return is_of_command and printable(capabilities[command] or "") != reason
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", printable(self.sentence))
+
+
+def did_nothing(command: str, reason: str) -> str:
+    """Return the sentence of a notice that a command did nothing.
+
+    Parameters
+    ----------
+    command
+        One of `COMMANDS`.
+    reason
+        Why, as the capabilities of the search say it.
+
+    Returns
+    -------
+    str
+        The sentence; `Notice.is_outdated` reads it.
+    """
+    return f"{command}{_DID_NOTHING}{reason}"
 
 
 @runtime_checkable

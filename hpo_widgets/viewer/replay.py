@@ -18,7 +18,7 @@ import numpy as np
 
 from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.objectives import ScalarSummary
-from hpo_widgets.search import COMMANDS, Notice, SearchStatus, check_command
+from hpo_widgets.search import COMMANDS, Notice, SearchStatus, check_command, did_nothing
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
@@ -383,7 +383,7 @@ class SearchReplay(JournalSearch):
     def command(self, name: str, *arguments: object) -> None:  # noqa: ARG002 -- as of a search that does something
         """Do nothing, and say why in ``errors``."""
         check_command(name)
-        self._notices = [Notice("command", f"{name} did nothing: {WHY_NOT}")]
+        self._notices = [Notice("command", did_nothing(name, WHY_NOT))]
         self._shown.notify()
 
     def _extras_of(self, rows: Rows) -> Mapping[int, Extra]:

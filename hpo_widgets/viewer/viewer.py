@@ -10,7 +10,15 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.journal import opened_by
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.search import COMMANDS, ConstrainsPoints, QueuesPoints, Search, SearchStatus, check_command
+from hpo_widgets.search import (
+    COMMANDS,
+    ConstrainsPoints,
+    QueuesPoints,
+    Search,
+    SearchStatus,
+    check_command,
+    did_nothing,
+)
 from hpo_widgets.search.as_code import opening_call
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
@@ -237,7 +245,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         elif taken_over is not None:
             taken_over.command(name, *arguments)
         elif (reason := self.capabilities[name]) is not None:
-            self._tell("command", f"{name} did nothing: {reason}")
+            self._tell("command", did_nothing(name, reason))
         else:
             # All trials are read again, and a server may be asked: whoever presses a button does not wait for it.
             start = self._register_start()

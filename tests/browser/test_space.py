@@ -200,7 +200,6 @@ def test_what_can_be_pressed_is_large_enough_for_a_finger(panel):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_parameter_is_dimmed_and_says_why_as_long_as_its_choice_is_excluded(notebook):
     notebook.show(
         f"""{IMPORTS}
@@ -227,6 +226,7 @@ widget"""
     expect(track).to_have_css("opacity", "1")
 
 
+@pytest.mark.slow
 def test_two_views_dragged_at_once_end_up_equal(opened, views):
     page = opened.page
     page.set_viewport_size({"width": 1400, "height": 1400})

@@ -27,7 +27,6 @@ def notebook(project):
 
 @pytest.mark.slow
 def test_the_notebook_searches_on_the_server_that_is_configured(notebook, project, clearml_api, tmp_path, monkeypatch):
-
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2")
 

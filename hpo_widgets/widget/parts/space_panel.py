@@ -27,7 +27,7 @@ from hpo_widgets.widget.parts.rug import TriedValues
 from hpo_widgets.widget.traits import BoxTrait, ObjectiveIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.search import Notice, Search
     from hpo_widgets.search.advice import Advice
@@ -169,7 +169,8 @@ class SpacePanel(NumberFieldPart):
         """Show the ranges of a space epoch; marks are made anew for a track that grew, and counts for new choices."""
         before = dict(self._tracks), self._num_bins()
         labels = text.labels(space.names)
-        needs, unused = _active_when(space, labels), _unused(space)
+        unused = _unused(space)
+        needs = _active_when(space, labels, unused)
         self.parameters = [
             {**self._describe(space, name, label), "needs": needs.get(name, ""), "is_unused": name in unused}
             for name, label in labels.items()
@@ -417,12 +418,12 @@ def _unused(space: Space) -> set[str]:
     return {name for name, ways in space.conditions.items() if not any(map(space.are_possible, ways))}
 
 
-def _active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
+def _active_when(space: Space, labels: Mapping[str, str], unused: Iterable[str]) -> dict[str, str]:
     """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in.
 
-    Also that it has come in by none, where the ranges have excluded these.
+    Also that it comes in by none now, for those that are not used.
     """
-    found = dict.fromkeys(_unused(space), "not used now, as the ranges exclude its combination")
+    found = dict.fromkeys(unused, "not used now, as the ranges exclude its combination")
     for name, alternatives in space.conditions.items():
         # The constants themselves, such as the solver, bring nothing in; they are what is chosen.
         ways = [

@@ -149,7 +149,7 @@ class StatusPanel(ShownStatus, NumberFieldPart):
         """Show a notice that a command did nothing no more once its reason has gone, as by the next command."""
         capabilities = search.capabilities
         for notice in search.errors:
-            if summary.is_outdated(notice, capabilities):
+            if notice.is_outdated(capabilities):
                 self._dismissed[notice.sentence] = notice.at
 
     def _count_failed_points(self, search: Search, *, at_once: bool) -> None:

@@ -212,26 +212,6 @@ def _minutes_left(search: Search) -> float | None:
     return max(0.0, min(left)) if left else None
 
 
-def is_outdated(notice: Notice, capabilities: Mapping[str, str | None]) -> bool:
-    """Tell whether a notice says that a command did nothing, for a reason that holds no more.
-
-    Parameters
-    ----------
-    notice
-        One of a search.
-    capabilities
-        That search's: command to why it cannot be done now, None where it can.
-
-    Returns
-    -------
-    bool
-        Whether it does.
-    """
-    command, parted, reason = notice.sentence.partition(" did nothing: ")
-    is_of_command = bool(parted) and notice.source == "command" and command in capabilities
-    return is_of_command and printable(capabilities[command] or "") != reason
-
-
 def notices(
     search: Search, own: Sequence[Notice] = (), dismissed: Mapping[str, float] = MappingProxyType({})
 ) -> list[_NoticeLine]:
