@@ -55,7 +55,8 @@ class PendingStarts:
 
     Every member may be used from any thread. One lock guards which starts are not cancelled. It is held while a run
     begins, so that a stop comes either before the beginning, which it prevents, or after it, when there is a run to
-    stop.
+    stop. It is entered by itself: Python may raise an interrupt (Ctrl-C) in `threading.Condition.__enter__` when that
+    has taken the lock already, and nobody would give it back.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ class PendingStarts:
 
     def __init__(self, gate: threading.RLock) -> None:
         self._turn = threading.Lock()
+        self._gate = gate
         self._changed = threading.Condition(gate)
         self._waiting: set[object] = set()
 
@@ -75,13 +77,13 @@ class PendingStarts:
     def register(self) -> object:
         """Register a start, which can be cancelled from now on."""
         start = object()
-        with self._changed:
+        with self._gate:
             self._waiting.add(start)
         return start
 
     def cancel(self) -> bool:
         """Cancel all starts that wait: none of them begins a run; returns whether there were any."""
-        with self._changed:
+        with self._gate:
             had_any = bool(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
@@ -89,7 +91,7 @@ class PendingStarts:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until no start waits any more; False when that took longer than the given time (default: no limit)."""
-        with self._changed:
+        with self._gate:
             return self._changed.wait_for(lambda: not self._waiting, seconds)
 
     @contextmanager
@@ -99,7 +101,7 @@ class PendingStarts:
             with self._turn:
                 yield
         finally:
-            with self._changed:
+            with self._gate:
                 self._waiting.discard(start)
                 self._changed.notify_all()
 
@@ -118,7 +120,7 @@ class PendingStarts:
         bool
             Whether a run was begun.
         """
-        with self._changed:
+        with self._gate:
             return start in self._waiting and begin()
 
 

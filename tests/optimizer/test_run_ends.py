@@ -8,14 +8,16 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets._messages import run_in_thread
 from hpo_widgets.controller import controller
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.optimizer.commands import PendingStarts
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.trials import TrialState
@@ -108,6 +110,34 @@ def test_a_start_that_is_interrupted_leaves_a_search_that_can_be_started(search,
     assert made.start()
     assert made.wait(MINUTES)
     assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_an_interrupt_that_comes_as_starts_take_the_gate_leaves_it_free(monkeypatch):
+    gate = threading.RLock()
+    starts = PendingStarts(gate)
+    start = starts.register()
+
+    def acquire():
+        with starts.acquire(start):
+            pass
+
+    enter = threading.Condition.__enter__
+
+    def interrupted(condition):  # as Python raises what has come while a lock was waited for
+        enter(condition)
+        raise KeyboardInterrupt
+
+    def is_free():
+        if gate.acquire(blocking=False):
+            gate.release()
+            return True
+        return False
+
+    for act in (starts.register, lambda: starts.begin(start, bool), acquire, lambda: starts.wait(0), starts.cancel):
+        with monkeypatch.context() as pressed, suppress(KeyboardInterrupt):
+            pressed.setattr(threading.Condition, "__enter__", interrupted)
+            act()
+        assert run_in_thread("other", is_free, bool).result(DEADLINE)
 
 
 def test_a_start_before_a_stop_begins_nothing_more(two_running, hold):
