@@ -370,7 +370,9 @@ class Recorder:
         self.shown.load(past.columns)
         self.shown.set_remarks(past.journal_state.remarks)
         if self._save_top_k > 0:
-            self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))
+            # Not the top: it may be of another size now, and a kill may have come before the last change was written.
+            shown = (past.columns["state"] >= TrialState.COMPLETED) & ~past.columns["archived"]
+            self._kept = set(past.columns["number"][shown].tolist())
 
     def heartbeat(self) -> None:
         """Renew the lease that names this process the journal's owner."""

@@ -531,6 +531,16 @@ def test_a_search_whose_limits_were_numbers_of_numpy_is_continued(search):
         HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, save_top_k_tasks_only=2.0)
 
 
+@pytest.mark.parametrize(("first", "then"), [(None, 3), (3, 8), (8, 3)])
+def test_a_continued_search_shows_as_many_of_the_best_as_it_is_told_now(search, first, then):
+    made = finished(search(identity, total_max_jobs=12, save_top_k_tasks_only=first, seed=1))
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, save_top_k_tasks_only=then)
+    again.set_total_max_jobs(13)
+    rows = finished(again).snapshot()
+    best = [trial.number for trial in again.top(then)]
+    assert sorted(best) == rows.numbers[~rows.archived].tolist()
+
+
 def test_a_continued_search_does_not_repeat_points(search):
     def points(made):
         return [made.trial(number).parameters["x"] for number in range(len(made.snapshot()))]
