@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +29,7 @@ from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, S
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hpo_widgets.controller.callbacks import CallbackThread
     from hpo_widgets.controller.constraint import Constraint
@@ -126,11 +128,13 @@ class Controller:
                 state.status = state.status_after(nothing_left)
                 self.recorder.shown.notify()
                 return False
-            self.recorder.open_journal()
             try:
+                with _interrupts_kept_back():
+                    self.recorder.open_journal()
                 return self._begin_run()
             except BaseException:  # Ctrl-C: a run that was begun is ended, and its thread, if there is one, finds it so
-                self._set_ended(self._close(StopReason("stopped", "its start was interrupted")))
+                if self.recorder.owner() is not None:
+                    self._set_ended(self._close(StopReason("stopped", "its start was interrupted")))
                 raise
 
     def _begin_run(self) -> bool:
@@ -168,9 +172,10 @@ class Controller:
                 self._inbox.append((function, future))
                 self._wake()
                 return future
-            complete(future, function)
-            if self._thread is None:
-                self.recorder.flush()
+            with _interrupts_kept_back():
+                complete(future, function)
+                if self._thread is None:
+                    self.recorder.flush()
         return future
 
     def wait_until(self, happens: Callable[[float], object], seconds: float | None = None) -> bool:
@@ -608,3 +613,25 @@ class Controller:
             return False
         self._set_paused(status is SearchStatus.PAUSED)  # its thread begins once this one gives the gate back
         return has_begun
+
+
+@contextmanager
+def _interrupts_kept_back() -> Iterator[None]:
+    """Have an interrupt (Ctrl-C) come after this context.
+
+    It would else end a command that runs on the main thread in the middle: what the journal has would not be shown, or
+    what it has not would be written with the next command.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    # One that is not Python's own (None) could not be set again.
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept_back: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: kept_back.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if kept_back:
+            signal.raise_signal(signal.SIGINT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import sys
 import threading
 import time
@@ -110,6 +111,43 @@ def test_a_start_that_is_interrupted_leaves_a_search_that_can_be_started(search,
     assert made.start()
     assert made.wait(MINUTES)
     assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_start_that_is_interrupted_as_it_opens_the_journal_gives_the_lease_back(search, monkeypatch):
+    made = search(identity, total_max_jobs=2)
+    with monkeypatch.context() as pressed:
+        pressed.setattr(Journal, "set_busy_timeout", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            made.start()
+    assert (made.status, made.is_running(), made.stop_reason.code) == (SearchStatus.STOPPED, False, "stopped")
+    with closing(Journal.view(made.journal_path)) as reader:
+        assert reader.owner() is None
+    assert made.start()
+    assert made.wait(MINUTES)
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_an_interrupt_of_a_command_on_the_main_thread_comes_once_it_is_done(search, monkeypatch, is_written):
+    made, write = search(identity, total_max_jobs=1), Journal.write
+
+    def interrupted(journal, *given):
+        if not is_written:
+            signal.raise_signal(signal.SIGINT)
+        write(journal, *given)
+        if is_written:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr(Journal, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.add_trial({"x": 0.5}, 1.0)
+    assert len(made.snapshot()) == 1
+    assert made.add_trial({"x": 0.25}, 2.0) == 1
+    with closing(Journal.view(made.journal_path)) as reader:
+        assert [row.number for row in reader.trials()[1]] == [0, 1]
+    assert made.start()
+    assert made.wait(MINUTES)
 
 
 def test_an_interrupt_that_comes_as_starts_take_the_gate_leaves_it_free(monkeypatch):
