@@ -388,6 +388,13 @@ def test_numeric_libraries_get_one_thread_unless_the_user_said_otherwise(monkeyp
     assert {environment[name] for name in THREAD_LIMITS if name != "OMP_NUM_THREADS"} == {"1"}
 
 
+def test_each_trial_has_one_core_where_joblib_counts_them(monkeypatch):
+    joblib = pytest.importorskip("joblib.externals.loky")
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", Environments(None).of(0)["LOKY_MAX_CPU_COUNT"])
+    assert joblib.cpu_count() == 1
+
+
 def test_a_worker_cannot_change_what_the_others_get():
     environments = Environments(None)
     environments.of(0)["MINE"] = "1"
