@@ -67,7 +67,7 @@ from hpo_widgets.engines.local.pickling import (
     libraries_of,
     notebook_sources,
     own_files_of,
-    pickle_callable,
+    pickle_for_worker,
 )
 from hpo_widgets.trials import TrialState
 
@@ -198,7 +198,7 @@ class FunctionPool(ProcessEngine):
                 self._declared[name] = DeclaredChoices(name, values)
         function = template.function
         self._libraries = libraries_of(function)
-        pickled = pickle_callable(function)
+        pickled = pickle_for_worker(function)
         if len(pickled) > _LARGE:
             largest = find_largest(function)
             warnings.warn(
@@ -486,7 +486,7 @@ class DeclaredChoices:
         self._values = list(values)  # keeps them alive, so that an id stays theirs
         self._by_id = {id(value): ChoiceIndex(index) for index, value in enumerate(self._values)}
         try:
-            self.pickles = [cloudpickle.dumps(value) for value in self._values]
+            self.pickles = [pickle_for_worker(value) for value in self._values]
         except Exception as error:
             raise TypeError(f"a choice of {name!r} cannot be sent to a worker process: {error}") from error
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import cloudpickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 _DEPTH = 6
 _MOST_PARTS = 200
@@ -42,10 +42,15 @@ _NOT_OWN = (*_PACKAGES, *_beginnings(["stdlib", "platstdlib"], str(Path(__file__
 _LARGE_PART = 1024 * 1024
 
 
-def pickle_callable(function: Callable[..., object]) -> bytes:
-    """Pickle by reference what a worker can import, by value what lives in ``__main__``, closures and lambdas."""
+def pickle_for_worker(value: object) -> bytes:
+    """Pickle by reference what a worker can import, by value what lives in ``__main__``, closures and lambdas.
+
+    The pickle is a pair: the value, and the functions and classes of ``__main__`` in it, by their names. A worker has
+    them in its own ``__main__``, so that a trial can pickle its model, or pass a function to a pool of processes.
+    """
     with io.BytesIO() as file:
-        _Pickler(file, protocol=5).dump(function)
+        pickler = _Pickler(file, protocol=5)
+        pickler.dump((value, pickler.of_main))
         return file.getvalue()
 
 
@@ -60,6 +65,19 @@ _reduce_without_name = cloudpickle.Pickler.dispatch_table[types.CodeType]
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     dispatch_table: ClassVar[Any] = ChainMap({types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+
+    def __init__(self, file: io.BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self.of_main: dict[str, object] = {}
+        """Functions and classes of ``__main__`` that have been pickled so far, as ``__main__`` has them."""
+        self._main = vars(sys.modules["__main__"])
+
+    def reducer_override(self, obj: Any) -> Any:
+        if issubclass(type(obj), (type, types.FunctionType)) and obj.__module__ == "__main__":
+            name = obj.__name__
+            if self._main.get(name) is obj:
+                self.of_main[name] = obj
+        return super().reducer_override(obj)
 
 
 def find_culprit(root: object) -> str | None:

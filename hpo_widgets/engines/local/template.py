@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
-from hpo_widgets.engines.local.pickling import find_culprit, pickle_callable, with_imports
+from hpo_widgets.engines.local.pickling import find_culprit, pickle_for_worker, with_imports
 from hpo_widgets.engines.local.process import check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, read_options
 from hpo_widgets.engines.template import Template
@@ -89,7 +89,7 @@ class FunctionTemplate(_LocalTemplate):
         trial = (self._parameters or {}).get(TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
         try:
-            pickle_callable(function)
+            pickle_for_worker(function)
         except Exception as error:
             culprit = find_culprit(function)
             where = f"; the cause is {culprit}" if culprit else ""

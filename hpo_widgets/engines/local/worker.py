@@ -112,7 +112,7 @@ class Worker:
             self._objectives = head["objectives"]
             self._choices = head["choices"]
             _give_sources(head["sources"])
-            self._function = pickle.loads(head["function"])  # noqa: S301
+            self._function = _unpickle(head["function"])
         except BaseException as error:  # noqa: BLE001 - whatever the import of the user's modules raises
             reason = f"the callable could not be loaded in a worker process: {_sentence_of(error)}"
             self._why_not = (reason[:MAX_SENTENCE], _traceback_of(error))
@@ -215,7 +215,7 @@ class Worker:
             index = point.get(name)
             if type(index) is ChoiceIndex:
                 # Unpickled for each trial: what one trial does to its value, no other sees.
-                point[name] = pickle.loads(pickles[index])  # noqa: S301 - as above
+                point[name] = _unpickle(pickles[index])
         return point
 
     def _named(self, values: Sequence[object]) -> object:
@@ -332,6 +332,13 @@ def _hold_terminate(*, hold: bool = True) -> None:
     that waits for its terminated children would wait for ever.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _unpickle(data: bytes) -> Any:
+    """Load what `pickle_for_worker` has made; this process's ``__main__`` gets what it has of the controller's."""
+    value, of_main = pickle.loads(data)  # noqa: S301 - written by the controller of the same user
+    vars(sys.modules["__main__"]).update(of_main)
+    return value
 
 
 def _flush(stream: Any) -> None:

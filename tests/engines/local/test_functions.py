@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
 from pathlib import Path
 
@@ -371,6 +372,33 @@ def test_an_equal_choice_that_is_another_object_arrives_too(drive):
 
 
 len_of = functools.partial(lambda **values: len(values["layers"]))
+
+
+@pytest.mark.parametrize("in_a_choice", [False, True])
+def test_a_trial_can_pickle_what_a_cell_defines(drive, monkeypatch, in_a_choice):
+    source = """
+import pickle, concurrent.futures, multiprocessing
+class Net:
+    def __init__(self, width): self.width = width
+def double(x): return 2 * x
+def train(kind=None):
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+        width = pool.submit((kind or own)[1], 21).result()
+    return pickle.loads(pickle.dumps((kind or own)[0](width))).width
+own = None
+"""
+    module = types.ModuleType("__main__")
+    exec(source, module.__dict__)
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    parts = (module.Net, module.double)
+    if in_a_choice:
+        driver = drive(module.train, choices={"kind": [parts]})
+        outcome = driver.run(0, kind=parts)
+    else:
+        module.own = parts
+        outcome = drive(module.train).run(0)
+    assert (outcome.error, outcome.result) == (None, 42)
 
 
 def test_a_choice_that_cannot_be_sent_says_so():
