@@ -36,8 +36,8 @@ _LEAST_POSITIVE = 1e-305
 _LEAST_VALUE = 1e-250
 # Less than this apart is the same: shares of it would vanish.
 _LEAST_WIDTH = 1e-300
-# Labels of choices along an axis at most.
-_MOST_LABELS = 8
+# Labels of choices along an axis at most, and letters that each of them has before there are fewer.
+_MOST_LABELS, _LEAST_LETTERS = 8, 6
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
 # Where values beyond an axis are drawn, as shares of it: below it, above it.
@@ -641,9 +641,9 @@ class ParameterAxis:
         most
             About how many ticks of a number.
         letters
-            Letters of all labels of choices together.
+            Letters of all labels together, of which there are fewer where they are long.
         each
-            Letters of one of them at most; None: as many as there are for it.
+            Letters of one of them at most, where they stand one above the other; None: as many as there are for it.
 
         Returns
         -------
@@ -652,11 +652,17 @@ class ParameterAxis:
         """
         if self.choices is None:
             ticks = ticks_between(self.domain, most, whole=self._is_whole)
+            while each is None and most > 1 and len(" ".join(map("{:g}".format, ticks))) > letters:
+                most -= 1
+                ticks = ticks_between(self.domain, most, whole=self._is_whole)
             return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self.choices)
-        labelled = range(0, count, -(-count // _MOST_LABELS))
-        room = min(max(3, letters // len(labelled)), each or letters)
-        words = text.shorts([self.choices[index] for index in labelled], room)
+        for most_labels in range(_MOST_LABELS, 0, -1):
+            labelled = range(0, count, -(-count // most_labels))
+            room = max(_LEAST_LETTERS, min(letters // len(labelled), each or letters))
+            words = text.shorts([self.choices[index] for index in labelled], room)
+            if each is not None or len(labelled) * max(map(len, words)) <= letters:
+                break
         return {
             "tick_values": np.array(labelled, dtype=float),
             "tick_labels": {str(index): word for index, word in zip(labelled, words, strict=True)},

@@ -26,6 +26,8 @@ _MARGINS = {"top": 46, "bottom": 26, "left": 30, "right": 66}
 # Of the distance of two axes, and of an axis: where a brush may begin beyond the outermost axes and their ends.
 _BESIDE, _BEYOND = 0.2, 0.03
 _FLAT = 0.005
+# The mark of the best trial covers what is so near to it, as a share of an axis.
+_COVERED = 0.045
 _BEST_WIDTH, _FRONT_WIDTH = 3.0, 1.5
 
 # From the bottom to the top.
@@ -94,6 +96,8 @@ class ParallelFigure:
         look = {**style.LABEL, "apply_clip": False}
         self.labels = {name: self._mark(Label, **{**look, **own}) for name, own in _LABELS.items()}
         self._drawn_axes: tuple[tuple[ParallelAxis, ...], int] = (), 0
+        self._ticks: list[tuple[float, float, str]] = []
+        self._best_at = np.nan
         # The page passes clicks, which a brush would keep to itself, on to the first picture, and double clicks to
         # the second: pictures tell where they were.
         self.pictures = {name: self._picture() for name in ("others", "passing")}
@@ -141,8 +145,10 @@ class ParallelFigure:
             marked = axis.ticks()
             shown = text.shorts([words for _place, words in marked], most)
             ticks += [(at, place, words) for (place, _words), words in zip(marked, shown, strict=True)]
-        for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
+        for name, labels in (("names", names), ("kinds", kinds)):
             style.put_labels(self.labels[name], labels)
+        self._ticks = ticks
+        self._put_ticks()
         style.put_changed(self._frame, *style.vertical_lines(np.arange(len(axes), dtype=float)))
 
     def draw(self, name: str, places: Floats) -> None:
@@ -177,6 +183,14 @@ class ParallelFigure:
         at = [] if best is None else [(self._count - 1, best[1], f"#{best[0]}")]
         style.put_labels(self.labels["best"], at)
         style.put_changed(self._best, np.array([float(one) for one, *_ in at]), np.array([one for _, one, _ in at]))
+        self._best_at = np.nan if best is None else best[1]
+        self._put_ticks()
+
+    def _put_ticks(self) -> None:
+        """Write the ticks, but for one that the mark of the best trial covers, whose number stands there."""
+        last, best = self._count - 1, self._best_at
+        shown = [tick for tick in self._ticks if not (tick[0] == last and abs(tick[1] - best) < _COVERED)]
+        style.put_labels(self.labels["ticks"], shown)
 
     def draw_intervals(self, spans: Sequence[tuple[int, float, float, tuple[str, str]]]) -> None:
         """Draw intervals and their ends: index of the axis, low and high as shares of it, and the words of both."""

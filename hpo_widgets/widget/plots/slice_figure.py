@@ -25,14 +25,14 @@ MOST_HOT = 144
 """Points in the hot marks of all figures, before some are frozen."""
 
 _NUM_TICKS = 4
-_LABEL_ROOM = 34
+_LABEL_ROOM = 30
 MOST_NAME = 26
 """Characters of a parameter's name below its figure at most."""
 _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
 _STYLE = FigureStyle(
-    margins={"top": 10, "bottom": 40, "left": 52, "right": 12},
-    layout={"width": "auto", "height": "198px", "min_width": "0"},
+    margins={"top": 10, "bottom": 40, "left": 52, "right": 18},
+    layout={"width": "auto", "height": "184px", "min_width": "0"},
     font_size="10px",
     num_ticks=_NUM_TICKS,
     label_offset="30px",

@@ -157,6 +157,23 @@ def test_choices_that_begin_alike_are_told_apart():
     assert axis.words(np.array([0.2, 28.9]), 8) == ["…0", "…29"]
 
 
+@pytest.mark.parametrize(
+    "parameter",
+    [UniformParameterRange("width", 0.0, 1e300), UniformIntegerParameterRange("seed", -(2**53), 2**53)],
+    ids=str,
+)
+def test_long_numbers_side_by_side_are_fewer(parameter):
+    shown = [f"{tick:g}" for tick in ParameterAxis(parameter).ticks(4, letters=20)["tick_values"]]
+    assert len(shown) >= 2
+    assert len(" ".join(shown)) <= 20
+
+
+def test_long_choices_side_by_side_are_fewer_and_can_be_read():
+    axis = ParameterAxis(DiscreteParameterRange("kind", [f"{number:03d} of a long name" for number in range(200)]))
+    shown = [*axis.ticks(4, letters=30)["tick_labels"].values()]
+    assert shown == ["000 o…", "040 o…", "080 o…", "120 o…", "160 o…"]
+
+
 STEPPED = [
     (UniformIntegerParameterRange("n", 16, 256, step_size=16), (20.3, 100.2), (32, 96)),
     (UniformIntegerParameterRange("n", 16, 256, step_size=16), (31.6, 40.0), (32, 32)),

@@ -499,3 +499,14 @@ def test_the_axis_of_the_objective_does_not_stretch_to_what_is_left_out(show, se
     plot.filter = None
     refresh(plot)
     assert plot._axes[-1].domain.high < 1
+
+
+def test_the_mark_of_the_best_covers_no_label(show):
+    search = ScriptedSearch([DROPOUT], titles="loss", series="loss")
+    search.add_trial(1.0)
+    plot = show(ParallelPlot, search)
+    ticks = plot._drawing.labels["ticks"]
+    (best,) = plot._drawing.labels["best"].y
+    beside = ticks.y[ticks.x == 1]
+    assert len(beside) > 2
+    assert abs(beside - best).min() > 0.04
