@@ -18,11 +18,14 @@ import numpy as np
 from ipywidgets import Widget
 
 from hpo_widgets.widget.parts.part import widgets_of
+from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import few_colours_picture
 from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from hpo_widgets.widget.plots.map_figure import ColourScale
 
 FORMATS = ("png", "svg")
 
@@ -196,6 +199,8 @@ def _figures_of(shown: Widget) -> Any:
     for place, figure in enumerate(figures):
         # Figures side by side have no room for a title each, only for the labels of the axes.
         _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
+    if len(figures) == 1 and (colours := getattr(shown, "colours", None)) is not None:
+        _draw_colours(drawn.axes[0], colours)
     for one in drawn.findobj(Text):
         # Text may come from anywhere: an SVG file must not hold these characters, and fonts have no shape for them.
         one.set_text(_UNDRAWABLE.sub("\ufffd", one.get_text()))
@@ -285,6 +290,26 @@ def _draw_figure(axes: Any, figure: Any, title: str) -> None:
                 msg = f"a picture cannot show a mark of the kind {type(mark).__name__}, only {', '.join(_DRAW)}"
                 raise TypeError(msg)
             draw(axes, mark, place_of, 3 + order)
+
+
+def _draw_colours(axes: Any, colours: ColourScale) -> None:
+    """Draw what the colours of a map mean, right of it."""
+    from matplotlib.colors import ListedColormap
+
+    bar = axes.inset_axes((1.04, 0, 0.018, 1))
+    bar.set_axis_off()
+    ramp = ListedColormap([_colour(one) for one in colours.colours])
+    shares = np.arange(len(colours.colours), dtype=float)[:, None]
+    bar.imshow(shares, cmap=ramp, aspect="auto", extent=(0, 1, 0, 1), origin="lower", interpolation="nearest")
+    text = {"color": _MUTED, "parse_math": False, "textcoords": "offset points", "annotation_clip": False}
+    for share, words in colours.ticks:
+        bar.annotate(words, (1, share), (5, 0), ha="left", va="center", fontsize=8, **text)
+    if colours.best is not None:
+        mark = {"marker": ">", "s": 18, "linewidths": 0, "clip_on": False}
+        bar.scatter(-0.7, colours.best, color=_colour(style.BEST), **mark)
+        bar.set_xlim(0, 1)
+        bar.set_ylim(0, 1)
+    bar.annotate(colours.direction, (0, 0), (0, -6), ha="left", va="top", fontsize=8, **text)
 
 
 def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place]) -> None:
@@ -422,7 +447,7 @@ def _ramp(scale: Any, values: np.ndarray) -> list[tuple[float, ...]]:
 
 def _draw_lines(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
     across, up = np.atleast_2d(np.asarray(mark.x)), np.atleast_2d(np.asarray(mark.y, dtype=float))
-    style = {"step-after": "steps-post", "step-before": "steps-pre"}.get(mark.interpolation, "default")
+    drawstyle = {"step-after": "steps-post", "step-before": "steps-pre"}.get(mark.interpolation, "default")
     colours = _of_each(mark.colors, len(up), None)
     opacities = _of_each(mark.opacities, len(up), 1.0)
     for index, row in enumerate(up):
@@ -430,7 +455,7 @@ def _draw_lines(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: 
         y = place_of(mark.scales["y"]).share(row)
         count = min(len(x), len(y))
         axes.plot(
-            x[:count], y[:count], color=_colour(colours[index], opacity=opacities[index]), drawstyle=style,
+            x[:count], y[:count], color=_colour(colours[index], opacity=opacities[index]), drawstyle=drawstyle,
             lw=float(mark.stroke_width) * 72 / _DPI, ls=_DASHES.get(mark.line_style, "-"), zorder=order,
             clip_on=bool(mark.apply_clip), solid_capstyle="butt",
         )  # fmt: skip

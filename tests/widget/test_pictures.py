@@ -90,6 +90,15 @@ def test_a_picture_of_curves_says_whose_they_are(show, search, refresh):
     assert "train / loss of each trial over its iterations" in texts(plot)
 
 
+def test_a_picture_of_a_map_says_what_its_colours_mean(show, search, refresh):
+    for number in range(4):
+        search.add_trial(0.1 + number / 4, {"lr": 1e-3, "dropout": number / 10, "layers": 2, "activation": "tanh"})
+    panel = show(OptimizerWidget, search, plots=["Map"])
+    refresh(panel)
+    written = texts_of(panel.picture("svg"))
+    assert {"lower is better", "0.2", "0.4", "0.6", "0.8"} <= set(written)
+
+
 def test_an_empty_search_has_a_picture(show, search):
     assert show(OptimizerWidget, search).picture().startswith(b"\x89PNG")
 

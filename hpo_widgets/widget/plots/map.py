@@ -18,7 +18,7 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import choices_of
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.plots.map_constraint import Refusals, refusals
-from hpo_widgets.widget.plots.map_figure import MapFigure, colour_bar
+from hpo_widgets.widget.plots.map_figure import ColourScale, MapFigure, colour_scale
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -112,6 +112,8 @@ class MapPlot(TrialPlot):
         super().make(search)
         self._labels = text.labels(names)
         self._figure: MapFigure | None = None
+        self.colours: ColourScale | None = None
+        """What the colours mean; None as long as nothing is drawn."""
         self._shown: tuple[object, ...] = ()
         """What the figure was made for."""
         self._is_narrow = False
@@ -267,7 +269,8 @@ class MapPlot(TrialPlot):
         is_known = len(best) > 0
         minimise = search.objectives[self.objective].minimise
         value = float(series.y(best)[0]) if is_known else None
-        self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if counts.total() else ""
+        self.colours = colour_scale(self._axis.domain, value, minimise=minimise) if counts.total() else None
+        self._bar.value = "" if self.colours is None else self.colours.as_html()
         dot = style.RAMP_NAMES[-2]
         shown = series.values.completed(series.passing(series.ended()))
         num_beyond = int(self._axis.domain.is_beyond(series.y(figure.placed(shown))).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -260,8 +261,43 @@ class MapFigure(TrialFigure):
         return self.up.ticks(_NUM_TICKS, _LETTERS, each=_FEW_LETTERS if self._has_room else _MOST_LETTERS)
 
 
-def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:
-    """Return the ramp of colours with its ticks as HTML; nothing in it comes from a search but numbers.
+@dataclass(frozen=True)
+class ColourScale:
+    """What the colours of a map mean.
+
+    Attributes
+    ----------
+    colours : sequence of str
+        From the bottom to the top.
+    ticks : sequence of tuple
+        Shares of the height, and words.
+    best : float or None
+        The share at which the best trial is; None: no trial.
+    direction : str
+        Which values are good.
+    """
+
+    colours: Sequence[str]
+    ticks: Sequence[tuple[float, str]]
+    best: float | None
+    direction: str
+
+    def as_html(self) -> str:
+        """Return the ramp of colours with its ticks as HTML; nothing in it comes from a search but numbers."""
+        share = 100 / len(self.colours)
+        stops = ", ".join(
+            f"{colour} {place * share:.1f}% {(place + 1) * share:.1f}%" for place, colour in enumerate(self.colours)
+        )
+        ticks = "".join(f'<span style="bottom: {100 * at:.1f}%">{words}</span>' for at, words in self.ticks)
+        mark = ""
+        if self.best is not None:
+            mark = f'<i style="bottom: {100 * self.best:.1f}%; color: {style.BEST}">▶</i>'
+        ramp = f'<div style="background: linear-gradient(to top, {stops})"></div>'
+        return f'<div class="hpo-ramp">{ramp}{mark}{ticks}</div><div>{self.direction}</div>'
+
+
+def colour_scale(domain: Domain, best: float | None, *, minimise: bool) -> ColourScale:
+    """Return what the colours of a map mean.
 
     Parameters
     ----------
@@ -274,24 +310,18 @@ def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:
 
     Returns
     -------
-    str
-        The HTML.
+    ColourScale
+        The scale.
     """
-    names = style.RAMP_NAMES[::-1] if minimise else style.RAMP_NAMES
-    share = 100 / len(names)
-    stops = ", ".join(f"{name} {place * share:.1f}% {(place + 1) * share:.1f}%" for place, name in enumerate(names))
 
     def at(value: float) -> float:
         place = (float(domain.place(np.array([value]))[0]) - LANE) / (1 - LANE)
-        return 100 * min(max(place, 0.0), 1.0)
+        return min(max(place, 0.0), 1.0)
 
     values = value_ticks(domain, _NUM_TICKS)
-    ticks = "".join(
-        f'<span style="bottom: {at(value):.1f}%">{words}</span>'
-        for value, words in zip(values, tick_words(values), strict=True)
-    )
-    mark = "" if best is None else f'<i style="bottom: {at(best):.1f}%; color: {style.BEST}">▶</i>'
-    return (
-        f'<div class="hpo-ramp"><div style="background: linear-gradient(to top, {stops})"></div>{mark}{ticks}</div>'
-        f"<div>{'lower' if minimise else 'higher'} is better</div>"
+    return ColourScale(
+        style.RAMP_NAMES[::-1] if minimise else style.RAMP_NAMES,
+        list(zip(map(at, values), tick_words(values), strict=True)),
+        None if best is None else at(best),
+        f"{'lower' if minimise else 'higher'} is better",
     )

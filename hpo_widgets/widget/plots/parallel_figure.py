@@ -96,7 +96,7 @@ class ParallelFigure:
         look = {**style.LABEL, "apply_clip": False}
         self.labels = {name: self._mark(Label, **{**look, **own}) for name, own in _LABELS.items()}
         self._drawn_axes: tuple[tuple[ParallelAxis, ...], int] = (), 0
-        self._ticks: list[tuple[float, float, str]] = []
+        self._ticks: list[tuple[int, float, str]] = []
         self._best_at = np.nan
         # The page passes clicks, which a brush would keep to itself, on to the first picture, and double clicks to
         # the second: pictures tell where they were.

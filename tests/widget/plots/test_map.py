@@ -17,7 +17,7 @@ from hpo_widgets.widget import MapPlot, OptimizerWidget
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import Domain, ParameterAxis, first_domain
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, importances
-from hpo_widgets.widget.plots.map_figure import colour_bar
+from hpo_widgets.widget.plots.map_figure import colour_scale
 from hpo_widgets.widget.plots.map_series import (
     NUM_BINS,
     PALETTE,
@@ -107,8 +107,8 @@ def test_ranges_are_rectangles_one_for_each_run_of_choices():
 
 
 def test_the_bar_of_colours_has_the_best_at_its_end_and_no_words_of_the_search():
-    low = colour_bar(Domain(0.0, 1.0), 0.25, minimise=True)
-    high = colour_bar(Domain(0.0, 1.0), None, minimise=False)
+    low = colour_scale(Domain(0.0, 1.0), 0.25, minimise=True).as_html()
+    high = colour_scale(Domain(0.0, 1.0), None, minimise=False).as_html()
     first, last = style.RAMP_NAMES[0], style.RAMP_NAMES[-1]
     assert low.index(last) < low.index(first)
     assert high.index(first) < high.index(last)
@@ -116,7 +116,8 @@ def test_the_bar_of_colours_has_the_best_at_its_end_and_no_words_of_the_search()
     assert "higher is better" in high
     assert "▶" in low
     assert "▶" not in high
-    assert "1e4" in colour_bar(Domain(1e-3, 1e5, is_log=True), None, minimise=True).replace("10000", "1e4")
+    wide = colour_scale(Domain(1e-3, 1e5, is_log=True), None, minimise=True).as_html()
+    assert "1e4" in wide.replace("10000", "1e4")
 
 
 def test_trials_are_drawn_where_their_parameters_are_in_the_colour_of_their_value(show, search):
