@@ -36,6 +36,21 @@ test("kinds have rules of their own", () => {
   assert.match(problem(4.1, [4.1, 4.2], { step: 1 }), /No step/);
 });
 
+test("a field is wider where its bound has many letters, and as wide while it is typed in", () => {
+  fakePage();
+  const scale = new Scale({ ...NUMERIC, kind: "int", low: -9e15, high: 9e15 });
+  const fields = new BoundFields(scale, [-9007199254740, 1048576], () => {});
+  fields.paint(scale, [-9007199254740, 1048576], null);
+  const [low, high] = fields.root.querySelectorAll("input");
+  assert.equal(low.value, "-9.007e12");
+  const isLong = (field) => field.classList.contains("hpo-long");
+  assert.deepEqual([low, high].map(isLong), [true, false]);
+  high.focus();
+  high.tell("focus");
+  assert.equal(high.value, "1048576");
+  assert.ok(!isLong(high));
+});
+
 test("a whole number has all its digits while it is in the focus, and is not changed by that", () => {
   fakePage();
   const told = [];

@@ -12,6 +12,9 @@ import {
   type Scale,
 } from "../lib/scale";
 
+/** Letters that a field of the usual width has room for. */
+const MOST_LETTERS = 8;
+
 export class BoundFields {
   readonly root: HTMLElement;
   /** Where what is wrong is said: to be placed where a sentence has room. */
@@ -107,6 +110,7 @@ export class BoundFields {
     const isExact = this.scale.spec.kind === "int" && focusedElement() === field;
     const text = isExact ? String(this.bounds[end]) : format(this.bounds[end]);
     this.written[end] = text;
+    field.classList.toggle("hpo-long", format(this.bounds[end]).length > MOST_LETTERS);
     field.defaultValue = text;
     if (field.value !== text) {
       field.value = text;
