@@ -50,6 +50,8 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     )
     notebook.screenshot("slices-wide", panel)
     notebook.set_panel_width(1000)
+    # Four figures are seen whole, with the names below them.
+    assert panel.locator(".hpo-slices-host").evaluate("host => host.scrollHeight <= host.clientHeight")
 
     # The best is on top: it is named under the pointer, and a click selects it in both plots.
     best = dots.last

@@ -32,7 +32,7 @@ _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
 _STYLE = FigureStyle(
     margins={"top": 10, "bottom": 40, "left": 52, "right": 18},
-    layout={"width": "auto", "height": "184px", "min_width": "0"},
+    layout={"width": "auto", "height": "182px", "min_width": "0"},
     font_size="10px",
     num_ticks=_NUM_TICKS,
     label_offset="30px",
