@@ -69,6 +69,7 @@ class RunningTrial:
         "has_ended",
         "number",
         "parameters",
+        "was_stopped",
     )
 
     def __init__(
@@ -81,7 +82,7 @@ class RunningTrial:
     ) -> None:
         self.number = number
         self.parameters = dict(parameters)
-        self.has_ended = False
+        self.has_ended = self.was_stopped = False
         self._connection = connection
         self._lines = ScalarLines(number)
         self._pid = pid
@@ -146,6 +147,7 @@ class RunningTrial:
             # A callable that reads should_stop, but not before each report, may send one report more.
             self._reports_since_stop += 1
             if self._told is None or self._reports_since_stop > 1:
+                self.was_stopped = True  # a library may raise an exception of its own instead, as CatBoost does
                 raise TrialStopped
 
     # As an objective of Optuna asks its trial ------------------------------------------------------

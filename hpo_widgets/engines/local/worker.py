@@ -186,7 +186,7 @@ class Worker:
             duration = perf_counter() - begun
             self._trial = None
             # Optuna's way to end a trial that its pruner gives up.
-            if trial.was_told and type(raised).__name__ == "TrialPruned":
+            if trial.was_stopped or (trial.was_told and type(raised).__name__ == "TrialPruned"):
                 flags = messages.STOPPED
             else:
                 flags, error, traceback = messages.FAILED, _sentence_of(raised), _traceback_of(raised)

@@ -248,6 +248,22 @@ def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path)
     assert driver.worker_pid() == pid
 
 
+def test_a_trial_is_pruned_too_where_a_library_raises_an_error_of_its_own_for_the_stop(drive):
+    def train(trial):
+        try:
+            while True:
+                trial.report_scalar("a", "b", 1, 1)
+                time.sleep(0.001)
+        except BaseException as error:
+            raise RuntimeError(f"the callback raised {error!r}") from None  # as CatBoost does
+
+    driver = drive(train)
+    driver.begin()
+    driver.engine.ask_stop(0, PRUNED)
+    outcome = driver.ended(0)
+    assert (outcome.state, outcome.error) == (PRUNED, None)
+
+
 def test_a_trial_that_looked_once_and_no_more_is_stopped_all_the_same(drive):
     def train(trial):
         if trial.should_stop:
