@@ -269,7 +269,8 @@ class MapPlot(TrialPlot):
         is_known = len(best) > 0
         minimise = search.objectives[self.objective].minimise
         value = float(series.y(best)[0]) if is_known else None
-        self.colours = colour_scale(self._axis.domain, value, minimise=minimise) if counts.total() else None
+        has_colours = counts["inside"] + counts["outside"] > 0
+        self.colours = colour_scale(self._axis.domain, value, minimise=minimise) if has_colours else None
         self._bar.value = "" if self.colours is None else self.colours.as_html()
         dot = style.RAMP_NAMES[-2]
         shown = series.values.completed(series.passing(series.ended()))

@@ -120,6 +120,15 @@ def test_the_bar_of_colours_has_the_best_at_its_end_and_no_words_of_the_search()
     assert "1e4" in wide.replace("10000", "1e4")
 
 
+def test_a_map_without_a_value_has_no_bar_of_colours(show, search, refresh):
+    search.add_trial(state=TrialState.FAILED)
+    plot = show(MapPlot, search)
+    assert plot._bar.value == ""
+    search.add_trial(0.5)
+    refresh(plot)
+    assert "lower is better" in plot._bar.value
+
+
 def test_trials_are_drawn_where_their_parameters_are_in_the_colour_of_their_value(show, search):
     for value, lr in [(0.1, 1e-3), (0.9, 1e-2), (0.5, 2e-3)]:
         search.add_trial(value, {"lr": lr, "dropout": 0.25, "layers": 2, "activation": "tanh"})
