@@ -383,3 +383,15 @@ def test_the_legend_names_what_is_left_out_where_the_filter_asks_for_it(show, se
     plot.filter = {"states": ["left out"]}
     refresh(plot)
     assert "left out" in plot._legend.value
+
+
+def test_the_best_so_far_leads_to_the_best_where_a_trial_has_no_value_of_another_objective(show):
+    search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
+    for pair in ([0.5, 1.0], [0.1, math.inf], [0.3, 2.0]):
+        search.add_trial(pair)
+    plot = show(HistoryPlot, search)
+    (drawing,) = plot.figures
+    assert drawing._best.x.tolist() == [search.best_by(0).number] == [2]
+    assert drawing._best_line.y.tolist()[-1] == 0.3
+    place = list(plot.numbers().columns).index("best so far")
+    assert [row[place] for row in plot.numbers().rows] == [0.3, 0.5, 0.5]
