@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,13 +78,18 @@ class Capture:
         return True
 
     def text(self) -> str:
-        """The first and the last bytes of what was printed so far, as text."""
+        """What was printed so far as a terminal shows it, where it is long its first and last bytes."""
         size = os.fstat(self.fd).st_size
-        if not self._cut and size <= HEAD + TAIL:
-            return _decode(os.pread(self.fd, HEAD + TAIL, 0))
-        head = self._head or os.pread(self.fd, HEAD, 0)
-        tail = (self._tail + os.pread(self.fd, TAIL, max(0, size - TAIL)))[-TAIL:]
-        left_out = self._cut + size - len(head) - len(tail)
+        if self._cut:
+            head = self._head
+            tail = (self._tail + os.pread(self.fd, TAIL, max(0, size - TAIL)))[-TAIL:]
+            left_out = self._cut + size - len(head) - len(tail)
+            head, tail = _as_shown(head), _as_shown(tail)
+        else:
+            shown = _as_shown(os.pread(self.fd, size, 0))
+            if len(shown) <= HEAD + TAIL:
+                return _decode(shown)
+            head, tail, left_out = shown[:HEAD], shown[-TAIL:], len(shown) - HEAD - TAIL
         return f"{_decode(head)}\n… {left_out} bytes left out …\n{_decode(tail)}"
 
     def take(self) -> str:
@@ -100,6 +106,23 @@ class Capture:
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+_CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+_BELOW = re.compile(rb"\n[^\n]*?\x1b\[A")
+"""A line after which the cursor goes up again, as a progress bar below another one writes it."""
+_MOST_BARS = 8
+
+
+def _as_shown(data: bytes) -> bytes:
+    """Leave out what a terminal would have overwritten, such as the earlier states of a progress bar, and colours."""
+    if b"\r" not in data and b"\x1b" not in data:
+        return data
+    for _ in range(_MOST_BARS):
+        data, count = _BELOW.subn(b"", data)
+        if not count:
+            break
+    return b"\n".join(line.rstrip(b"\r").rpartition(b"\r")[2] for line in _CONTROL.sub(b"", data).split(b"\n"))
 
 
 def _decode(data: bytes) -> str:

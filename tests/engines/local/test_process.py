@@ -527,6 +527,21 @@ def test_a_capture_counts_what_it_leaves_out():
         capture.close()
 
 
+def test_of_progress_bars_the_last_state_is_kept_and_what_was_printed_between(drive):
+    def train():
+        from tqdm import tqdm
+
+        for epoch in tqdm(range(3), desc="epochs", file=sys.stdout, ascii=True):
+            for _ in tqdm(range(500), desc="batches", leave=False, mininterval=0, file=sys.stdout, ascii=True):
+                pass
+            tqdm.write(f"\x1b[31mepoch {epoch}\x1b[0m", file=sys.stdout)
+
+    first, second, third, bar, end = drive(train).run().stdout.split("\n")
+    assert [first, second, third] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert bar.startswith("epochs: 100%")
+    assert end == ""
+
+
 def test_output_just_within_the_bound_is_whole():
     capture = Capture()
     try:
