@@ -460,7 +460,11 @@ class Controller:
             reason = StopReason("error", f"the journal could not be written: {error}")
         except BaseException as error:  # every way out must leave an ended search with its reason
             logger.exception("the search ended with an error")
-            reason = StopReason("error", f"the search ended with an error: {error!r}")
+            try:
+                words = repr(error)
+            except Exception:  # noqa: BLE001 -- its class may be the user's own, as of what worker_env raises
+                words = type(error).__name__
+            reason = StopReason("error", f"the search ended with an error: {words}")
         try:
             reason = self._close(reason)
         except Exception:  # whoever waits for the end must not wait for ever

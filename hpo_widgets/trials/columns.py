@@ -711,5 +711,7 @@ def tell(subscribers: Iterable[Callable[[], None]]) -> None:
     for subscriber in subscribers:
         try:
             subscriber()
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:  # of the person who waits for it on the main thread
+            raise
+        except BaseException:  # such as asyncio's CancelledError
             logger.exception("a subscriber of the search raised")

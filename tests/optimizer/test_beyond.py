@@ -1279,7 +1279,11 @@ def test_a_model_that_still_thinks_when_the_search_is_stopped_is_not_disturbed_b
     assert len(threads) == 2
 
 
-@pytest.mark.parametrize("raises", [lambda: 1 / 0, sys.exit])
+def be_cancelled():
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("raises", [lambda: 1 / 0, sys.exit, be_cancelled])
 def test_a_subscriber_that_raises_does_no_harm(search, caplog, raises):
     made = search(identity, total_max_jobs=2)
     made.subscribe(raises)
@@ -1296,6 +1300,20 @@ def test_unsubscribing_one_of_two_leaves_the_other(search):
     unsubscribe()
     finished(made)
     assert told.is_set()
+
+
+class UnspeakableError(Exception):
+    def __repr__(self):
+        raise ValueError("an error that cannot even be told")
+
+
+def test_a_worker_environment_that_raises_what_cannot_be_told_ends_the_search(search):
+    def raises(_index):
+        raise UnspeakableError
+
+    made = finished(search(identity, worker_env=raises))
+    assert made.stop_reason.code == "error"
+    assert "UnspeakableError" in made.stop_reason.sentence
 
 
 def test_a_worker_environment_reaches_the_trial_but_no_file_and_no_text(search):
