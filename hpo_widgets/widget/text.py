@@ -266,6 +266,28 @@ def tail(lines: str, num_bytes: int) -> str:
     return f"…\n{whole if newline and whole else end}"
 
 
+def sentence_of(error: str, num_bytes: int) -> str:
+    """Return what happened, from an error that may be long: its last lines, of one long line the beginning.
+
+    >>> sentence_of("ValueError: too long to be shown", 20)
+    'ValueError: too long…'
+
+    Parameters
+    ----------
+    error
+        The error.
+    num_bytes
+        Bytes at most, without the mark for what was cut.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    last = error.rstrip().rpartition("\n")[2].encode("utf-8", "replace")
+    return tail(error, num_bytes) if len(last) <= num_bytes else f"{last[:num_bytes].decode('utf-8', 'ignore')}…"
+
+
 def opening_code(search: Search) -> str:
     """Python that shows a search again in another kernel; empty while no journal keeps it."""
     # A result that is recorded before the start makes the journal.

@@ -261,7 +261,7 @@ def _described(
         "number": number,
         "state": trial.state.label,
         "result": _result(trial),
-        "sentence": text.tail(trial.error or "", _VALUE_BYTES),
+        "sentence": text.sentence_of(trial.error or "", _VALUE_BYTES),
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
         "scalars": lines,

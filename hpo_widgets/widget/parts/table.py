@@ -328,7 +328,7 @@ class TrialTable(ViewPart):
                 "number": trial.number,
                 "cells": [column.cell(trial) for column in columns],
                 "seconds": trial.duration if math.isfinite(trial.duration) else None,
-                "error": text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
+                "error": text.sentence_of(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
                 "mark": mark,
             }
             is_beyond = trial.number in self._beyond and trial.state is not TrialState.FAILED

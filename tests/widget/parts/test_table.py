@@ -95,6 +95,12 @@ def test_the_newest_failed_trials_come_last_with_their_sentence(table, search, r
     assert rows(table)[1]["cells"][1] == "–"
 
 
+def test_the_sentence_of_a_failed_trial_begins_with_the_kind_of_its_error(table, search, refresh):
+    search.add_trial(state=TrialState.FAILED, error="RuntimeError: " + "sizes do not match " * 40)
+    refresh(table)
+    assert rows(table)[0]["error"].startswith("RuntimeError: sizes")
+
+
 def test_a_failed_trial_that_is_run_again_leaves_the_failed_ones(table, search, refresh):
     search.add_trial(state=TrialState.FAILED, error="no")
     refresh(table)
