@@ -583,6 +583,30 @@ def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[flo
     return [tick for tick in ticks if domain.low <= tick <= domain.high]
 
 
+def ticks_side_by_side(ticks_for: Callable[[int], list[float]], most: int, letters: int | None) -> list[float]:
+    """Return ticks whose numbers have room side by side.
+
+    Parameters
+    ----------
+    ticks_for
+        Gives about so many ticks.
+    most
+        About how many at most.
+    letters
+        Letters that there is room for; None: as many as there are.
+
+    Returns
+    -------
+    list of float
+        Values of the ticks, rising.
+    """
+    while True:
+        ticks = ticks_for(most)
+        if letters is None or most <= 1 or len(" ".join(map("{:g}".format, ticks))) <= letters:
+            return ticks
+        most -= 1
+
+
 def choices_of(parameter: Any) -> tuple[str, ...] | None:
     """Return the labels of a parameter's choices, to which more may be added; None for a number."""
     return parameter.labels if parameter.kind == "choice" else None
@@ -651,10 +675,8 @@ class ParameterAxis:
             The traits.
         """
         if self.choices is None:
-            ticks = ticks_between(self.domain, most, whole=self._is_whole)
-            while each is None and most > 1 and len(" ".join(map("{:g}".format, ticks))) > letters:
-                most -= 1
-                ticks = ticks_between(self.domain, most, whole=self._is_whole)
+            room = letters if each is None else None
+            ticks = ticks_side_by_side(lambda some: ticks_between(self.domain, some, whole=self._is_whole), most, room)
             return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self.choices)
         for most_labels in range(_MOST_LABELS, 0, -1):

@@ -16,7 +16,14 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import clicked
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, even_ticks, ticks_between
+from hpo_widgets.widget.plots.axes import (
+    UNIT,
+    FittedAxis,
+    domain_of_range,
+    even_ticks,
+    ticks_between,
+    ticks_side_by_side,
+)
 from hpo_widgets.widget.plots.curve_reading import (
     MOST_CURVES,
     MOST_SCALARS,
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from bqplot import Mark
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.curve_reading import Curve
     from hpo_widgets.widget.sync.refresher import Update
 
@@ -56,6 +64,8 @@ _REACH = 0.04
 _FAINT, _FAINTEST = 50, 0.25
 _GROWTH = 1.5
 _MOST_NAME = 60
+# Pixels beside the plot, and of a letter below it.
+_LEFT, _RIGHT, _LETTER_WIDTH = 72, 120, 8
 _HOW = (
     'No trial has reported a scalar so far. In a trial: trial.report_scalar("title", "series", value, iteration=epoch)'
 )
@@ -132,6 +142,8 @@ class CurvesPlot(Plot):
         """The curves in the picture of the faint ones."""
         self._num_fitted = 0
         self._end = 0.0
+        self._width: int | None = None
+        """Pixels of the figure on the page; None as long as nobody has said."""
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:
@@ -142,7 +154,7 @@ class CurvesPlot(Plot):
         self._titles = {one.key: (one.title, one.series) for one in search.objectives}
         self._x = FigureAxis(
             UNIT,
-            lambda domain: tick_traits(even_ticks(domain.low, domain.high, 8, whole=True)),
+            lambda domain: tick_traits(self._iterations_along(domain)),
             "iteration",
             label_offset="32px",
             grid_lines="none",
@@ -169,7 +181,7 @@ class CurvesPlot(Plot):
             [self._faint, *self._lines.values(), *self._ends.values(), self._labels],
             [self._x.axis, self._y.axis],
             "",
-            margins={"right": 120},
+            margins={"left": _LEFT, "right": _RIGHT},
         )
         self._chooser = ipywidgets.Dropdown(
             description="scalar", style={"description_width": "initial"}, layout={"width": "auto", "max_width": "70%"}
@@ -194,8 +206,17 @@ class CurvesPlot(Plot):
         controls.add_class("hpo-plot-controls")
         return [controls, self.figure, self._key]
 
+    def _iterations_along(self, domain: Domain) -> list[float]:
+        """Return the iterations that are written along the axis: fewer where the figure is narrow."""
+        room = None if self._width is None else (self._width - _LEFT - _RIGHT) // _LETTER_WIDTH
+        return ticks_side_by_side(lambda most: even_ticks(domain.low, domain.high, most, whole=True), 8, room)
+
     def refresh(self, update: Update) -> None:
         """Draw what was read, and have more read in the background; what may be saved is read at once."""
+        size = self._refresher.flow.plot_size("plot")
+        if size is not None and size[0] != self._width:
+            self._width = size[0]
+            self._x.draw_ticks()
         rows = update.rows
         missing_states = int(rows.numbers.max(initial=-1)) + 1 - len(self._states)
         self._states = np.concatenate([self._states, np.zeros(max(missing_states, 0), dtype=np.uint8)])

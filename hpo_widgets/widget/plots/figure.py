@@ -167,8 +167,12 @@ class FigureAxis:
         self.domain = domain
         with self.scale.hold_sync():
             self.scale.min, self.scale.max = domain.low, domain.high
+        self.draw_ticks()
+
+    def draw_ticks(self) -> None:
+        """Take the ticks anew, as they depend on more than the ends."""
         with self.axis.hold_sync():
-            for name, value in self._ticks(domain).items():
+            for name, value in self._ticks(self.domain).items():
                 setattr(self.axis, name, value)
 
 

@@ -497,3 +497,20 @@ def test_the_curve_of_a_trial_that_is_left_out_is_drawn_only_where_the_filter_as
     plot.filter = {"states": ["left out"]}
     refresh(plot)
     assert [row[0] for row in plot.numbers().rows] == ["#1"]
+
+
+def test_fewer_iterations_are_written_below_a_narrow_figure(show, refresh, wire):
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    search.report(0, [1.0] * 2001)
+    plot = show(CurvesPlot, search)
+
+    def written(width):
+        wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": [width, 400]})
+        refresh(plot)
+        return plot._x.axis.tick_values.tolist()
+
+    wide = written(900)
+    assert wide == list(range(0, 2001, 200))
+    assert written(300) == [0, 1000, 2000]
+    assert written(900) == wide
