@@ -403,6 +403,8 @@ class HyperParameterOptimizer(ReadableSearch):
         left = _left(deadline)
         if not await wait_until(self, ended.is_set, None if left is None else left / SECONDS_A_MINUTE):
             return False
+        if self._wait_for_rest(time.monotonic()):  # also where no time is left: a timeout of 0 asks whether it has ended
+            return True
         try:
             async with asyncio.timeout(_left(deadline)):
                 return await asyncio.to_thread(self._wait_for_rest, deadline)

@@ -178,6 +178,15 @@ def test_an_interrupt_that_comes_as_starts_take_the_gate_leaves_it_free(monkeypa
         assert run_in_thread("other", is_free, bool).result(DEADLINE)
 
 
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_who_waits_for_no_time_is_told_whether_the_search_has_ended(two_running, gate, is_ended):
+    made = two_running(total_max_jobs=2)
+    if is_ended:
+        gate.open()
+        assert made.wait(MINUTES)
+    assert (made.wait(0), asyncio.run(made.wait_async(0))) == (is_ended, is_ended)
+
+
 def test_a_start_before_a_stop_begins_nothing_more(two_running, hold):
     made = two_running(total_max_jobs=4)
     hold(made)
