@@ -45,7 +45,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab app test test-js test-slow faults lint lint-ruff lint-mypy lint-js format docs bench bench-quality bench-candidates pictures js clean distclean chromium
+.PHONY: help demo lab app test test-js test-slow faults lint lint-ruff lint-mypy lint-js format docs bench bench-quality bench-candidates pictures js clean distclean chromium test-bytecode
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -62,6 +62,11 @@ app: $(STAMPS)/app
 
 test: $(STAMPS)/test test-js chromium
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
+
+# Each worker of `make test` imports all tests. On a fresh clone each would compile them too, with what pytest makes of
+# their assertions, which takes twice as long as all else that comes before the first test.
+test-bytecode: $(STAMPS)/test
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null
 
 # What is marked slow, and the tests of properties once more with up to ten times as many examples. A file's tests stay
 # together, as many share what is costly to make: a wheel, a demo that has run, an agent. Files without any are not read.
