@@ -403,7 +403,7 @@ class HyperParameterOptimizer(ReadableSearch):
         left = _left(deadline)
         if not await wait_until(self, ended.is_set, None if left is None else left / SECONDS_A_MINUTE):
             return False
-        if self._wait_for_rest(time.monotonic()):  # also where no time is left: a timeout of 0 asks whether it has ended
+        if self._wait_for_rest(time.monotonic()):  # also where no time is left
             return True
         try:
             async with asyncio.timeout(_left(deadline)):
