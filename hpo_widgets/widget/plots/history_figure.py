@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import Label
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks
+from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks, ticks_side_by_side
 from hpo_widgets.widget.plots.epochs import EpochMarks
 from hpo_widgets.widget.plots.figure import FILLS_TAB, tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
@@ -129,7 +129,8 @@ class HistoryFigure(TrialFigure):
             self.set_domain_x(Domain(-0.015 * end, _BEYOND * end))
 
     def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
-        ticks = even_ticks(0, domain.high / _BEYOND, _NUM_TICKS, whole=True)
+        end = domain.high / _BEYOND
+        ticks = ticks_side_by_side(lambda most: even_ticks(0, end, most, whole=True), _NUM_TICKS, self._letters)
         return {"tick_values": np.array(ticks), "tick_format": "d"}
 
     def draw_best_line(self) -> None:

@@ -255,7 +255,7 @@ class MapFigure(TrialFigure):
         return np.array(names, dtype=str)
 
     def _ticks_x(self, _domain: Domain) -> Mapping[str, Any]:
-        return self.across.ticks(_NUM_TICKS, _LETTERS)
+        return self.across.ticks(_NUM_TICKS, min(_LETTERS, self._letters or _LETTERS))
 
     def _ticks_y(self, _domain: Domain) -> Mapping[str, Any]:
         return self.up.ticks(_NUM_TICKS, _LETTERS, each=_FEW_LETTERS if self._has_room else _MOST_LETTERS)

@@ -36,8 +36,8 @@ BACKGROUND = {"background": True}
 EMPTY_PLACE = "empty_place"
 """The key under which a `ClickCatcher`'s click says where it was."""
 
-# Pixels of a plot's width and height that are believed.
-_LEAST_SIZE, _MOST_SIZE = 50, 2_000
+# Pixels of a plot's width and height that are believed, and of a letter below it.
+_LEAST_SIZE, _MOST_SIZE, _LETTER_WIDTH = 50, 2_000, 8
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
 _NOBODY = np.empty(0, dtype=np.int64)
@@ -76,6 +76,9 @@ class TrialFigure:
 
     _draws_beyond = True
     """Whether trials beyond the axis of values are drawn at its edge: marks for them, made late, cost a page time."""
+
+    _letters: int | None = None
+    """Letters that there is room for below the plot; None as long as nobody has said how wide it is."""
 
     def __init__(
         self,
@@ -197,10 +200,13 @@ class TrialFigure:
         self._tell_clouds()
 
     def set_size(self, size: tuple[int, int]) -> None:
-        """Take width and height of the figure on the page, in pixels: its pictures are drawn again for other ones."""
+        """Take width and height of the figure on the page, in pixels: pictures and ticks are drawn for them."""
         margins = self._look.margins
         inner = size[0] - margins["left"] - margins["right"], size[1] - margins["top"] - margins["bottom"]
         width, height = np.clip(inner, _LEAST_SIZE, _MOST_SIZE).tolist()  # such as nobody has a page for is no size
+        if (letters := width // _LETTER_WIDTH) != self._letters:
+            self._letters = letters
+            self.x.draw_ticks()
         for cloud in self.clouds:
             cloud.set_size((width, height))
             if cloud.is_stale:

@@ -11,6 +11,7 @@ import pytest
 from bqplot import LinearScale, LogScale
 from traitlets import TraitError
 
+from hpo_widgets.parameters import UniformIntegerParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, MapPlot, ParallelPlot, SlicesPlot, text
@@ -40,6 +41,24 @@ def test_the_picture_of_old_trials_is_as_large_as_the_plot_is_on_the_page(show, 
         wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": told, "slices": [300, 200]})
         refresh(plot)
         assert size_of(picture.image.value) == pytest.approx(drawn, abs=1)
+
+
+@pytest.mark.parametrize("kind", [HistoryPlot, MapPlot])
+def test_fewer_numbers_are_written_below_a_narrow_figure(show, refresh, wire, kind):
+    parameters = [UniformIntegerParameterRange(name, 0, 10_000) for name in ("budget", "size")]
+    search = ScriptedSearch(parameters, jobs=10_000)
+    search.add_trials([0.5, 0.25] * 4000)
+    plot = show(kind, search)
+
+    def written(width):
+        wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": [width, 400]})
+        refresh(plot)
+        return plot.figures[0].x.axis.tick_values.tolist()
+
+    wide = written(900)
+    assert len(wide) > 4
+    assert 2 <= len(written(250)) <= 3
+    assert written(900) == wide
 
 
 @pytest.mark.parametrize("sizes", [{"plot": [1]}, {"plot": "wide"}, {"plot": [1.5, 2]}, 7, None])
