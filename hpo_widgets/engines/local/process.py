@@ -109,7 +109,8 @@ class Capture:
 
 
 _CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
-_BELOW = re.compile(rb"\n[^\n]*?\x1b\[A")
+_ERASE_LINE = b"\x1b[2K"
+_BELOW = re.compile(rb"\n[^\n]*?\x1b\[1?A")
 """A line after which the cursor goes up again, as a progress bar below another one writes it."""
 _MOST_BARS = 8
 
@@ -122,7 +123,8 @@ def _as_shown(data: bytes) -> bytes:
         data, count = _BELOW.subn(b"", data)
         if not count:
             break
-    return b"\n".join(line.rstrip(b"\r").rpartition(b"\r")[2] for line in _CONTROL.sub(b"", data).split(b"\n"))
+    lines = _CONTROL.sub(b"", data.replace(_ERASE_LINE, b"\r")).split(b"\n")
+    return b"\n".join(line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines)
 
 
 def _decode(data: bytes) -> str:

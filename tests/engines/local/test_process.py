@@ -542,6 +542,18 @@ def test_of_progress_bars_the_last_state_is_kept_and_what_was_printed_between(dr
     assert end == ""
 
 
+@pytest.mark.parametrize("num_lines", [1, 2, 3])
+def test_of_lines_that_are_drawn_again_together_the_last_state_is_kept(num_lines):
+    up = "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (num_lines - 1)  # as rich writes it
+    states = ["\n".join(f"\x1b[35mbar {line}: {step}\x1b[0m" for line in range(num_lines)) for step in range(50)]
+    capture = Capture()
+    try:
+        os.write(capture.fd, f"before\n{up.join(states)}\nafter\n".encode())
+        assert capture.take() == "before\n" + "".join(f"bar {line}: 49\n" for line in range(num_lines)) + "after\n"
+    finally:
+        capture.close()
+
+
 def test_output_just_within_the_bound_is_whole():
     capture = Capture()
     try:
