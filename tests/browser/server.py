@@ -78,6 +78,10 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
     configured = scratch / "config" / "jupyter_server_config.d"
     configured.mkdir(parents=True)
     shutil.copy(package.parent / "js" / "server_extension.json", configured / "hpo_widgets.json")
+    # Each page that is loaded would have the server ask node whether JupyterLab is to be built again.
+    settled = scratch / "config" / "labconfig" / "page_config.json"
+    settled.parent.mkdir()
+    settled.write_text('{"buildCheck": false}')
     port = free_port()
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(scratch / "config"),
