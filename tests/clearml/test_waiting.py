@@ -8,7 +8,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer
-from hpo_widgets.engines.clearml import launch_thread
+from hpo_widgets.engines.clearml import abort_thread, launch_thread, poll_thread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.server import Availability, RequestFailedError
 from hpo_widgets.search import SearchStatus
@@ -319,6 +319,24 @@ def test_a_stop_right_after_a_pause_ends_what_waits(way, waiting, in_queue):
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 2
     in_queue.wait_for(tasks, "stopped")
+
+
+def test_a_stop_that_the_server_fails_is_sent_again_to_what_a_pause_takes_out_meanwhile(
+    way, waiting, in_queue, monkeypatch
+):
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(abort_thread, "REFUSED_SECONDS", 1.0)
+    made, [task] = waiting(1)
+    goes_on = Hold()
+    way.plan("tasks.dequeue", goes_on)
+    way.plan("tasks.stop_many", (500, 0, "General error"))
+    made.pause()
+    assert goes_on.holds.wait(DEADLINE)
+    made.stop()
+    goes_on.set()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.ABORTED] == 1
+    assert in_queue.statuses([task]) == ["stopped"]
 
 
 def test_no_more_go_back_into_the_queue_than_a_person_has_allowed_meanwhile(paused, in_queue, worker, until):

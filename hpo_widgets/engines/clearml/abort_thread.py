@@ -138,7 +138,7 @@ class AbortThread:
                         told = sentence
             with changed:
                 for job in jobs:
-                    job.stop_tried = True
+                    job.stop_tried, job.is_stop_answered = True, not failed
                 self._jobs.pace.news()
                 self._jobs.pace.look_now()
             self._jobs.wake()

@@ -49,6 +49,8 @@ class ActiveJob:
     """What it counts as once it is stopped; None: nobody stops it."""
     stop_wanted: float = 0.0
     stop_tried: bool = False
+    is_stop_answered: bool = False
+    """Whether the server has answered a request to stop it without an error; until then it is sent again."""
     is_escalated: bool = False
     unsettled: float | None = None
     """``time.monotonic()`` at which it was first seen stopped or as a draft: it may complete or vanish just after."""

@@ -116,6 +116,8 @@ class _TaskNews:
         """A Task that waits in no queue: it was never enqueued, or was taken out of its queue, by a person or here."""
         if job.stop_state is None and (job.is_held or job.is_coming_out):
             return
+        if job.stop_state is not None and not job.is_stop_answered:  # nobody would stop the Task after its trial's end
+            return
         if job.is_adopted and before is None and job.unsettled is None and job.stop_state is None:
             self._jobs.hold([job])
         elif (job.stop_state is None or before is not None or job.unsettled is not None) and self._has_settled(job):
