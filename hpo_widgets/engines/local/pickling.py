@@ -97,6 +97,11 @@ def find_culprit(root: object) -> str | None:
     return found
 
 
+def uses_shell(root: object) -> bool:
+    """Whether a callable has lines with ``!`` or ``%``, or asks for the shell, of which a cell's name is a method."""
+    return any(isinstance(item, types.MethodType) and item.__name__ == "get_ipython" for item in _needed_by(root))
+
+
 def find_largest(root: object) -> str | None:
     """What takes the most room in the pickle, if one part stands out."""
     sizes = [(_size(part) or 0, where, part) for where, part in _parts(root)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
-from hpo_widgets.engines.local.pickling import find_culprit, pickle_for_worker, with_imports
+from hpo_widgets.engines.local.pickling import find_culprit, pickle_for_worker, uses_shell, with_imports
 from hpo_widgets.engines.local.process import check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, read_options
 from hpo_widgets.engines.template import Template
@@ -91,6 +91,11 @@ class FunctionTemplate(_LocalTemplate):
         try:
             pickle_for_worker(function)
         except Exception as error:
+            if uses_shell(function):
+                raise TypeError(
+                    f"{self.name!r} cannot be sent to a worker process, which has no IPython: it has a line that "
+                    "begins with ! or %, or uses get_ipython(); run a command by subprocess.run(...)"
+                ) from error
             culprit = find_culprit(function)
             where = f"; the cause is {culprit}" if culprit else ""
             raise TypeError(

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path, PurePosixPath
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -174,6 +175,20 @@ def test_a_global_culprit_of_a_main_function_is_named():
     namespace = {"__name__": "__main__", "lock": threading.Lock()}
     exec("def train(x):\n    with lock:\n        return x\n", namespace)
     with pytest.raises(TypeError, match=r"the global 'lock' of 'train' \(a lock\)"):
+        FunctionTemplate(namespace["train"])
+
+
+def test_a_function_with_lines_for_the_shell_is_told_what_to_use_instead():
+    class Shell:
+        lock = threading.Lock()
+
+        def get_ipython(self):
+            return self
+
+    text = TransformerManager().transform_cell("def train(x):\n    !echo {x}\n    return x\n")
+    namespace = {"__name__": "__main__", "get_ipython": Shell().get_ipython}
+    exec(text, namespace)
+    with pytest.raises(TypeError, match=r"'train' .* begins with ! or %.*subprocess\.run"):
         FunctionTemplate(namespace["train"])
 
 
