@@ -68,7 +68,12 @@ def run_notebook(notebook, folder, **start):
 
     stacks = folder / "stacks.txt"
     seconds = 240
-    watch = f"import faulthandler\nfaulthandler.dump_traceback_later({seconds // 4}, True, open({str(stacks)!r}, 'w'))"
+    # Begun anew with each cell: to read the stacks of threads that run may crash the kernel.
+    watch = (
+        "import faulthandler\n"
+        "get_ipython().events.register('pre_run_cell', lambda _cell, to=open("
+        f"{str(stacks)!r}, 'w'): faulthandler.dump_traceback_later({seconds - 5}, file=to))"
+    )
     notebook.cells.insert(0, new_code_cell(watch))
     client = NotebookClient(notebook, timeout=seconds, resources={"metadata": {"path": str(folder)}})
     try:
