@@ -62,6 +62,12 @@ class Rows:
         return mask
 
     @property
+    def is_whole(self) -> np.ndarray:
+        """Which of them have a finite value of every objective: no other one is the best by any; shape (n,)."""
+        mask: np.ndarray = np.isfinite(self.values).all(axis=1)
+        return mask
+
+    @property
     def is_counted(self) -> np.ndarray:
         """Which of them have ended and are not left out of the search; shape (n,)."""
         mask: np.ndarray = (self.state >= TrialState.COMPLETED) & (self.state != TrialState.LEFT_OUT)
@@ -543,7 +549,7 @@ class Front:
 
     def _join(self, numbers: np.ndarray, values: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers and values of the front of these and the completed ones of some rows, all values finite."""
-        completed = (rows.state == TrialState.COMPLETED) & np.isfinite(rows.values).all(axis=1)
+        completed = (rows.state == TrialState.COMPLETED) & rows.is_whole
         numbers = np.concatenate([numbers, rows.numbers[completed]])
         values = np.concatenate([values, rows.values[completed]])
         is_front = pareto_front(values, self._minimise)

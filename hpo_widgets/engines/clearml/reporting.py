@@ -162,7 +162,7 @@ class OptimizerReport:
     def _send_plots(self, logger: Any, source: StartedSearch, snapshot: Snapshot) -> None:
         search = source.search
         objectives = search.objectives
-        measured = np.flatnonzero(np.isfinite(snapshot.values).all(axis=1) & snapshot.is_ranked).tolist()
+        measured = np.flatnonzero(snapshot.is_whole & snapshot.is_ranked).tolist()
         if not measured:
             return
         texts = {html.escape(name): _texts(source, snapshot, name) for name in snapshot.parameters}

@@ -185,7 +185,7 @@ class Worker:
         except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
             duration = perf_counter() - begun
             self._trial = None
-            # Optuna's way to end a trial that its pruner gives up.
+            # The latter is Optuna's way to end a trial that its pruner gives up.
             if trial.was_stopped or (trial.was_told and type(raised).__name__ == "TrialPruned"):
                 flags = messages.STOPPED
             else:

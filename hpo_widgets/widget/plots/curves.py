@@ -64,8 +64,8 @@ _REACH = 0.04
 _FAINT, _FAINTEST = 50, 0.25
 _GROWTH = 1.5
 _MOST_NAME = 60
-# Pixels beside the plot, and of a letter below it.
-_LEFT, _RIGHT, _LETTER_WIDTH = 72, 120, 8
+# Pixels beside the plot.
+_LEFT, _RIGHT = 72, 120
 _HOW = (
     'No trial has reported a scalar so far. In a trial: trial.report_scalar("title", "series", value, iteration=epoch)'
 )
@@ -208,7 +208,7 @@ class CurvesPlot(Plot):
 
     def _iterations_along(self, domain: Domain) -> list[float]:
         """Return the iterations that are written along the axis: fewer where the figure is narrow."""
-        room = None if self._width is None else (self._width - _LEFT - _RIGHT) // _LETTER_WIDTH
+        room = None if self._width is None else (self._width - _LEFT - _RIGHT) // style.LETTER_WIDTH
         return ticks_side_by_side(lambda most: even_ticks(domain.low, domain.high, most, whole=True), 8, room)
 
     def refresh(self, update: Update) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.parallel_lines import ParallelAxis
     from hpo_widgets.widget.plots.series import Floats
 
-# Pixels that an axis needs, letters that have room in them, and pixels of a letter.
-_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 96, 11, 8
+# Pixels that an axis needs, and letters that have room in them.
+_LEAST_PITCH, _LETTERS = 96, 11
 _MARGINS = {"top": 46, "bottom": 26, "left": 30, "right": 66}
 # Of the distance of two axes, and of an axis: where a brush may begin beyond the outermost axes and their ends.
 _BESIDE, _BEYOND = 0.2, 0.03
@@ -135,7 +135,7 @@ class ParallelFigure:
         if (tuple(axes), width) == self._drawn_axes:
             return
         self._drawn_axes = tuple(axes), width
-        room = int((width - _MARGINS["left"] - _MARGINS["right"]) / (len(axes) - 1 + 2 * _BESIDE) / _LETTER_WIDTH)
+        room = int((width - _MARGINS["left"] - _MARGINS["right"]) / (len(axes) - 1 + 2 * _BESIDE) / style.LETTER_WIDTH)
         most = max(_LETTERS, room)
         shown_names = text.short_names([axis.label for axis in axes], most)
         names, kinds, ticks = [], [], []

@@ -56,7 +56,6 @@ class ObjectiveValues:
         self.states: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
         self.has_rewritten = False
         self._is_whole = np.empty(0, dtype=np.bool_)
-        """Which trials have a finite value of every objective: no other one is the best by this one."""
         self._running: dict[int, float] = {}
 
     def put(self, rows: Rows) -> Numbers:
@@ -72,7 +71,7 @@ class ObjectiveValues:
         was_drawn = self.states[numbers] >= _ENDED
         before = self.values[numbers], self.states[numbers]
         self.states[rows.numbers] = rows.state
-        self._is_whole[rows.numbers] = np.isfinite(rows.values).all(axis=1)
+        self._is_whole[rows.numbers] = rows.is_whole
         self.values[numbers] = rows.values[rows.state >= _ENDED, self._objective]
         same = (self.states[numbers] == before[1]) & np.equal(
             np.nan_to_num(self.values[numbers]), np.nan_to_num(before[0])

@@ -63,6 +63,8 @@ NONE = np.empty(0)
 
 LABEL: dict[str, Any] = {"text": [], "colors": [TEXT], "default_size": 11, "font_weight": "normal"}
 """How words inside a figure look."""
+LETTER_WIDTH = 8
+"""Pixels that a letter of such words, or of those beside an axis, needs."""
 
 NOT_FINITE = "completed, value not finite"
 """What a legend calls trials that have completed and are drawn with the failed ones."""

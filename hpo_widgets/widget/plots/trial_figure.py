@@ -36,8 +36,8 @@ BACKGROUND = {"background": True}
 EMPTY_PLACE = "empty_place"
 """The key under which a `ClickCatcher`'s click says where it was."""
 
-# Pixels of a plot's width and height that are believed, and of a letter below it.
-_LEAST_SIZE, _MOST_SIZE, _LETTER_WIDTH = 50, 2_000, 8
+# Pixels of a plot's width and height that are believed.
+_LEAST_SIZE, _MOST_SIZE = 50, 2_000
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
 _NOBODY = np.empty(0, dtype=np.int64)
@@ -204,7 +204,7 @@ class TrialFigure:
         margins = self._look.margins
         inner = size[0] - margins["left"] - margins["right"], size[1] - margins["top"] - margins["bottom"]
         width, height = np.clip(inner, _LEAST_SIZE, _MOST_SIZE).tolist()  # such as nobody has a page for is no size
-        if (letters := width // _LETTER_WIDTH) != self._letters:
+        if (letters := width // style.LETTER_WIDTH) != self._letters:
             self._letters = letters
             self.x.draw_ticks()
         for cloud in self.clouds:
