@@ -81,7 +81,7 @@ class ActiveTrial:
         """Restore from the row what was reported earlier, for a job that is taken over."""
         for key, entry in (self.row.summary or {}).items():
             self.summaries[split_key(key, objectives)] = ScalarSummary.from_list(entry)
-        self.last_iteration = max((summary.last_iteration for summary in self.summaries.values()), default=-1)
+        self.last_iteration = self.row.last_iteration
 
     def take_summary(self, summary: Summary) -> bool:
         """Take in a server's summary of all reports so far; False when nothing in it is new.

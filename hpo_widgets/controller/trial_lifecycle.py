@@ -268,7 +268,8 @@ class TrialLifecycle:
         """Act on the iteration of a report, and on an interim value of the first objective where there is one."""
         state = self._state
         settings = state.settings
-        state.num_iterations += max(0, trial.last_iteration - max(before, 0))
+        # Less than nothing where a job began anew: the iterations of a run that was lost are not used.
+        state.num_iterations += max(trial.last_iteration, 0) - max(before, 0)
         self._recorder.change(trial.row)
         self._reported.add(number)
         if trial.asked_to_stop:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.engines.base import Summary
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -75,6 +76,15 @@ def test_the_objectives_key_is_split_as_the_objective_is(trial):
     again.restore(slashes)
     assert set(again.summaries) == {("loss", "val/mse"), ("loss/train", "mse")}
     assert again.refresh(slashes).values == [0.5]
+
+
+def test_a_trial_that_is_taken_over_has_the_last_iteration_of_its_row_which_a_server_may_count_beyond_its_scalars(trial):
+    seen = Summary({("validation", "loss"): [0.5, 3, 0.5, 3, 0.5, 3, 1]}, 8)
+    trial.take_summary(seen)
+    again = ActiveTrial(trial.refresh(LOSS), None, 0.0)
+    again.restore(LOSS)
+    assert again.last_iteration == 8
+    assert not again.take_summary(seen)
 
 
 def test_nothing_returned_adds_nothing(trial):

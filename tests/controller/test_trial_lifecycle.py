@@ -145,12 +145,14 @@ def test_a_job_that_was_put_back_into_its_queue_keeps_nothing_of_its_first_run_b
     trials.receive(JobEvent("summary", 0, summary(100, b=(0.01, 100))))
     trials.refresh_rows()
     assert state.active[0].row.values == [0.01]
+    assert state.num_iterations == 100
     clocks.seconds += 120 * 60.0
     trials.receive(JobEvent("queued", 0, None))
     trials.receive(JobEvent("summary", 0, Summary({}, -1)))
     trials.refresh_rows()
     row = state.active[0].row
     assert (row.state, row.values, row.iteration, row.last_iteration) == (TrialState.QUEUED, [None], [None], -1)
+    assert state.num_iterations == 0
     assert state.clock.compute_used == pytest.approx(120)
     trials.receive(JobEvent("started", 0, clocks.time()))
     clocks.seconds += 60.0
@@ -158,6 +160,7 @@ def test_a_job_that_was_put_back_into_its_queue_keeps_nothing_of_its_first_run_b
     trials.receive(JobEvent("ended", 0, Outcome(TrialState.COMPLETED, duration=60.0)))
     [row] = recorder.rows
     assert (row.state, row.values, row.last_iteration) == (TrialState.FAILED, [None], 3)
+    assert state.num_iterations == 3  # as a view of the journal counts
     assert row.error.startswith("ended without reporting 'a/b'")
     assert state.clock.compute_used == pytest.approx(121)
     assert not state.stop_conditions.has_objective
