@@ -36,7 +36,8 @@ class Trace(NamedTuple):
     Attributes
     ----------
     levels : ndarray, shape (n,)
-        The best completed value up to each trial; infinite, of the sign that is worse than any value, before the first.
+        The best value up to each trial, among completed ones that have a finite value of every objective; infinite, of
+        the sign that is worse than any value, before the first.
     minutes : ndarray, shape (n,)
         Minutes since the first trial began, without pauses.
     values : ndarray, shape (m,)
@@ -94,7 +95,7 @@ def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float,
     ended = rows.state >= TrialState.COMPLETED
     order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
     values = rows.values[order, 0]
-    levels = best_levels(rows.state[order], values, minimise=minimise)
+    levels = best_levels(rows.state[order], np.where(rows.is_whole[order], values, np.nan), minimise=minimise)
     is_drawn = np.isfinite(values) & (rows.state[order] != TrialState.LEFT_OUT)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,18 +27,29 @@ from hpo_widgets.search.comparison import (
     wilson_interval,
 )
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import Rows
 
 DONE, FAILED, PRUNED, RUNNING = TrialState.COMPLETED, TrialState.FAILED, TrialState.PRUNED, TrialState.RUNNING
 
 
 def rows(*each):
-    """Trials as columns, each given as value, start, end and state."""
+    """Trials as columns, each given as value, or values, start, end and state."""
     value, started, ended, state = zip(*each, strict=True)
-    return SimpleNamespace(
-        values=np.array(value, dtype=float).reshape(-1, 1),
+    zeros = np.zeros(len(each), dtype=int)
+    return Rows(
+        version=0,
+        numbers=np.arange(len(each)),
+        state=np.array(state, dtype=np.uint8),
+        values=np.array(value, dtype=float).reshape(len(each), -1),
+        iteration=zeros,
         started=np.array(started, dtype=float),
         ended=np.array(ended, dtype=float),
-        state=np.array(state, dtype=np.uint8),
+        seconds=np.subtract(ended, started),
+        epoch=zeros,
+        worker=zeros,
+        archived=zeros.astype(bool),
+        enqueued=zeros.astype(bool),
+        parameters={},
     )
 
 
@@ -67,6 +77,12 @@ def test_a_trial_that_is_left_out_took_its_time_and_counts_for_nothing_else():
     assert found.levels.tolist() == [3, 3, 2]
     assert found.minutes.tolist() == [1, 2, 3]
     assert sorted(found.values.tolist()) == [2, 3]
+
+
+def test_a_trial_without_a_finite_value_of_another_objective_is_not_the_best():
+    found = trace_of(rows(((3, 1), 600, 660, DONE), ((1, math.inf), 600, 720, DONE), ((2, 5), 660, 780, DONE)))
+    assert found.levels.tolist() == [3, 3, 2]
+    assert sorted(found.values.tolist()) == [1, 2, 3]
 
 
 def test_a_pause_stops_the_clock():
