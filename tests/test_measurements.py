@@ -56,6 +56,7 @@ def results(tmp_path, monkeypatch):
     """Where the results of this test are."""
     monkeypatch.setattr(report, "RESULTS", tmp_path / "bench.json")
     monkeypatch.setattr(wall_clock, "RESULTS", tmp_path / "wall_clock.jsonl")
+    monkeypatch.setattr(wall_clock, "SOONER", tmp_path / "sooner.jsonl")
     monkeypatch.setattr(candidates, "RESULTS", tmp_path / "candidates.jsonl")
     return tmp_path
 
@@ -83,15 +84,16 @@ def test_a_page_without_measurements_says_so(results):
     page = report.renewed("", report.measurements)
     assert "`make bench` was not run yet" in page
     assert "`make bench-quality` was not run yet" in page
+    assert "`make bench-sooner` was not run yet" in page
     assert "`make bench-candidates` was not run yet" in page
 
 
-@pytest.mark.parametrize("part", [report.measurements, report.quality, report.candidates])
+@pytest.mark.parametrize("part", [report.measurements, report.quality, report.sooner, report.candidates])
 def test_a_part_of_the_page_that_is_measured_again_leaves_the_others_as_they_are(part, results):
     new = report.renewed("", part)
     kept = new.replace("was not run yet", "was run")
     again = report.renewed(kept, part)
-    assert again.count("was run") == 2
+    assert again.count("was run") == 3
     assert again.count("was not run yet") == 1
     assert part().strip() in again
     assert report.renewed(again, part) == again
@@ -157,6 +159,29 @@ def test_the_page_is_written_before_a_missed_bar_is_a_failure(ends, best, misses
     else:
         report.main("quality")
     assert "### Branin: 3 s" in report.PAGE.read_text()
+
+
+@pytest.mark.parametrize(("threads", "shown"), [(2.5, "< 0.001 | yes |"), (1.0, "0.520 | **no** |")])
+def test_a_task_that_is_measured_again_with_more_seeds_has_the_target_of_the_same_run(threads, shown, results):
+    ends = {"hpo_widgets": 1.0, "Optuna, n_jobs=2": threads, "random search (hpo_widgets)": 2.0}
+    lines = [
+        {"task": task, "by": by, "seed": seed, "seconds": TASKS[task].seconds, "trials": 50, "commit": "0",
+         "trace": [[0.5, 9.0], [ends[by] + seed / 1e4, 3.0 + seed / 1e3]]}
+        for task, by, seed in wall_clock.sooner_searches("diabetes")
+    ]  # fmt: skip
+    wall_clock.SOONER.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    *_, row = wall_clock.sooner_report()
+    assert row.startswith("| diabetes, random forest: 12 s | 3.109 | 60 | 1.0 s")
+    assert row.endswith(shown)
+
+
+def test_searches_that_are_measured_again_have_other_seeds_and_change_their_order():
+    found = list(wall_clock.sooner_searches("digits"))
+    assert len(set(found)) == len(found) == 140
+    assert {seed for _, _, seed in found}.isdisjoint(range(20))
+    assert [by for _, by, seed in found if seed in (100, 101)][:4] == [
+        "hpo_widgets", "Optuna, n_jobs=2", "Optuna, n_jobs=2", "hpo_widgets"
+    ]  # fmt: skip
 
 
 NUM_POINTS = 400

@@ -1,8 +1,10 @@
-"""What hpo_widgets and its peers find in the same time (`make bench-quality`).
+"""What hpo_widgets and its peers find in the same time (`make bench-quality`, `make bench-sooner`).
 
 One search after another, each in a process of its own: all peers, all tasks, then the next seed. Each leaves a line in
 `RESULTS` as soon as it has ended, and those that have left one are not run again: a run that was ended goes on where it
 was. ``HPO_WIDGETS_BENCH_SEEDS`` (default 20) and ``HPO_WIDGETS_BENCH_MINUTES`` (default: no limit) say how much is run.
+
+``python -m tests.benchmarks.wall_clock sooner TASK`` runs one task with more seeds, and leaves its lines in `SOONER`.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 RESULTS = ROOT / "build" / "wall_clock.jsonl"
+SOONER = ROOT / "build" / "sooner.jsonl"
 _NOTES = "HPO_WIDGETS_BENCH_NOTES"
 _OURS = "hpo_widgets"
 _AT_ONCE = "hpo_widgets, started at once"
@@ -48,6 +51,12 @@ _PATIENCE = 60.0
 _CONFIDENCE = 0.95
 LEVEL = 0.05 / len(TASKS)
 """The probability of a mere chance below which one search is better than another: 5 % over all tasks."""
+SOONER_LEVEL = LEVEL / 2
+"""That of a second measurement: half, as one of two is enough to show that a search is sooner."""
+SOONER_SEEDS = range(100, 160)
+"""None of those of the first measurement."""
+SOONER_TARGET_SEEDS = SOONER_SEEDS[:20]
+"""Those of random search, whose median is the target."""
 _BARS = ("not worse than two processes of Optuna", "sooner than Optuna with n_jobs=2")
 
 
@@ -173,32 +182,48 @@ def search(name: str, searched_by: str, seed: int) -> dict[str, Any]:
     }
 
 
-def run(seeds: int, minutes: float) -> None:
+def all_searches(seeds: int) -> Iterator[tuple[str, str, int]]:
+    """Task, search and seed of all peers on all tasks, in the order in which they are run."""
+    names = list(SEARCHES)
+    for seed in range(seeds):
+        for task in TASKS:
+            # In another order each time, so that nothing always comes after the same one.
+            for searched_by in names[seed % len(names) :] + names[: seed % len(names)]:
+                yield task, searched_by, seed
+
+
+def sooner_searches(task: str) -> Iterator[tuple[str, str, int]]:
+    """Task, search and seed of what may show that our search is sooner than Optuna's threads on one task."""
+    for seed in SOONER_SEEDS:
+        pair = (_OURS, _OPTUNA[0])
+        for searched_by in reversed(pair) if seed % 2 else pair:
+            yield task, searched_by, seed
+    for seed in SOONER_TARGET_SEEDS:
+        yield task, _RANDOM, seed
+
+
+def run(searches: Iterable[tuple[str, str, int]], path: Path, minutes: float) -> None:
     """Run what is missing, until the time is over."""
     deadline = time.monotonic() + 60 * minutes
-    RESULTS.parent.mkdir(exist_ok=True)
-    done = {_key(result) for result in results()}
+    path.parent.mkdir(exist_ok=True)
+    done = {(result["task"], result["by"], result["seed"]) for result in read_lines(path)}
     variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    names = list(SEARCHES)
-    for seed in range(seeds):
-        for task in TASKS:
-            # In another order each time, so that nothing always comes after the same one.
-            for searched_by in names[seed % len(names) :] + names[: seed % len(names)]:
-                if (task, searched_by, seed) in done:
-                    continue
-                if time.monotonic() > deadline:
-                    print("the time is over; the next run goes on from here")
-                    return
-                print(f"seed {seed}, {task}, {searched_by}", flush=True)
-                _run_one(task, searched_by, seed, variables)
+    for task, searched_by, seed in searches:
+        if (task, searched_by, seed) in done:
+            continue
+        if time.monotonic() > deadline:
+            print("the time is over; the next run goes on from here")
+            return
+        print(f"seed {seed}, {task}, {searched_by}", flush=True)
+        _run_one(task, searched_by, seed, variables, path)
 
 
-def _run_one(task: str, searched_by: str, seed: int, variables: dict[str, str]) -> None:
+def _run_one(task: str, searched_by: str, seed: int, variables: dict[str, str], path: Path) -> None:
     command = [sys.executable, "-m", "tests.benchmarks.wall_clock", "search", task, searched_by, str(seed)]
     try:
         ran = subprocess.run(
@@ -209,17 +234,8 @@ def _run_one(task: str, searched_by: str, seed: int, variables: dict[str, str]) 
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         print(f"  it did not end well: {said[-1]}", flush=True)
         return
-    with RESULTS.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(ran.stdout.strip().splitlines()[-1] + "\n")
-
-
-def results() -> list[dict[str, Any]]:
-    """What was found so far."""
-    return read_lines(RESULTS)
-
-
-def _key(result: dict[str, Any]) -> tuple[str, str, int]:
-    return result["task"], result["by"], result["seed"]
 
 
 # What is said of them ------------------------------------------------------------------------------------------------
@@ -281,6 +297,21 @@ def report() -> list[str]:
     return lines
 
 
+def sooner_report() -> list[str]:
+    """The table of the tasks that were measured with more seeds, in Markdown."""
+    lines = ["| task | target | seeds | hpo_widgets | Optuna, n_jobs=2 | *p* sooner | shown |", "| --- " * 7 + "|"]
+    pair = (_OURS, _OPTUNA[0])
+    for task, of_task, target in _by_task(SOONER, (*pair, _RANDOM)):
+        theirs = [of_task[by] for by in pair]
+        _, _, chance, _ = _chances(*theirs, target)
+        times = [_interval([_seconds_to(one, target) for one in found], "{:.1f} s", task.seconds) for found in theirs]
+        seeds = str(min(map(len, theirs)))
+        mark = "yes" if chance < SOONER_LEVEL else "**no**"
+        cells = [f"{task.name}: {task.seconds:g} s", f"{target:.4g}", seeds, *times, shown_chance(chance), mark]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def missed() -> list[str]:
     """The bars, in words, that our search misses when a person has looked at it before they start it."""
     return [
@@ -293,9 +324,13 @@ def missed() -> list[str]:
 
 def _measured() -> Iterator[tuple[Task, dict[str, list[dict[str, Any]]], float]]:
     """Each task of which all searches have left something: the task, what they have left, and the target."""
-    found = results()
+    yield from _by_task(RESULTS, SEARCHES)
+
+
+def _by_task(path: Path, searches: Iterable[str]) -> Iterator[tuple[Task, dict[str, list[dict[str, Any]]], float]]:
+    found = read_lines(path)
     for name, task in TASKS.items():
-        of_task = {by: [one for one in found if one["task"] == name and one["by"] == by] for by in SEARCHES}
+        of_task = {by: [one for one in found if one["task"] == name and one["by"] == by] for by in searches}
         if all(of_task.values()):
             yield task, of_task, float(np.median([_best(one) for one in of_task[_RANDOM]]))
 
@@ -358,7 +393,8 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["search"]:
         print(json.dumps(search(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
     else:
-        run(
-            int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "20")),
-            float(os.environ.get("HPO_WIDGETS_BENCH_MINUTES", "inf")),
-        )
+        minutes = float(os.environ.get("HPO_WIDGETS_BENCH_MINUTES", "inf"))
+        if sys.argv[1:2] == ["sooner"]:
+            run(sooner_searches(sys.argv[2]), SOONER, minutes)
+        else:
+            run(all_searches(int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "20"))), RESULTS, minutes)
