@@ -59,9 +59,10 @@ _OF_THE_RACE = {
 """Arguments of a search that the race sets itself, each with the race's own argument for it."""
 
 RUN, PAUSE, STOP = "run", "pause", "stop"
+"""What a race was asked to do last."""
+
 _SAME_OPTIMUM = 1e-5
 """By so much of it, or of 1, a value may be better than an optimum that was given with few digits."""
-"""What a race was asked to do last."""
 
 
 @dataclass(frozen=True)
