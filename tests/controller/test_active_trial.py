@@ -78,7 +78,7 @@ def test_the_objectives_key_is_split_as_the_objective_is(trial):
     assert again.refresh(slashes).values == [0.5]
 
 
-def test_a_trial_that_is_taken_over_has_the_last_iteration_of_its_row_which_a_server_may_count_beyond_its_scalars(trial):
+def test_a_trial_that_is_taken_over_has_the_last_iteration_of_its_row_which_may_be_beyond_its_scalars(trial):
     seen = Summary({("validation", "loss"): [0.5, 3, 0.5, 3, 0.5, 3, 1]}, 8)
     trial.take_summary(seen)
     again = ActiveTrial(trial.refresh(LOSS), None, 0.0)
