@@ -161,12 +161,13 @@ def test_the_page_is_written_before_a_missed_bar_is_a_failure(ends, best, misses
     assert "### Branin: 3 s" in report.PAGE.read_text()
 
 
-@pytest.mark.parametrize(("threads", "shown"), [(2.5, "< 0.001 | yes |"), (1.0, "0.520 | **no** |")])
+@pytest.mark.parametrize(("threads", "shown"), [(2.5, "< 0.001 | yes |"), (1.0, "0.501 | **no** |")])
 def test_a_task_that_is_measured_again_with_more_seeds_has_the_target_of_the_same_run(threads, shown, results):
-    ends = {"hpo_widgets": 1.0, "Optuna, n_jobs=2": threads, "random search (hpo_widgets)": 2.0}
+    random = "random search (hpo_widgets)"
+    ends = {"hpo_widgets": 1.0, "Optuna, n_jobs=2": threads, random: 2.0}
     lines = [
         {"task": task, "by": by, "seed": seed, "seconds": TASKS[task].seconds, "trials": 50, "commit": "0",
-         "trace": [[0.5, 9.0], [ends[by] + seed / 1e4, 3.0 + seed / 1e3]]}
+         "trace": [[0.5, 9.0], [ends[by] + seed / 1e4, 3.0 + (by == random) * seed / 1e3]]}
         for task, by, seed in wall_clock.sooner_searches("diabetes")
     ]  # fmt: skip
     wall_clock.SOONER.write_text("".join(json.dumps(line) + "\n" for line in lines))
