@@ -330,6 +330,12 @@ def test_the_times_to_a_target_are_those_of_the_last_measurement():
             row = cells[key.replace(", one trial at a time", "")]
             assert row[0] == re.search(r"medians of (\d+) seeds", section)[1]
             assert row[5].split(" (")[0] == times[place - 1], (task, name)
+    again = re.search(r"on diabetes by (\d+) seeds more \(([\d.]+ s)\s+and\s+([\d.]+ s)", section)
+    assert again is not None
+    (row,) = [line.split(" | ") for line in measured.splitlines() if line.startswith("| diabetes, random forest: 12 s")]
+    seeds, *times = row[2:5]
+    assert (seeds, *(time.split(" (")[0] for time in times)) == again.groups()
+    assert row[-1] == "yes |"
 
 
 MEASURED = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")

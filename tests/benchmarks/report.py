@@ -57,11 +57,10 @@ _SOONER_TITLE = "## Sooner than threads, with more seeds\n"
 _SOONER = f"""\
 {_SOONER_TITLE}
 Written by `make bench-sooner`. Where 20 seeds do not show that hpo_widgets, started from a panel, is sooner at the
-target than Optuna with n_jobs=2, more seeds may: 20 of each show a difference where one search takes about 2.7 times as
-long as the other. The two are measured again in turn, as above, with {len(wall_clock.SOONER_SEEDS)} seeds that were not
-used there. The target is the median of what random search finds with the first
-{len(wall_clock.SOONER_TARGET_SEEDS)} of these seeds. Shown is a *p* below {wall_clock.SOONER_LEVEL:.4f}: half of the
-level above, as the task is measured for the second time.
+target than Optuna with n_jobs=2, more seeds may: the times to a target differ much from seed to seed. The two are
+measured again in turn, as above, with {len(wall_clock.SOONER_SEEDS)} seeds that were not used there. The target is the
+median of what random search finds with the first {len(wall_clock.SOONER_TARGET_SEEDS)} of these seeds. A difference is
+shown by a *p* below {wall_clock.SOONER_LEVEL:.4f}: half of the level above, as this is the second measurement.
 """
 
 _CANDIDATES_TITLE = "## The default sampler, beside others\n"
