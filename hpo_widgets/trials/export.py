@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ class Export:
 
     def to_csv(self) -> str:
         """The trials as comma-separated values: the columns of `to_dataframe` with the trial's number first."""
-        return self.to_dataframe().to_csv(lineterminator="\n")
+        return csv_text(self.to_dataframe())
 
     def to_records(self) -> list[dict[str, Any]]:
         """The trials as dictionaries of JSON values.
@@ -227,6 +228,15 @@ class Export:
         """Return one entry for each trial, also for those of which nothing is known."""
         known, nothing = self.extras or {}, Extra(None, {})
         return [known.get(number, nothing) for number in self.rows.numbers.tolist()]
+
+
+def csv_text(frame: pd.DataFrame, *, index: bool = True) -> str:
+    """Return a frame as comma-separated values; with ``index=False`` without its index."""
+    text = frame.to_csv(index=index, lineterminator="\n")
+    if "\r" in text:
+        # Readers take a carriage return for the end of a line, and the writer does not quote one that stands alone.
+        text = frame.to_csv(index=index, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return text
 
 
 def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:

@@ -273,6 +273,18 @@ def test_two_parameters_of_which_an_objective_has_the_title_have_a_column_each()
     assert {10, 11} <= set(frame.iloc[0])
 
 
+def test_csv_has_a_line_a_trial_also_where_a_text_has_a_carriage_return():
+    ends = ["\n", "\r", "\r\n", "a\rb", ",", '"', ""]
+    space = Space([DiscreteParameterRange("end", ends)])
+    shown = TrialStore(space, OBJECTIVES)
+    shown.put([TrialRow(n, 2, 0, space.encode({"end": end}), values=[0.5, None]) for n, end in enumerate(ends)])
+    text = Export(shown.columns.snapshot(), space, OBJECTIVES, {0: Extra("no\rluck", {})}).to_csv()
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [line["end"] for line in lines] == ends
+    assert [line["number"] for line in lines] == [*map(str, range(len(ends)))]
+    assert (lines[0]["error"], lines[0]["a/b/c"]) == ("no\rluck", "")
+
+
 def test_none_stays_none_among_strings():
     space = Space([DiscreteParameterRange("kind", ["a", None])])
     shown = TrialStore(space, OBJECTIVES)

@@ -10,6 +10,7 @@ import traitlets as t
 from hpo_widgets._messages import near_match
 from hpo_widgets.optimizer.race import Race
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials.export import csv_text
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.comparison.maps import LookMap, grid_of, look_maps
@@ -213,7 +214,7 @@ class StrategyRace(ComparisonPanel):
         """Return all trials of the whole repeats as a table; raises a ``ValueError`` before there are any."""
         if not self._race.finished:
             raise ValueError("no repeat has ended yet, and a race exports the trials of whole repeats")
-        return self.to_dataframe().to_csv(index=False)
+        return csv_text(self.to_dataframe(), index=False)
 
     def _end(self) -> None:
         super()._end()
