@@ -11,7 +11,7 @@ from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus, in_words
 from hpo_widgets.search.comparison import cost_of, idle_times, trace_of
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.export import column_titles
+from hpo_widgets.trials.export import column_titles, csv_text
 from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
 from hpo_widgets.widget.comparison.panel import ComparisonPanel
@@ -89,7 +89,7 @@ class SearchComparison(ComparisonPanel):
             "a comparison", lambda: _status(shown), [one.subscribe for one in shown], names=names,
             value_name=f"best so far, {text.axis(objective)}", minimise=objective.minimise,
             label="Searches", alone="comparison", file_name="-".join(names),
-            table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()),
+            table=("Best trials as CSV", lambda: csv_text(self.to_dataframe())),
         )  # fmt: skip
 
     def _arrange(self) -> list[ipywidgets.Widget]:
@@ -116,15 +116,20 @@ class SearchComparison(ComparisonPanel):
         bests = {name: search.best_trial for name, search in self._searches.items()}
         names = dict.fromkeys(one for best in bests.values() if best is not None for one in best.parameters)
         titles = column_titles(names, {"search", "id", "trials", "value", "trial"})
-        rows = []
-        for name, search in self._searches.items():
-            best = bests[name]
-            row: dict[str, Any] = {"search": name, "id": search.id, "trials": text.ended(search.counts)}
-            if best is not None:
-                row |= {"value": best.values[0], "trial": best.number}
-                row |= {titles[one]: value for one, value in best.parameters.items()}
-            rows.append(row)
-        return pd.DataFrame(rows).set_index("search")
+        index = pd.Index(list(bests), name="search")
+        frame: dict[str, Any] = {
+            "id": [search.id for search in self._searches.values()],
+            "trials": [text.ended(search.counts) for search in self._searches.values()],
+            "value": [math.nan if best is None else best.values[0] for best in bests.values()],
+            "trial": pd.array([None if best is None else best.number for best in bests.values()], dtype="Int64"),
+        }
+        points = [{} if best is None else best.parameters for best in bests.values()]
+        for one, title in titles.items():
+            # Left to itself, pandas makes 3.0 of a 3 beside a missing value, and NaN of the choice None.
+            is_float = all(isinstance(point[one], float) for point in points if one in point)
+            dtype = "float64" if is_float else object
+            frame[title] = pd.Series([point.get(one) for point in points], index=index, dtype=dtype)
+        return pd.DataFrame(frame, index=index)
 
     def _say(self) -> Said:
         searches = self._searches

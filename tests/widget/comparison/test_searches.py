@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from bqplot import LogScale
 
-from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, UniformParameterRange, compare
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+    compare,
+)
 from hpo_widgets.journal import Journal
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import sphere
@@ -87,6 +93,18 @@ def test_a_parameter_that_is_called_like_a_column_has_another_title(show):
     assert frame["trial"].tolist() == [1, 0]
     for name, title in (("value", "General/value"), ("search", "General/search"), ("x", "x")):
         assert frame.loc["first", title] == wide.trial(1).parameters[name]
+
+
+def test_values_of_the_best_keep_their_types_where_another_search_has_none(show):
+    large = 2**53 + 1  # the smallest whole number that is no float
+    parameters = [UniformIntegerParameterRange("n", 1, 9), DiscreteParameterRange("kind", ["a", None]),
+                  DiscreteParameterRange("large", [large])]  # fmt: skip
+    wide, narrow, empty = searched("wide", [], parameters), searched("narrow", [2]), searched("empty", [])
+    wide.add_trial(1.0, {"n": 3, "kind": None, "large": large})
+    frame = show(compare, [wide, narrow, empty]).to_dataframe()
+    assert [repr(frame.loc["wide", name]) for name in ("n", "kind", "large")] == ["3", "None", repr(large)]
+    assert frame["trial"].tolist()[:2] == [0, 0]
+    assert (frame["x"].dtype, frame["trial"].dtype) == ("float64", "Int64")
 
 
 def test_a_running_search_is_followed(show, refresh):
