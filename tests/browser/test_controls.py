@@ -160,10 +160,15 @@ def test_what_cannot_be_changed_says_why(opened, panel):
 @pytest.mark.slow
 def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     opened.kernel("[search.command('start'), search.add_trials([0.5] * 200)]")
-    opened.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
+    sentence = "all 200 trials were run that the limit of this search allows"
+    opened.kernel(f"search.set_status('completed', StopReason('total_max_jobs', {sentence!r}))")
     offer = panel.get_by_role("button", name="Raise to 300 trials and continue")
     expect(offer).to_be_visible()
     opened.screenshot("panel-used-up", panel)
+    opened.set_panel_width(360)
+    told = panel.locator(".hpo-sentence").bounding_box()
+    assert offer.bounding_box()["y"] > told["y"] + told["height"]
+    assert offer.bounding_box()["x"] == told["x"]
     offer.click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     expect(offer).to_be_hidden()

@@ -76,6 +76,35 @@ def test_scalars_with_long_names_and_values_fit_beside_the_plot(opened, details)
     assert widths[0] == widths[1] < 420
 
 
+BROKEN_WORDS = """
+cells => cells.flatMap(cell => [...cell.childNodes]).filter(word => {
+  const range = document.createRange();
+  range.selectNodeContents(word);
+  return word instanceof Text && range.getClientRects().length > 1;
+}).map(word => word.textContent)
+"""
+
+
+@pytest.mark.slow
+def test_beside_details_a_long_name_ends_its_lines_after_words_and_tabs_and_legend_are_whole(opened, details):
+    name, value = "General/settings_of_the_optimizer/a_name_that_nobody_would_choose", "-1.4310262e-300"
+    opened.kernel(f"setattr(widget._details, 'parameters', [[{name!r}, {value!r}]])")
+    expect(details.get_by_role("rowheader", name=name)).to_be_visible()
+    assert details.get_by_role("table", name="Parameters").locator("th, td").evaluate_all(BROKEN_WORDS) == []
+    panel = opened.panel()
+    opened.set_panel_width(1400)
+    assert len({tab.bounding_box()["y"] for tab in panel.get_by_role("tab").all()}) == 1
+    panel.get_by_role("tab", name="Parallel").click()
+    opened.set_panel_width(1000)
+    entry = panel.get_by_text("drag along an axis")
+    expect(entry).to_be_visible()
+    right, most = entry.evaluate(
+        "node => [node, node.closest('.hpo-tabs-host')].map(one => one.getBoundingClientRect().right)"
+    )
+    assert right <= most
+    opened.screenshots_in_both_themes("details-beside-parallel", panel)
+
+
 @pytest.mark.slow
 def test_the_result_is_told_curves_are_drawn_and_parameters_copied(opened, details, themes_and_widths):
     expect(details.locator(".hpo-details-result")).to_have_text("validation / loss 0.25")

@@ -17,7 +17,7 @@ from hpo_widgets.testing.objectives import branin
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
-from tests.browser.notebook import rest
+from tests.browser.notebook import PAINTED, rest
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
 
@@ -62,6 +62,20 @@ def test_the_whole_panel_is_shown_a_name_stays_text_and_no_kernel_is_missed(tmp_
     assert shown.page.get_by_role("alert").filter(visible=True).all_inner_texts() == []
     status = shown.page.locator(".hpo-status-body")
     assert status.evaluate("element => getComputedStyle(element).opacity") == "1"
+
+
+def test_a_page_of_a_search_that_ran_does_not_say_later_that_its_kernel_is_silent(tmp_path, open_saved):
+    search = ScriptedSearch()
+    search.command("start")
+    panel = OptimizerWidget(search)
+    page = open_saved(save_html(panel, tmp_path / "page.html").path).page
+    panel.close()
+    page.clock.install()
+    page.reload()
+    page.wait_for_selector("html[data-shown]")
+    page.clock.fast_forward(60_000)
+    page.evaluate(PAINTED)
+    assert set(page.locator(".hpo-away").all_inner_texts()) == {""}
 
 
 class Output:

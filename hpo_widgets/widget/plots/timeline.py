@@ -61,6 +61,9 @@ _LEAST_END = 0.1  # minutes that are shown of a search that has just begun
 _UNITS = ((3.0, "seconds", 60.0), (180.0, "minutes", 1.0), (np.inf, "hours", 1 / 60))
 """The most minutes that are told in a unit, the unit, and how many make a minute."""
 
+NONE_HAS_RUN = "No trial has run so far: recorded results have no times."
+"""Said instead of a legend where all trials were recorded."""
+
 
 class Bars(NamedTuple):
     """Bars of trials of one state.
@@ -211,8 +214,13 @@ class TimelinePlot(Plot):
         for state, some in drawn.items():
             x = np.stack([some.start, some.end], axis=1) * self._per_minute
             style.put_changed(self._lines[state], *style.broken_line(x, np.stack([some.lane] * 2, axis=1)))
-        self._key.value = style.legend(
-            ("▬", colour, opacity, state.label, len(drawn[state].start)) for state, colour, opacity in _DRAWN
+        has_none = first == np.inf and bool(np.any(rows.state == TrialState.COMPLETED))
+        self._key.value = (
+            f'<span class="hpo-key">{NONE_HAS_RUN}</span>'
+            if has_none
+            else style.legend(
+                ("▬", colour, opacity, state.label, len(drawn[state].start)) for state, colour, opacity in _DRAWN
+            )
         )
 
     def forget(self) -> None:

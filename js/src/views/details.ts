@@ -10,6 +10,7 @@ import {
   onPress,
   setAttribute,
   setKeys,
+  setName,
   setReason,
   setText,
 } from "../lib/dom";
@@ -85,9 +86,14 @@ function makeGrowingText(word: string): GrowingText {
   return text;
 }
 
+/** Writes a cell: names are long, and end their lines where their words end. */
+function paintCell(cell: HTMLElement, text: string, place: number): void {
+  (place === 0 ? setName : setText)(cell, text);
+}
+
 function paintTable({ root, body }: Section, rows: string[][]): void {
   root.hidden = rows.length === 0;
-  paintDataTable(body, [], rows, setText);
+  paintDataTable(body, [], rows, paintCell);
 }
 
 const SCALAR_COLUMNS = ["", "last", "min", "max", "reports", "curve"].map((label) => ({
@@ -101,7 +107,7 @@ function paintScalars({ root, body }: Section, rows: string[][], curves: string[
   const withCurves = rows.map((row, index) => [...row, curves[index] ?? ""]);
   paintDataTable(body, SCALAR_COLUMNS, withCurves, (cell, text, place) => {
     if (place < SCALAR_COLUMNS.length - 1) {
-      setText(cell, text);
+      paintCell(cell, text, place);
       return;
     }
     if (cell.firstElementChild === null) {

@@ -187,6 +187,10 @@ async function show(): Promise<void> {
     // A model without a comm says that it has lost its kernel; here there never was one.
     model.comm = commToNobody(manager.comm_target_name, model.model_id);
     model.comm_live = true;
+    // Nor is anything missed where no updates come.
+    if (model.get("goes_on") === true) {
+      model.set("goes_on", false);
+    }
     // A control that reaches nobody must not look as if it did.
     if (model.get("disabled") === false) {
       model.set("disabled", true);

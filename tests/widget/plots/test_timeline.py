@@ -12,7 +12,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TimelinePlot
-from hpo_widgets.widget.plots.timeline import MOST_BARS, MOST_LANES, bars
+from hpo_widgets.widget.plots.timeline import MOST_BARS, MOST_LANES, NONE_HAS_RUN, bars
 
 DONE, FAILED, RUNNING = TrialState.COMPLETED, TrialState.FAILED, TrialState.RUNNING
 
@@ -213,6 +213,15 @@ def test_a_recorded_result_has_no_bar_no_row_in_the_numbers_and_does_not_stretch
     search.add_trial(0.25, seconds=math.nan)
     refresh(plot)
     assert (plot._x.max, len(plot.numbers().rows)) == (before, 1)
+    assert NONE_HAS_RUN not in plot._key.value
+
+
+def test_without_trials_that_ran_it_is_said_that_recorded_ones_have_no_times(show, search, refresh):
+    plot = show(TimelinePlot, search)
+    assert NONE_HAS_RUN not in plot._key.value
+    search.add_trial(0.25, seconds=math.nan)
+    refresh(plot)
+    assert NONE_HAS_RUN in plot._key.value
 
 
 def test_a_trial_that_is_left_out_has_a_pale_bar_as_its_worker_was_busy(show, search, refresh):
