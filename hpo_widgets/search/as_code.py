@@ -131,7 +131,7 @@ def constructor_call(
         arguments[f"objective_metric_{word}"] = writer.expression(values[0] if single else values, word)
     arguments["optimizer_class"] = writer.strategy(strategy)
     for name, value in keywords.items():
-        if not name.isidentifier() or keyword.iskeyword(name):
+        if not _is_name(name):
             raise ValueError(f"{name!r} is not the name of an argument")
         arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
@@ -370,7 +370,11 @@ class _Writer:
         value = python_value(value)
         if isinstance(value, enum.Enum):
             where = self._importable(type(value))
-            return f"{where}.{value.name}" if where else self._name(value, hint)
+            if where is None:
+                return self._name(value, hint)
+            # Flags that are combined have no name, and a member may be called "a b".
+            is_attribute = _is_name(str(value.name))
+            return f"{where}.{value.name}" if is_attribute else f"{where}({self.expression(value.value, hint)})"
         if type(value) is str:
             return _text(value)
         if (plain := literal(value, hint, self.expression)) is not None:
@@ -394,7 +398,7 @@ class _Writer:
         found: Any = sys.modules.get(module)
         for part in qualified.split("."):
             found = getattr(found, part, None)
-        if found is not value:
+        if found is not value or not all(map(_is_name, [*module.split("."), *qualified.split(".")])):
             return None
         first, _, rest = qualified.partition(".")
         if module in ("__main__", "builtins"):
@@ -504,7 +508,12 @@ def _printable(text: str) -> str:
 
 def _identifier(hint: str) -> str:
     name = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in hint.rpartition("/")[2])
-    return name if name.isidentifier() and not keyword.iskeyword(name) else f"own_{name}"
+    return name if _is_name(name) else f"own_{name}"
+
+
+def _is_name(text: str) -> bool:
+    """Whether Python takes a text for a name."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _current_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], dict[str, tuple[object, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import marshal
 import math
@@ -40,6 +41,14 @@ def anything(**point):
 
 def two(**_point):
     return {"a/x": 1.0, "b/y": 2.0}
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+Size = enum.Enum("Size", {"small": 1, "very large": "2"})
 
 
 def run(code, **names):
@@ -309,6 +318,21 @@ def test_paths_and_importable_functions_are_imported(search):
 
 def choices_in(code, **names):
     return run(code, **names).space.leaf("choice").declared
+
+
+def test_members_of_an_enumeration_are_written_whatever_they_are_called():
+    members = [Access.READ, Access.READ | Access.WRITE, Access(0), *Size]
+    space = space_of(Space([DiscreteParameterRange("member", members)]))
+    assert space.leaf("member").declared == tuple(members)
+
+
+def test_a_function_of_a_module_that_no_statement_can_import_is_named_and_explained(search, monkeypatch):
+    module = types.ModuleType("my-model")
+    module.train = types.FunctionType(anything.__code__, {"__name__": "my-model"}, "train")
+    monkeypatch.setitem(sys.modules, "my-model", module)
+    code = search(module.train).as_code()
+    assert "# template_experiment: the function of your own code" in code
+    assert run(code, template_experiment=anything).space.names == ("x",)
 
 
 def test_two_functions_of_one_name_are_two_names(search):
