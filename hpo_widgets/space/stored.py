@@ -212,10 +212,12 @@ def _parameter_from_json(form: Mapping[str, Any], choices: _LiveChoices) -> Para
         combinations = []
         for stored in form["values"]:
             combination: dict[str, Any] = {}
-            for number, part in enumerate(stored):
+            for part in stored:
                 if "parameter" in part:
                     inner = _parameter_from_json(part["parameter"], choices)
-                    combination[inner.name or f"set {number}"] = inner
+                    # The place of a set is called like its first parameter, as nothing beside it can be.
+                    place = next(iter(inner.values[0])) if isinstance(inner, ParameterSet) else inner.name
+                    combination[place] = inner
                 else:
                     combination[part["name"]] = _choice_from_json(part["name"], part["constant"], choices)
             combinations.append(combination)

@@ -114,6 +114,15 @@ def test_keys_tell_different_points_apart(space):
         assert equal <= (hash(space.key(one)) == hash(space.key(other)))
 
 
+def test_a_set_inside_a_combination_is_stored_beside_a_parameter_of_any_name():
+    inner = ParameterSet([{"a": 1}, {"a": 2}])
+    space = Space([ParameterSet([{f"set {number}": number, "place": inner} for number in range(2)])])
+    assert space.names == ("set 0", "a", "set 1")
+    again = Space.from_dict(json.loads(json.dumps(space.to_dict())))
+    assert again == space
+    assert again.names == space.names
+
+
 @given(spaces)
 def test_the_json_form_makes_an_equal_space(space):
     form = json.loads(json.dumps(space.to_dict()))
