@@ -349,6 +349,9 @@ THREAD_LIMITS = (
     "BLIS_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "PJRT_NPROC",  # JAX
     "LOKY_MAX_CPU_COUNT",  # the cores that joblib and LightGBM count for n_jobs=-1
 )
 """Numeric libraries get one thread per worker, where the user has not said otherwise: the workers share the cores."""

@@ -175,6 +175,8 @@ class Worker:
             result = self._function(**arguments)
             duration = perf_counter() - begun
             self._trial = None
+            if os.getpid() != self._pid:
+                sys.exit()  # a child that the trial has forked: it ends here as it would at the end of a script
         except TrialStopped:
             duration = perf_counter() - begun
             self._trial = None
@@ -182,7 +184,10 @@ class Worker:
         except TrialAborted:
             duration = perf_counter() - begun
             self._trial = None
-        except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
+        except BaseException as raised:
+            if os.getpid() != self._pid:
+                raise
+            # SystemExit and KeyboardInterrupt end a trial only.
             duration = perf_counter() - begun
             self._trial = None
             # The latter is Optuna's way to end a trial that its pruner gives up.
@@ -254,6 +259,7 @@ class Worker:
             flags |= messages.PRINTED | messages.SPENT
         if signal.getsignal(signal.SIGTERM) != self._on_terminate:
             signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that it has left on would end a later trial
         if has_children() or (threading.active_count() > len(self._threads) and self._has_threads()):
             flags |= messages.SPENT
         return flags
@@ -406,6 +412,7 @@ def main(connection_fd: int, payload_fd: int, page_fd: int, patience: float, lib
     connection = socket.socket(fileno=connection_fd)
     page = memoryview(mmap.mmap(page_fd, messages.PAGE)).cast("q")
     os.close(page_fd)
+    pid = os.getpid()
     worker = Worker(connection, page)
     os.register_at_fork(
         before=_hold_terminate, after_in_parent=lambda: _hold_terminate(hold=False), after_in_child=worker.leave
@@ -418,7 +425,10 @@ def main(connection_fd: int, payload_fd: int, page_fd: int, patience: float, lib
         worker.load(payload)
     try:
         worker.serve()
-    except BaseException:  # noqa: BLE001 - a worker that cannot go on has to end
+    except BaseException:
+        if os.getpid() != pid:
+            raise
+        # A worker that cannot go on has to end.
         sys.excepthook(*sys.exc_info())
         _flush(sys.stderr)
         os._exit(70)

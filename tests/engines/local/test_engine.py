@@ -367,6 +367,34 @@ def test_a_fork_that_returns_into_the_worker_harms_nobody(drive):
     assert [driver.run(x, x=x).result for x in range(3)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [(lambda: sys.exit(3), 3, ""), (lambda: 1 / 0, 1, "ZeroDivisionError"), (lambda: None, 0, "")],
+    ids=["exit", "error", "return"],
+)
+def test_a_fork_that_leaves_the_callable_ends_as_it_would_in_a_script(drive, end, code, said):
+    def train():
+        fork = os.fork()
+        if not fork:
+            return end()
+        return os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
+
+    outcome = drive(train).run()
+    assert outcome.result == code
+    assert said in outcome.stderr
+    assert "OSError" not in outcome.stderr
+
+
+def test_an_alarm_that_a_trial_leaves_on_does_not_end_the_next_one(drive):
+    def train(seconds):
+        left = signal.getitimer(signal.ITIMER_REAL)[0]
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return left
+
+    driver = drive(train)
+    assert [driver.run(number, seconds=1000).result for number in range(2)] == [0, 0]
+
+
 def test_a_forked_child_is_told_not_to_report(drive, tmp_path):
     def train(trial):
         if os.fork() == 0:

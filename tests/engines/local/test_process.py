@@ -388,6 +388,14 @@ def test_numeric_libraries_get_one_thread_unless_the_user_said_otherwise(monkeyp
     assert {environment[name] for name in THREAD_LIMITS if name != "OMP_NUM_THREADS"} == {"1"}
 
 
+def test_tensorflow_and_jax_get_one_thread_too(monkeypatch):
+    names = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "PJRT_NPROC"]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    environment = Environments(None).of(0)
+    assert [environment.get(name) for name in names] == ["1"] * 3
+
+
 def test_each_trial_has_one_core_where_joblib_counts_them(monkeypatch):
     joblib = pytest.importorskip("joblib.externals.loky")
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
