@@ -38,10 +38,12 @@ _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of
 _GIGABYTE = 1_000_000_000
 _FILES_A_WORKER, _FILES_BESIDE = 6, 512
 """Open files that a worker takes in this process, and those that everything else in it may take."""
-# As Python and NumPy, C++, the C library, PyTorch and what loads libraries say it, but not of a GPU's memory.
+# As Python and NumPy, C++, the C library, PyTorch, JAX, TensorFlow and what loads libraries say it, but not of a GPU's
+# memory. A thread takes memory for its stack.
 _OUT_OF_MEMORY = re.compile(
     r"(?<!OutOf)MemoryError|bad_alloc|(cannot|can't|unable to|failed to) (allocate|map) |not enough memory"
-    r"|memory allocation (still )?failed",
+    r"|memory allocation (still )?failed|Out of memory allocating \d+ bytes|OOM when allocating [^\n]*device:CPU"
+    r"|can't start new thread",
     re.IGNORECASE,
 )
 

@@ -520,13 +520,38 @@ def test_a_limit_that_is_too_low_for_what_a_trial_loads_is_named(drive, gigabyte
 
 
 @linux
-def test_no_other_failure_is_blamed_on_the_limit_of_memory(drive):
+@pytest.mark.parametrize(
+    "said",
+    [
+        "RESOURCE_EXHAUSTED: Out of memory allocating 3200000000 bytes.",  # JAX 0.10
+        "OOM when allocating tensor on /job:localhost/replica:0/task:0/device:CPU:0 by allocator cpu",  # TensorFlow
+        "can't start new thread",
+    ],
+)
+def test_the_limit_of_memory_is_named_whichever_library_met_it(drive, said):
     def train():
-        print("pin_memory is set", file=sys.stderr)
-        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise RuntimeError(said)
 
     failed = drive(train, max_memory_per_job=1.0).run()
-    assert failed.error == "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    assert failed.error == f"RuntimeError: {said} (each process may take 1 GB: max_memory_per_job)"
+
+
+@linux
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 3200000000 bytes.",
+        "OOM when allocating tensor on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc",
+    ],
+)
+def test_no_other_failure_is_blamed_on_the_limit_of_memory(drive, said):
+    def train():
+        print("pin_memory is set", file=sys.stderr)
+        raise RuntimeError(said)
+
+    failed = drive(train, max_memory_per_job=1.0).run()
+    assert failed.error == f"RuntimeError: {said}"
 
 
 @linux
