@@ -593,7 +593,7 @@ def plateau(trials: Tried, space: Space, budget: Budget) -> Advice | None:
     spread = ordered[(9 * len(ordered)) // 10] - ordered[0]
     near = _PLATEAU * spread
     width = ordered[num_top - 1] - ordered[0]
-    num_free = sum(len(set(space.leaf(name).range)) > 1 for name in space.names)
+    num_free = sum(len(set(space.leaf(name).range_key)) > 1 for name in space.names)
     share = (1 - 0.05 ** (1 / 9)) ** (2 / max(2, num_free))
     gain = share / (1 - share) * (ordered[9] - ordered[0])
     if not (width <= near and gain <= near):

@@ -369,6 +369,14 @@ def test_values_that_have_converged_are_a_plateau():
     assert plateau(trials_of(space, 200, 0, lambda columns, _: columns["x"]), space, Budget()) is None
 
 
+@pytest.mark.parametrize("layers", [[[64], [64, 64]], [{"width": 1}, {"width": 2}], [np.zeros(2), np.ones(2)]])
+def test_choices_that_cannot_be_hashed_do_not_keep_a_plateau_from_being_found(layers):
+    space = Space([DiscreteParameterRange("layers", layers), UniformParameterRange("x", 0, 1)])
+    found = plateau(trials_of(space, 200, 0, lambda columns, _: columns["x"] ** 40), space, Budget())
+    assert found is not None
+    assert found.code == "plateau"
+
+
 def test_a_space_that_is_used_up_is_widened_or_the_last_change_undone():
     space = Space([UniformIntegerParameterRange("n", 1, 6)])
     trials = trials_of(space, 30, 0, lambda columns, _: -columns["n"])
