@@ -359,9 +359,25 @@ widget
         hover_dot(dot)
         tip = notebook.page.locator(".bqplot_mark_tooltip:visible")
         expect(tip).to_contain_text(MARKUP)
+        expect(tip.locator("td").first).to_have_css("text-align", "left")
         # Each mark has a tooltip of its own.
         notebook.page.mouse.move(1, 1)
         expect(tip).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_tabs_of_a_search_that_ended_while_its_panel_was_out_of_view_show_what_is_chosen(notebook):
+    panel = notebook.show(PANEL, "print('line\\n' * 200)")
+    expect(panel.locator(".hpo-history-host .bqplot")).to_be_visible()
+    notebook.page.locator(".jp-Cell").last.evaluate("cell => cell.scrollIntoView({block: 'end'})")
+    notebook.page.wait_for_function("document.querySelector('.jp-Cell').style.contentVisibility === 'auto'")
+    notebook.kernel("[search.command('start'), search.add_trials([0.5] * 20), search.set_status('completed')] and None")
+    expect(panel.locator(".hpo-tabs-host .hpo-tab:empty")).to_have_count(0)
+    expect(panel.locator(".bqplot[aria-label='when each worker ran which trials']")).to_have_count(1)
+    panel.evaluate("panel => panel.scrollIntoView()")
+    panel.get_by_role("tab", name="Timeline").click()
+    expect(panel.get_by_role("img", name="when each worker ran which trials")).to_be_visible()
+    expect(panel.locator(".hpo-history-host .bqplot")).to_be_hidden()
 
 
 # In the dark theme too, where test_table.py looks at both.
