@@ -416,9 +416,13 @@ class TrialPlot(Plot):
         """Leave no rectangle over another box than its own."""
         with self._refresher.lock:
             if comparable_ranges(self.box) != comparable_ranges(self._own_box):
-                for figure in self.figures:
-                    if figure.brush is not None:
-                        figure.brush.clear()
+                self._clear_brushes()
+
+    def _clear_brushes(self) -> None:
+        """Leave no rectangle."""
+        for figure in self.figures:
+            if figure.brush is not None:
+                figure.brush.clear()
 
     def _on_log_scale(self, _change: object) -> None:
         with self._refresher.lock:
@@ -428,6 +432,9 @@ class TrialPlot(Plot):
     def _on_selected(self, _change: object) -> None:
         with self._refresher.lock:
             self._draw_selected()
+            if not self.selected and not self._own_box:
+                # A rectangle over trials in their order stands for the selection alone.
+                self._clear_brushes()
 
     def _on_click(self, said: object, figure: TrialFigure) -> None:
         """Select the trial that was clicked; what the browser says is checked, and nonsense ignored."""

@@ -39,6 +39,15 @@ def test_a_brush_gives_a_box_and_selects_when_the_hand_lets_go(slices, wire):
     assert slices.selected == [1, 2]
 
 
+def test_a_rectangle_in_the_history_goes_with_its_selection_and_one_that_is_a_box_stays(slices, show, search, wire):
+    history = show(HistoryPlot, search, brushing=True)
+    for plot, x, is_kept in ((history, (-0.5, 1.5), False), (slices, (5e-4, 2e-2), True)):
+        brush(wire, plot, x, (0.0, 1.0))
+        assert len(plot.selected) == 2
+        plot.selected = []
+        assert (plot.figures[0].brush.extent is not None) == is_kept
+
+
 @pytest.mark.parametrize(
     ("figure", "x", "box"),
     [
