@@ -590,17 +590,16 @@ def _is_numeric(space: Space, name: str) -> bool:
 
 
 def _parameter_key(space: Space, name: str, rows: Rows) -> np.ndarray:
-    """Return the numbers by which a parameter is sorted: choices that are no numbers by their labels."""
+    """Return the numbers by which a parameter is sorted: ranks of choices, by label where they are no numbers."""
     leaf: Any = space.leaf(name)
     column = rows.parameters[name]
     if leaf.kind != "choice":
         return column
-    if _is_numeric(space, name):
-        places = np.array([float(choice) for choice in leaf.declared] + [math.nan])
-    else:
-        ranks = {index: rank for rank, index in enumerate(sorted(range(len(leaf.labels)), key=leaf.labels.__getitem__))}
-        places = np.array([float(ranks[index]) for index in range(len(leaf.labels))] + [math.nan])
-    key: np.ndarray = places[column]
+    compared = leaf.declared if _is_numeric(space, name) else leaf.labels  # as they are: 10**400 is no float
+    known = [index for index, one in enumerate(compared) if not (isinstance(one, float) and math.isnan(one))]
+    ranks = np.full(len(compared) + 1, math.nan)  # NaN for a choice of NaN, and where the parameter is absent
+    ranks[sorted(known, key=compared.__getitem__)] = np.arange(len(known))
+    key: np.ndarray = ranks[column]
     return key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,7 +51,7 @@ class PlotNumbers(NamedTuple):
     total : int
         How many rows there would be in all.
     words : str
-        What the rows are, and which: ``"trials, the newest first"``.
+        What the rows are, in the plural, and which: ``"trials, the newest first"``.
     all_in : str
         Where all of them are to be had.
     """
@@ -67,7 +68,8 @@ class PlotNumbers(NamedTuple):
         if not self.total:
             return f"Nothing is drawn yet: no {self.words.partition(',')[0]}."
         if len(self.rows) == self.total:
-            return f"{self.total:,} {self.words}."
+            words = re.sub(r"s\b", "", self.words, count=1) if self.total == 1 else self.words
+            return f"{self.total:,} {words}."
         return f"{len(self.rows):,} of {self.total:,} {self.words}. All of them: {self.all_in}."
 
 

@@ -455,6 +455,16 @@ def test_choices_that_are_numbers_stand_and_sort_as_numbers(show):
     assert (kinds["width"], kinds["mixed"], kinds["flag"]) == ("number", "text", "text")
 
 
+def test_choices_sort_as_numbers_whatever_their_size_with_what_is_no_number_last(show, refresh):
+    search = ScriptedSearch([DiscreteParameterRange("size", [10**400, 2**53 + 1, math.nan, -0.5, 2**53])])
+    table = show(TrialTable, search)
+    for number in range(5):
+        search.add_trial(0.5, {"size": search.space.leaf("size").declared[number]})
+    table.shows_all = True
+    assert sort(table, refresh, "size") == [3, 4, 1, 0, 2]
+    assert sort(table, refresh, "size", is_descending=True) == [0, 1, 4, 3, 2]
+
+
 @pytest.fixture
 def all_trials(table, search, refresh):
     """The table of all of 60 trials, three of which failed."""

@@ -22,7 +22,7 @@ from hpo_widgets.widget import (
     SlicesPlot,
     TimelinePlot,
 )
-from hpo_widgets.widget.plots.numbers import MOST_ROWS
+from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
 
 ALL = [CurvesPlot, DistributionPlot, HistoryPlot, ImportancePlot, MapPlot, ParallelPlot, SlicesPlot, TimelinePlot]
 POINT = {"lr": 0.001, "dropout": 0.25, "layers": 3, "activation": "tanh"}
@@ -73,6 +73,19 @@ def test_the_history_tells_the_newest_first_with_the_best_so_far_and_the_space(s
         ("#0", 0.5, 0.5, 1, "completed"),
     ]
     assert made.sentence == "5 trials, the newest first."
+
+
+@pytest.mark.parametrize(
+    ("total", "words", "sentence"),
+    [
+        (1, "trials, the newest first", "1 trial, the newest first."),
+        (1, "curves of loss, the best first", "1 curve of loss, the best first."),
+        (2, "curves of loss, the best first", "2 curves of loss, the best first."),
+        (0, "trials, the newest first", "Nothing is drawn yet: no trials."),
+    ],
+)
+def test_a_table_says_of_one_row_that_it_is_one(total, words, sentence):
+    assert PlotNumbers(("trial",), [(str(number),) for number in range(total)], total, words).sentence == sentence
 
 
 def test_slices_and_map_tell_the_parameters_that_they_show(show, filled):
