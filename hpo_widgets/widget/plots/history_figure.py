@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.trial_series import TrialSeries
 
 _NUM_TICKS = 6
-# The axis goes a little beyond the last trial.
-_BEYOND = 1.005
+# The axis goes beyond the first and the last trial by this share of it: the ring of a selected one is whole.
+_BEYOND = 0.025
 # The level of the best so far follows the trials in steps of this share of the axis.
 _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
@@ -126,10 +126,10 @@ class HistoryFigure(TrialFigure):
         """Take the end of the axis of trials."""
         if end != self.end_x:
             self.end_x = end
-            self.set_domain_x(Domain(-0.015 * end, _BEYOND * end))
+            self.set_domain_x(Domain(-_BEYOND * end, (1 + _BEYOND) * end))
 
     def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
-        end = domain.high / _BEYOND
+        end = domain.high / (1 + _BEYOND)
         ticks = ticks_side_by_side(lambda most: even_ticks(0, end, most, whole=True), _NUM_TICKS, self._letters)
         return {"tick_values": np.array(ticks), "tick_format": "d"}
 

@@ -43,6 +43,15 @@ def test_the_picture_of_old_trials_is_as_large_as_the_plot_is_on_the_page(show, 
         assert size_of(picture.image.value) == pytest.approx(drawn, abs=1)
 
 
+def test_the_ring_of_the_first_and_of_the_last_trial_is_whole(show, search):
+    search.add_trials([0.5, 0.25] * 500)
+    domain = show(HistoryPlot, search).figures[0].domain_x
+    radius, width = 7, 300  # px, of a ring and of a narrow plot
+    least = radius / width * (domain.high - domain.low)
+    assert 0 - domain.low >= least
+    assert domain.high - 999 >= least
+
+
 @pytest.mark.parametrize("kind", [HistoryPlot, MapPlot])
 def test_fewer_numbers_are_written_below_a_narrow_figure(show, refresh, wire, kind):
     parameters = [UniformIntegerParameterRange(name, 0, 10_000) for name in ("budget", "size")]
