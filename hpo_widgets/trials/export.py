@@ -231,7 +231,20 @@ class Export:
 
 
 def csv_text(frame: pd.DataFrame, *, index: bool = True) -> str:
-    """Return a frame as comma-separated values; with ``index=False`` without its index."""
+    """Return a frame as comma-separated values.
+
+    Parameters
+    ----------
+    frame
+        What is written.
+    index
+        Whether its index is the first column. Default True.
+
+    Returns
+    -------
+    str
+        Lines that end with a line feed, after one with the names of the columns.
+    """
     text = frame.to_csv(index=index, lineterminator="\n")
     if "\r" in text:
         # Readers take a carriage return for the end of a line, and the writer does not quote one that stands alone.

@@ -38,8 +38,8 @@ export function setText(node: Element, text: string): void {
 /** Writes a name that may be broken where its words end. */
 export function setName(node: Element, name: string): void {
   if (node.textContent !== name) {
-    const words = name.split(/(?<=[\s/_.-])/);
-    node.replaceChildren(...words.flatMap((word) => [word, element("wbr")]));
+    const [first = "", ...others] = name.split(/(?<=[\s/_.-])/);
+    node.replaceChildren(first, ...others.flatMap((word) => [element("wbr"), word]));
   }
 }
 
