@@ -137,6 +137,8 @@ def test_a_click_on_a_line_selects_its_trial_everywhere_and_a_new_trial_is_drawn
     place = run_anew.kernel("plot._drawing._best.y.tolist()[0]")
     parallel.page.mouse.click(*spot(parallel, 5, place))
     run_anew.wait_kernel("widget.selected == [search.best_trial.number] == widget.plots['History'].selected")
+    expect(panel.locator(".hpo-details")).to_be_visible()  # which leaves the figure less room, in height too
+    rest(parallel)
     parallel.page.mouse.click(*spot(parallel, 0, -0.02))
     run_anew.wait_kernel("widget.selected == []")
     run_anew.kernel("search.add_trial(0.01)")
