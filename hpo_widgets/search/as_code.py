@@ -131,7 +131,7 @@ def constructor_call(
         arguments[f"objective_metric_{word}"] = writer.expression(values[0] if single else values, word)
     arguments["optimizer_class"] = writer.strategy(strategy)
     for name, value in keywords.items():
-        if not _is_name(name):
+        if not is_name(name):
             raise ValueError(f"{name!r} is not the name of an argument")
         arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
@@ -373,7 +373,7 @@ class _Writer:
             if where is None:
                 return self._name(value, hint)
             # Flags that are combined have no name, and a member may be called "a b".
-            is_attribute = _is_name(str(value.name))
+            is_attribute = is_name(str(value.name))
             return f"{where}.{value.name}" if is_attribute else f"{where}({self.expression(value.value, hint)})"
         if type(value) is str:
             return _text(value)
@@ -398,7 +398,7 @@ class _Writer:
         found: Any = sys.modules.get(module)
         for part in qualified.split("."):
             found = getattr(found, part, None)
-        if found is not value or not all(map(_is_name, [*module.split("."), *qualified.split(".")])):
+        if found is not value or not all(map(is_name, [*module.split("."), *qualified.split(".")])):
             return None
         first, _, rest = qualified.partition(".")
         if module in ("__main__", "builtins"):
@@ -508,11 +508,22 @@ def _printable(text: str) -> str:
 
 def _identifier(hint: str) -> str:
     name = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in hint.rpartition("/")[2])
-    return name if _is_name(name) else f"own_{name}"
+    return name if is_name(name) else f"own_{name}"
 
 
-def _is_name(text: str) -> bool:
-    """Whether Python takes a text for a name."""
+def is_name(text: str) -> bool:
+    """Tell whether Python takes a text for a name, as of an argument.
+
+    Parameters
+    ----------
+    text
+        The text.
+
+    Returns
+    -------
+    bool
+        False for keywords, too.
+    """
     return text.isidentifier() and not keyword.iskeyword(text)
 
 

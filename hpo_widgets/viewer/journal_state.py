@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import keyword
 import logging
 import math
 import time
@@ -18,6 +17,7 @@ from hpo_widgets._messages import printable
 from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
+from hpo_widgets.search.as_code import is_name
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, local_time, positive_int
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
@@ -298,7 +298,7 @@ def _check_header(header: Mapping[str, Any]) -> None:
     if not objectives or not all(len(parts) == 3 and all(type(part) is str for part in parts) for parts in objectives):
         raise ValueError("its objectives are not title, series and sign each")
     for name in header["arguments"]:
-        if not name.isidentifier() or keyword.iskeyword(name):
+        if not is_name(name):
             raise ValueError(f"{name!r:.80} is not the name of an argument")
     if _is_nested(header["arguments"]):
         raise ValueError(f"its arguments are nested more than {_DEEPEST} deep")
