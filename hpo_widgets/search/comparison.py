@@ -54,13 +54,17 @@ class Trace(NamedTuple):
         return float(self.levels[-1]) if len(self.levels) else math.nan
 
 
-def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool) -> Floats:
-    """Return the best finite value of completed trials up to each trial.
+def best_levels(rows: Rows, *, objective: int = 0, minimise: bool) -> Floats:
+    """Return the best value of an objective up to each trial.
+
+    Only completed trials with a finite value of every objective can be the best.
 
     Parameters
     ----------
-    states, values
-        Of all trials in order, shape (n,).
+    rows
+        The trials in order.
+    objective
+        Index of the objective. Default: the first.
     minimise
         Whether a lesser value is better.
 
@@ -70,8 +74,8 @@ def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool
         Shape (n,); infinite, of the sign that is worse than any value, before the first.
     """
     sign = 1.0 if minimise else -1.0
-    is_known = (states == TrialState.COMPLETED) & np.isfinite(values)
-    levels: Floats = sign * np.minimum.accumulate(np.where(is_known, sign * values, np.inf))
+    can_be_best = (rows.state == TrialState.COMPLETED) & rows.is_whole
+    levels: Floats = sign * np.minimum.accumulate(np.where(can_be_best, sign * rows.values[:, objective], np.inf))
     return levels
 
 
@@ -92,14 +96,14 @@ def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float,
     Trace
         An entry for each trial that has ended.
     """
-    ended = rows.state >= TrialState.COMPLETED
-    order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
-    values = rows.values[order, 0]
-    levels = best_levels(rows.state[order], np.where(rows.is_whole[order], values, np.nan), minimise=minimise)
-    is_drawn = np.isfinite(values) & (rows.state[order] != TrialState.LEFT_OUT)
+    indices = np.flatnonzero(rows.state >= TrialState.COMPLETED)
+    ended = rows.where(indices[np.argsort(rows.ended[indices], kind="stable")])
+    values = ended.values[:, 0]
+    is_drawn = np.isfinite(values) & (ended.state != TrialState.LEFT_OUT)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0
-    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60, values[is_drawn])
+    minutes = active_seconds(ended.ended, start, pauses) / 60
+    return Trace(best_levels(ended, minimise=minimise), minutes, values[is_drawn])
 
 
 def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, float]]) -> Floats:

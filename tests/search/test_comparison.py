@@ -59,10 +59,10 @@ def trace(*levels, minutes=None):
 
 
 def test_the_best_so_far_is_that_of_completed_trials_in_either_direction():
-    states = np.array([FAILED, DONE, PRUNED, DONE, DONE], dtype=np.uint8)
-    values = np.array([0.0, 3.0, 1.0, math.nan, 2.0])
-    assert best_levels(states, values, minimise=True).tolist() == [math.inf, 3, 3, 3, 2]
-    assert best_levels(states, values, minimise=False).tolist() == [-math.inf, 3, 3, 3, 3]
+    ends = (0, FAILED), (3, DONE), (1, PRUNED), (math.nan, DONE), (2, DONE)
+    ended = rows(*((value, 0, 1, state) for value, state in ends))
+    assert best_levels(ended, minimise=True).tolist() == [math.inf, 3, 3, 3, 2]
+    assert best_levels(ended, minimise=False).tolist() == [-math.inf, 3, 3, 3, 3]
 
 
 def test_a_trace_follows_the_order_in_which_trials_ended_and_the_minutes_since_the_first_start():

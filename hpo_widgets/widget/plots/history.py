@@ -123,9 +123,7 @@ class HistoryPlot(TrialPlot):
         """Return the newest trials with the best so far, which is that of all trials, and their space epochs."""
         rows, objective = self.search.snapshot(), self.objective
         minimise = self.search.objectives[objective].minimise
-        # As in the plot, a trial without a finite value of another objective is not the best.
-        values = np.where(rows.is_whole, rows.values[:, objective], np.nan)
-        levels = best_levels(rows.state, values, minimise=minimise)
+        levels = best_levels(rows, objective=objective, minimise=minimise)
         best = dict(zip(rows.numbers.tolist(), np.where(np.isfinite(levels), levels, np.nan).tolist(), strict=True))
         more = {"best so far": lambda trial: best.get(trial.number), "space": lambda trial: trial.epoch + 1}
         return self._newest_numbers(more=more)
