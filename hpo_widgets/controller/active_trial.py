@@ -121,7 +121,7 @@ class ActiveTrial:
         ----------
         result
             A number, a dict of names to numbers, or None for a callable that reports by itself. A name is
-            ``"title/series"``, or one word: the series of an objective, or title and series of any other scalar.
+            ``"title/series"``, or one word as `returned_name` takes it.
         objectives
             The search's.
 
@@ -135,12 +135,9 @@ class ActiveTrial:
         iteration = max(self.last_iteration, 0)
         if isinstance(result, dict):
             for key, value in result.items():
-                title, series = split_key(str(key), objectives)
-                if not series:
+                title, series = returned_name(str(key), objectives)
+                if not series and all((one.title, one.series) != (title, series) for one in objectives):
                     return f"returned a dict with key {key!r}; keys are names, such as {objectives[0].key!r}"
-                if not title:
-                    named = [objective.title for objective in objectives if objective.series == series]
-                    title = named[0] if len(named) == 1 else series
                 if not isinstance(value, numbers.Real):
                     return f"returned {value!r} for {key!r}; return numbers"
                 number = _as_float(value)
@@ -227,6 +224,29 @@ class ActiveTrial:
         if row.values is not None:
             row.values = [None if value is None or math.isnan(value) else value for value in row.values]
         return row
+
+
+def returned_name(key: str, objectives: Sequence[Objective]) -> tuple[str, str]:
+    """Return title and series of a key of a returned dict.
+
+    Parameters
+    ----------
+    key
+        ``"title/series"``, or one word: the series of an objective, the title of one whose series is empty, or title
+        and series of any other scalar.
+    objectives
+        The search's.
+
+    Returns
+    -------
+    tuple of str
+        Title and series.
+    """
+    title, series = split_key(key, objectives)
+    if title or any(one.key == key for one in objectives):
+        return title, series
+    named = [one for one in objectives if series == (one.series or one.title)]
+    return (named[0].title, named[0].series) if len(named) == 1 else (series, series)
 
 
 def recorded_row(point: list[float | None], values: object, objectives: tuple[Objective, ...]) -> TrialRow:

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets._messages import PRUNED
-from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.controller.active_trial import ActiveTrial, returned_name
 from hpo_widgets.engines.base import has_queue
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
-from hpo_widgets.trials import NAN, TrialRow, TrialState, split_key
+from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -443,7 +443,7 @@ class TrialLifecycle:
         first = self._state.objectives[0]
         values = result if isinstance(result, dict) else {first.key: result}
         for key, value in values.items():
-            title, series = split_key(key, self._state.objectives)
+            title, series = returned_name(key, self._state.objectives)
             self._recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
 
     def _finish(

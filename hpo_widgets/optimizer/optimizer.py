@@ -695,7 +695,8 @@ class HyperParameterOptimizer(ReadableSearch):
             ``limits``.
         values
             The value of the objective. Of several objectives one each, in their order, or a dict by their names
-            (``"title/series"``, or the series alone), which may hold other scalars too. Infinite ones rank last.
+            (``"title/series"``, or the series alone, the title of an empty one), which may hold other scalars too.
+            Infinite ones rank last.
         note
             As for `set_note`. Default: none.
         tags

@@ -78,6 +78,21 @@ def test_the_objectives_key_is_split_as_the_objective_is(trial):
     assert again.refresh(slashes).values == [0.5]
 
 
+@pytest.mark.parametrize("key", ["loss", "loss/"])
+def test_an_objective_without_a_series_is_returned_by_its_title(trial, key):
+    untold = make_objectives("loss", "", "min")
+    assert trial.take_result({key: 0.5, "size": 2.0}, untold) is None
+    assert trial.refresh(untold).values == [0.5]
+    assert set(trial.summaries) == {("loss", ""), ("size", "size")}
+
+
+def test_a_word_that_two_objectives_have_is_none_of_them_and_a_whole_key_is_its_own(trial):
+    two = make_objectives(["", "a", "loss"], ["loss", "loss", ""], ["min"] * 3)
+    assert trial.take_result({"loss": 0.5, "/loss": 1.0, "a/loss": 2.0, "loss/": 3.0}, two) is None
+    assert trial.refresh(two).values == [1.0, 2.0, 3.0]
+    assert ("loss", "loss") in trial.summaries
+
+
 def test_a_trial_that_is_taken_over_has_the_last_iteration_of_its_row_which_may_be_beyond_its_scalars(trial):
     seen = Summary({("validation", "loss"): [0.5, 3, 0.5, 3, 0.5, 3, 1]}, 8)
     trial.take_summary(seen)

@@ -861,6 +861,20 @@ def test_a_value_returned_after_reports_is_the_last_report(search):
     assert trial.get_reported_scalars()["objective"]["objective"]["y"] == [7, x]
 
 
+def test_a_word_returned_after_reports_is_in_the_curve_that_it_names(search):
+    def train(x, trial):
+        trial.report_scalar("validation", "loss", 7, 3)
+        return {"loss": x, "size": 2}
+
+    trial = finished(
+        search(train, total_max_jobs=1, objective_metric_title="validation", objective_metric_series="loss")
+    ).trial(0)
+    curves = trial.get_reported_scalars()
+    assert curves["validation"]["loss"]["y"] == [7, trial.value]
+    assert curves["size"]["size"]["y"] == [2]
+    assert len(curves) == 2
+
+
 def test_save_top_k_archives_and_unarchives(search):
     made = search(
         identity,
