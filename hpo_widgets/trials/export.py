@@ -192,7 +192,8 @@ class Export:
         ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
         ``scalars`` (the last value of each other scalar that was reported or returned), ``task_id`` of a trial that is
         a ClearML Task, ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"``
-        or ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
+        or ``"-Infinity"``. A choice that JSON cannot hold, such as a dict with keys that are no text, is given by its
+        label; a tuple is a list.
         """
         rows = self.rows
         leaves: dict[str, Any] = {name: self.space.leaf(name) for name in rows.parameters}
@@ -304,7 +305,14 @@ def _is_json(value: Any) -> bool:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         return False
-    return True
+    return _has_text_keys(value)
+
+
+def _has_text_keys(value: Any) -> bool:
+    """Whether all dicts in a value have text as keys, as ``json`` makes text of other keys: {0: 1} is not {"0": 1}."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _has_text_keys(one) for key, one in value.items())
+    return not isinstance(value, (list, tuple)) or all(map(_has_text_keys, value))
 
 
 def _json_number(value: float) -> float | str | None:

@@ -232,6 +232,16 @@ def test_values_that_json_does_not_have_are_words():
     json.dumps(record, allow_nan=False)
 
 
+@pytest.mark.parametrize("choice", [{0: 1}, {None: 1}, {True: 1, "true": 2}, [({"a": {0: 1}},)]])
+def test_a_dict_whose_keys_json_would_change_is_its_label(choice):
+    space = Space([DiscreteParameterRange("kind", [choice, {"0": (1,)}])])
+    shown = TrialStore(space, OBJECTIVES)
+    shown.put([TrialRow(n, 2, 0, [n], values=[0.5, 1.0]) for n in range(2)])
+    records = Export(shown.columns.snapshot(), space, OBJECTIVES).to_records()
+    read = [record["parameters"]["kind"] for record in json.loads(json.dumps(records))]
+    assert read == [repr(choice), {"0": [1]}]
+
+
 def test_a_dataframe_has_a_row_a_trial_and_a_column_a_word(frame):
     assert frame.index.name == "number"
     assert frame.index.tolist() == [0, 1, 2]
