@@ -270,27 +270,29 @@ class TrialTable(ViewPart):
         return newest_first[np.argsort(key, kind="stable")]
 
     def _all_columns(self, search: Search, trials: Sequence[Trial] = ()) -> list[_TableColumn]:
-        """All columns, also those that are hidden; where two would have one name, one has its kind before it.
+        """All columns, also those that are hidden; of two with one name or heading one has its kind before it.
 
         Objectives and scalars have as many digits as tell those of these trials apart.
         """
-        space, scalar_keys, taken = search.space, tuple(self._scalars), {"trial", "time", "state"}
+        space, scalar_keys = search.space, tuple(self._scalars)
+        taken, headings = {"trial", "time", "state"}, {"trial", "time", "state"}
 
         def objective(place: int, label: str) -> _TableColumn:
             return _TableColumn(
-                "number", label, _distinct(label, "objective", taken),
+                "number", _distinct(label, "objective", headings), _distinct(label, "objective", taken),
                 _number_cell(lambda trial: trial.values[place], trials), lambda rows: rows.values[:, place],
             )  # fmt: skip
 
         def parameter(name: str, label: str) -> _TableColumn:
             return _TableColumn(
-                "number" if _is_numeric(space, name) else "text", label, _distinct(name, "parameter", taken),
+                "number" if _is_numeric(space, name) else "text",
+                _distinct(label, "parameter", headings), _distinct(name, "parameter", taken),
                 lambda trial: text.parameter(space, trial, name), partial(_parameter_key, space, name),
             )  # fmt: skip
 
         def scalar(key: str, label: str) -> _TableColumn:
             return _TableColumn(
-                "number", label, _distinct(key, "scalar", taken),
+                "number", _distinct(label, "scalar", headings), _distinct(key, "scalar", taken),
                 _number_cell(lambda trial: float(trial.summary[key][0]) if key in trial.summary else None, trials),
                 partial(self._last_scalars.column, search, scalar_keys, key, self._refresher.poke),
             )  # fmt: skip
