@@ -276,6 +276,9 @@ class ReadableSearch(ABC):
     ) -> str:
         """Trials as comma-separated values, the columns of `to_dataframe`.
 
+        A file is UTF-8 without a mark of that, as scripts read it. Excel needs the mark for letters beyond ASCII: take
+        the file of the panel's menu **Export**, which then has one.
+
         Parameters
         ----------
         path
