@@ -388,8 +388,14 @@ def test_numeric_libraries_get_one_thread_unless_the_user_said_otherwise(monkeyp
     assert {environment[name] for name in THREAD_LIMITS if name != "OMP_NUM_THREADS"} == {"1"}
 
 
-def test_tensorflow_and_jax_get_one_thread_too(monkeypatch):
-    names = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "PJRT_NPROC"]
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "PJRT_NPROC"],
+        ["NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"],
+    ],
+)
+def test_libraries_with_variables_of_their_own_get_one_thread_too(monkeypatch, names):
     for name in names:
         monkeypatch.delenv(name, raising=False)
     environment = Environments(None).of(0)
