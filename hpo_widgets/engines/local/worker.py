@@ -65,6 +65,9 @@ class Worker:
         self._threads: set[threading.Thread] = set()
         self._streams = (sys.stdout, sys.stderr)
         self._directory = os.open(".", os.O_RDONLY)
+        self._outputs = [(os.dup(fd), fd) for fd in _OUTPUT_FDS]
+        self._umask = os.umask(0)
+        os.umask(self._umask)
 
     # Connection ----------------------------------------------------------------------------------
 
@@ -252,9 +255,12 @@ class Worker:
         try:
             out.flush()
             err.flush()
+            for kept, fd in self._outputs:  # it may have led its output elsewhere, below `sys.stdout`
+                os.dup2(kept, fd)
             if any(os.lseek(fd, 0, os.SEEK_END) for fd in _OUTPUT_FDS):
                 flags |= messages.PRINTED
             os.fchdir(self._directory)
+            os.umask(self._umask)
         except (OSError, ValueError):  # it closed what is not its own
             flags |= messages.PRINTED | messages.SPENT
         if signal.getsignal(signal.SIGTERM) != self._on_terminate:

@@ -627,6 +627,32 @@ def test_each_trial_starts_in_the_directory_of_the_pool(drive, tmp_path):
     assert [driver.run(number).result for number in range(2)] == [{str(tmp_path): 1}] * 2
 
 
+@pytest.mark.parametrize("fd", [1, 2])
+def test_each_trial_has_its_own_output_where_the_one_before_led_it_elsewhere(drive, tmp_path, fd):
+    def train():
+        os.write(fd, b"here\n")
+        os.dup2(os.open("elsewhere", os.O_WRONLY | os.O_CREAT | os.O_APPEND), fd)
+        os.write(fd, b"there\n")
+        return os.getpid()
+
+    driver = drive(train)
+    outcomes = [driver.run(number) for number in range(3)]
+    assert [(outcome.stdout, outcome.stderr)[fd - 1] for outcome in outcomes] == ["here\n"] * 3
+    assert (tmp_path / "elsewhere").read_text() == "there\n" * 3
+    assert len({outcome.result for outcome in outcomes}) == 1
+
+
+def test_each_trial_has_the_umask_of_the_pool(drive):
+    def train():
+        return os.umask(0o777)
+
+    driver = drive(train)
+    driver.run()
+    here = os.umask(0o022)
+    os.umask(here)
+    assert driver.run(1).result == here
+
+
 def test_workers_import_no_widgets_and_no_numpy_by_themselves(drive):
     def train():
         heavy = {"numpy", "ipywidgets", "bqplot", "pandas", "optuna", "clearml"}
