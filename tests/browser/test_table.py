@@ -121,6 +121,13 @@ def test_keys_walk_and_select(opened, table):
     expect(table.locator("[aria-selected=true]")).to_have_count(0)
     opened.page.keyboard.press("End")
     expect(rows.last).to_be_focused()
+    # A better trial displaces the last of the top: the focus stays in its place, and does not go to the first row.
+    opened.page.keyboard.press("ArrowUp")
+    displaced = names(table).nth(5).inner_text()
+    opened.kernel("search.add_trial(0.0005)")
+    expect(names(table).get_by_text(displaced, exact=True)).to_have_count(0)
+    expect(rows.nth(5)).to_be_focused()
+    opened.page.keyboard.press("ArrowDown")
     opened.page.keyboard.press("r")
     opened.wait_kernel("('retry', 57) in search.commands")
 

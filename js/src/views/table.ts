@@ -208,6 +208,7 @@ export default view<Model>(({ model, el, lifetime }) => {
   const paintRows = (): void => {
     const focused = focusedElement();
     const hasFocus = focused instanceof HTMLElement && body.contains(focused);
+    const place = hasFocus ? shown.findIndex((row) => row.number === numberOf(focused)) : -1;
     const seen = withoutColumns(rowsInOrder(), model.get("columns"), model.get("hidden"));
     const columns = seen.columns;
     shown = seen.rows;
@@ -215,6 +216,10 @@ export default view<Model>(({ model, el, lifetime }) => {
     paintHeading(heading, columns, sorting());
     const rooms = roomForDecimals(shown, columns);
     const numbers = new Set(shown.map((row) => row.number));
+    if (place >= 0 && !numbers.has(numberOf(focused) ?? -1)) {
+      // A row that is gone leaves the focus to the one in its place, or to the last one: a reader goes on there.
+      current = shown[Math.min(place, shown.length - 1)]?.number ?? null;
+    }
     for (const [number, line] of lines) {
       if (!numbers.has(number)) {
         line.remove();
@@ -231,7 +236,7 @@ export default view<Model>(({ model, el, lifetime }) => {
     }
     paintSelection();
     if (hasFocus && focused !== focusedElement()) {
-      // Moving a row takes the focus from it; a row that is gone leaves it to its neighbour.
+      // Moving a row takes the focus from it.
       (body.contains(focused) ? focused : lines.get(current ?? -1))?.focus({ preventScroll: true });
     }
     if (focusedElement() !== field) {
