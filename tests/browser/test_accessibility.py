@@ -80,3 +80,27 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     expect(panel.get_by_text("Not connected any more")).to_be_visible()
     assert faults(panel, dark=dark) == [], "disconnected"
     notebook.screenshot(f"accessibility-disconnected-{'dark' if dark else 'light'}", panel)
+
+
+# How wide the ring of each control in view is when a key brings the focus there; a row has one made of its cells.
+RINGS = """panel => Object.fromEntries(
+  [...panel.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')]
+    .filter(control => control.checkVisibility({ visibilityProperty: true }) && !control.matches('tr'))
+    .map(control => {
+      control.focus({ preventScroll: true });
+      const { outlineStyle, outlineWidth } = getComputedStyle(control);
+      const name = control.getAttribute('aria-label') || control.textContent;
+      return [name, `${outlineWidth} ${outlineStyle}`];
+    }))"""
+
+
+@pytest.mark.parametrize("tab", ["Map", "Curves"])
+def test_whatever_has_the_focus_has_a_ring_also_what_ipywidgets_gave_none(notebook, tab):
+    panel = notebook.show(PANEL)
+    notebook.kernel("[search.add_trials([0.3, 0.2, 0.1]), search.report(0, [0.5, 0.4])] and None")
+    panel.get_by_role("tab", name=tab).click()
+    expect(panel.locator(".hpo-plot-controls select:visible").first).to_be_visible()
+    notebook.page.keyboard.press("Tab")
+    rings = panel.evaluate(RINGS)
+    assert len(rings) > 20
+    assert {name: ring for name, ring in rings.items() if ring != "2px solid"} == {}
