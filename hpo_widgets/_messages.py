@@ -34,10 +34,10 @@ def printable(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """``value`` with so many significant digits, scientific where plain digits would be long.
+    """``value`` with so many significant digits, scientific where plain digits would be long, as axes write it.
 
     >>> number(0.036412), number(12345678.0), number(0.00001)
-    ('0.03641', '1.235e7', '1e-5')
+    ('0.03641', '1.235e+7', '1e-5')
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def number(value: float | None, digits: int = 4) -> str:
         # By what it is rounded to: 9999.7 has more whole digits than 9999, for which the format turns scientific.
         return f"{value:.{digits}g}" if float(f"{size:.{digits}g}") < 10**digits else f"{value:.0f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent):+}"
 
 
 def counted(count: int, word: str) -> str:

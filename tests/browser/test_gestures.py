@@ -370,7 +370,7 @@ def test_a_trial_beyond_the_axis_tells_its_value_and_is_selected_with_a_click(op
     (beyond,) = [one for one in boxes if one["y"] - top < 0.05 * height]
     opened.page.mouse.move(beyond["x"] + beyond["width"] / 2, beyond["y"] + beyond["height"] / 2)
     tip = opened.page.locator(".bqplot_mark_tooltip:visible")
-    expect(tip).to_contain_text("31 · 1e9")
+    expect(tip).to_contain_text("31 · 1e+9")
     opened.page.mouse.down()
     opened.page.mouse.up()
     opened.wait_kernel("widget.selected == [31]")

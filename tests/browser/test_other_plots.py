@@ -63,7 +63,7 @@ def test_trials_beyond_the_axes_of_pareto_tell_both_values_at_their_edge(noteboo
     rest(panel)
     right = max((dot.bounding_box() for dot in panel.locator(".bqplot:visible .dot").all()), key=lambda box: box["x"])
     notebook.page.mouse.move(right["x"] + right["width"] / 2, right["y"] + right["height"] / 2)
-    expect(notebook.page.locator(".bqplot_mark_tooltip:visible")).to_contain_text("60 · 1e9 · 0.9")
+    expect(notebook.page.locator(".bqplot_mark_tooltip:visible")).to_contain_text("60 · 1e+9 · 0.9")
     notebook.page.mouse.down()
     notebook.page.mouse.up()
     notebook.wait_kernel("widget.selected == [60]")

@@ -474,6 +474,11 @@ _LEAST_LONG, _MOST_LETTERS = 1e-3, 7
 # Digits of labels beside an axis, and of those of narrow ones; more where neighbours would read the same.
 _DIGITS, _FEW_DIGITS = 6, 4
 
+TIP_DIGITS = 7
+"""Significant digits of values beside the pointer, where there is room: those of the table at most."""
+TIP_FORMAT = f".{TIP_DIGITS}~g"
+"""The same as a format of d3."""
+
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 # So much shorter than asked for may the distance of two ticks be, before the next round one is taken.
 _LEAST_STEP = 0.71
@@ -644,7 +649,7 @@ class ParameterAxis:
         """Format of d3 for values beside the pointer; None for a choice, which is in the name of its point."""
         if self.choices is not None:
             return None
-        return "d" if self._is_whole else ".4~g"
+        return "d" if self._is_whole else TIP_FORMAT
 
     def make_room(self, values: Floats) -> Domain:
         """Move the ends where values lie beyond them; returns the ends."""

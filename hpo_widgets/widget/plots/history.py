@@ -11,7 +11,7 @@ from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import num_trials_shown
+from hpo_widgets.widget.plots.axes import TIP_DIGITS, num_trials_shown
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
 
@@ -134,7 +134,7 @@ class HistoryPlot(TrialPlot):
             trial = self.search.trial(number)
             if trial.state == TrialState.COMPLETED:
                 value = trial.values[self.objective]
-                self._ends[number] = f"completed with {'no value' if value is None else text.number(value)}"
+                self._ends[number] = f"completed with {'no value' if value is None else text.number(value, TIP_DIGITS)}"
             else:
                 lines = (trial.error or "failed").splitlines()
                 self._ends[number] = text.short(lines[0], _MOST_ERROR)

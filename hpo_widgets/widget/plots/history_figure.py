@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import Label
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks, ticks_side_by_side
+from hpo_widgets.widget.plots.axes import LANE, TIP_FORMAT, UNIT, Domain, even_ticks, ticks_side_by_side
 from hpo_widgets.widget.plots.epochs import EpochMarks
 from hpo_widgets.widget.plots.figure import FILLS_TAB, tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
@@ -76,9 +76,9 @@ class HistoryFigure(TrialFigure):
     ) -> None:
         self._end_of = end_of
         layout = ipywidgets.Layout()
-        tip = tooltip({"x": ("trial", "d"), "y": (name, ".4~g")}, layout=layout)
+        tip = tooltip({"x": ("trial", "d"), "y": (name, TIP_FORMAT)}, layout=layout)
         lane_tip = tooltip({"name": ("trial", "")}, layout=layout)
-        running_tip = tooltip({"x": ("running trial", "d"), "y": (f"{name} so far", ".4~g")}, layout=layout)
+        running_tip = tooltip({"x": ("running trial", "d"), "y": (f"{name} so far", TIP_FORMAT)}, layout=layout)
         super().__init__(
             STYLE,
             series,

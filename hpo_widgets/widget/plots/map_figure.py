@@ -11,7 +11,7 @@ from bqplot import OrdinalColorScale
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import map_constraint, style
-from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, tick_words, value_ticks
+from hpo_widgets.widget.plots.axes import LANE, TIP_DIGITS, UNIT, ParameterAxis, tick_words, value_ticks
 from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
@@ -247,7 +247,7 @@ class MapFigure(TrialFigure):
     def _names(self, x: Floats, numbers: Numbers) -> Any:
         """Return the number of each trial, its value and what was chosen."""
         words = self.across.words(x, _MOST_CHOICE), self.up.words(self._up_of(numbers), _MOST_CHOICE)
-        values = map(text.number, self.series.values.values[numbers].tolist())
+        values = [text.number(value, TIP_DIGITS) for value in self.series.values.values[numbers].tolist()]
         names = [
             " · ".join(filter(None, (str(number), *said)))
             for number, *said in zip(numbers.tolist(), values, *words, strict=True)

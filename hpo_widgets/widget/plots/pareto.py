@@ -14,7 +14,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, clip_objective
+from hpo_widgets.widget.plots.axes import TIP_DIGITS, TIP_FORMAT, UNIT, FittedAxis, clip_objective
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.numbers import passing_rows, trial_numbers
@@ -143,7 +143,7 @@ class ParetoFigure(TrialFigure):
         names: tuple[str, str],
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
-        tip = tooltip({"name": ("trial", ""), "x": (names[0], ".4~g"), "y": (names[1], ".4~g")})
+        tip = tooltip({"name": ("trial", ""), "x": (names[0], TIP_FORMAT), "y": (names[1], TIP_FORMAT)})
         super().__init__(
             STYLE,
             series,
@@ -200,7 +200,7 @@ class ParetoFigure(TrialFigure):
     def _beyond_names(self, x: Floats, numbers: Numbers) -> Any:
         """Name trials beyond an axis, with both values."""
         values = zip(self.series.across(numbers).tolist(), self.series.y(numbers).tolist(), strict=True)
-        words = (" · ".join(map(text.number, pair)) for pair in values)
+        words = (" · ".join(text.number(value, TIP_DIGITS) for value in pair) for pair in values)
         return np.array(
             [f"{name} · {said}" for name, said in zip(self._names(x, numbers), words, strict=True)], dtype=str
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.plots.axes import TIP_FORMAT, ParameterAxis
 from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
@@ -89,7 +89,7 @@ class SliceFigure(TrialFigure):
             _STYLE,
             series,
             self.across.domain,
-            tooltip({**place, "y": (objective, ".4~g")}),
+            tooltip({**place, "y": (objective, TIP_FORMAT)}),
             tooltip(place),
             label_x=short,
             label_y="",

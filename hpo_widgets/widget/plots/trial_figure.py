@@ -10,7 +10,7 @@ from bqplot import LinearScale, Lines, Scatter
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import UNIT, value_ticks
+from hpo_widgets.widget.plots.axes import TIP_DIGITS, UNIT, value_ticks
 from hpo_widgets.widget.plots.brush import Brush, ClickCatcher
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
@@ -345,7 +345,7 @@ class TrialFigure:
 
     def _beyond_names(self, x: Floats, numbers: Numbers) -> Any:
         """Name trials beyond the axis, with their values."""
-        values = map(text.number, self.series.values.values[numbers].tolist())
+        values = [text.number(value, TIP_DIGITS) for value in self.series.values.values[numbers].tolist()]
         return np.array(
             [f"{name} · {value}" for name, value in zip(self._names(x, numbers), values, strict=True)], dtype=str
         )

@@ -42,7 +42,7 @@ test("a field is wider where its bound has many letters, and as wide while it is
   const fields = new BoundFields(scale, [-9007199254740, 1048576], () => {});
   fields.paint(scale, [-9007199254740, 1048576], null);
   const [low, high] = fields.root.querySelectorAll("input");
-  assert.equal(low.value, "-9.007e12");
+  assert.equal(low.value, "-9.007e+12");
   const isLong = (field) => field.classList.contains("hpo-long");
   assert.deepEqual([low, high].map(isLong), [true, false]);
   high.focus();
@@ -59,7 +59,7 @@ test("a whole number has all its digits while it is in the focus, and is not cha
   const paint = (bounds) => fields.paint(scale, bounds, null);
   paint([1048576, 2e9]);
   const [low] = fields.root.querySelectorAll("input");
-  assert.equal(low.value, "1.049e6");
+  assert.equal(low.value, "1.049e+6");
   low.focus();
   low.tell("focus");
   assert.equal(low.value, "1048576");
@@ -68,7 +68,7 @@ test("a whole number has all its digits while it is in the focus, and is not cha
   low.tell("change");
   document.activeElement = document.body;
   low.tell("blur");
-  assert.equal(low.value, "1.049e6");
+  assert.equal(low.value, "1.049e+6");
   assert.deepEqual(told, []);
   low.focus();
   low.tell("focus");

@@ -93,7 +93,7 @@ test("few steps are drawn one by one, many as a band", () => {
 test("numbers are written with four digits, scientific where plain digits would be long", () => {
   assert.deepEqual([0.036412, 12345678, 0.00001, 0, -3, 123456, 0.5, 9999.7].map(format), [
     "0.03641",
-    "1.235e7",
+    "1.235e+7",
     "1e-5",
     "0",
     "-3",

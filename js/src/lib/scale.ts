@@ -203,7 +203,7 @@ export function format(value: number): string {
     return String(value);
   }
   const short = Number(value.toPrecision(4));
-  return size < 1e-3 || size >= 1e6 ? short.toExponential().replace("e+", "e") : String(short);
+  return size < 1e-3 || size >= 1e6 ? short.toExponential() : String(short);
 }
 
 /** A number in plain digits, never in scientific notation, which is not a number to a screen reader. */

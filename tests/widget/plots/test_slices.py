@@ -111,7 +111,7 @@ def test_a_whole_number_beside_the_pointer_is_written_out(show):
     shown = [*show(SlicesPlot, search).figures, *show(MapPlot, search, x="x", y="batch").figures]
     tips = [figure.cloud("inside").hot.tooltip for figure in shown]
     formats = [dict(zip(tip.fields, tip.formats, strict=True)) for tip in tips]
-    assert [one.get("x") for one in formats] == ["d", ".4~g", None, ".4~g"]
+    assert [one.get("x") for one in formats] == ["d", ".7~g", None, ".7~g"]
     assert formats[-1]["y"] == "d"
 
 
