@@ -134,6 +134,7 @@ class ActiveTrial:
             return None
         iteration = max(self.last_iteration, 0)
         if isinstance(result, dict):
+            reports = []  # none of them counts where one is refused
             for key, value in result.items():
                 title, series = returned_name(str(key), objectives)
                 if not series and all((one.title, one.series) != (title, series) for one in objectives):
@@ -143,6 +144,8 @@ class ActiveTrial:
                 number = _as_float(value)
                 if number is None:
                     return f"returned a number too large for a float for {key!r}"
+                reports.append((title, series, number))
+            for title, series, number in reports:
                 self.report(title, series, number, iteration)
             return None
         if not isinstance(result, numbers.Real):

@@ -118,12 +118,14 @@ def test_nothing_returned_adds_nothing(trial):
         ({"loss/": 0.5}, LOSS, "returned a dict with key 'loss/'"),
         ({"validation/loss": "0.5"}, LOSS, "returned '0.5' for 'validation/loss'; return numbers"),
         ({"validation/loss": None}, LOSS, "returned None for 'validation/loss'"),
+        ({"validation/loss": 0.5, "size": "big"}, LOSS, "returned 'big' for 'size'; return numbers"),
         (10**400, LOSS, "returned a number too large for a float"),
         ({"validation/loss": 10**400}, LOSS, "returned a number too large for a float for 'validation/loss'"),
     ],
 )
-def test_what_cannot_be_a_result_is_told(trial, result, objectives, sentence):
+def test_what_cannot_be_a_result_is_told_and_nothing_of_it_counts(trial, result, objectives, sentence):
     assert trial.take_result(result, objectives).startswith(sentence)
+    assert trial.summaries == {}
 
 
 def test_a_trial_with_all_its_objectives_is_judged_well(trial):
