@@ -54,17 +54,15 @@ class Trace(NamedTuple):
         return float(self.levels[-1]) if len(self.levels) else math.nan
 
 
-def best_levels(rows: Rows, *, objective: int = 0, minimise: bool) -> Floats:
+def best_levels(values: Floats, can_be_best: npt.NDArray[np.bool_], *, minimise: bool) -> Floats:
     """Return the best value of an objective up to each trial.
-
-    Only completed trials with a finite value of every objective can be the best.
 
     Parameters
     ----------
-    rows
-        The trials in order.
-    objective
-        Index of the objective. Default: the first.
+    values
+        Of all trials in order, shape (n,).
+    can_be_best
+        Which of them can be the best, as `Rows.can_be_best` says; shape (n,).
     minimise
         Whether a lesser value is better.
 
@@ -74,8 +72,7 @@ def best_levels(rows: Rows, *, objective: int = 0, minimise: bool) -> Floats:
         Shape (n,); infinite, of the sign that is worse than any value, before the first.
     """
     sign = 1.0 if minimise else -1.0
-    can_be_best = (rows.state == TrialState.COMPLETED) & rows.is_whole
-    levels: Floats = sign * np.minimum.accumulate(np.where(can_be_best, sign * rows.values[:, objective], np.inf))
+    levels: Floats = sign * np.minimum.accumulate(np.where(can_be_best, sign * values, np.inf))
     return levels
 
 
@@ -96,14 +93,14 @@ def trace_of(rows: Rows, *, minimise: bool = True, pauses: Sequence[tuple[float,
     Trace
         An entry for each trial that has ended.
     """
-    indices = np.flatnonzero(rows.state >= TrialState.COMPLETED)
-    ended = rows.where(indices[np.argsort(rows.ended[indices], kind="stable")])
-    values = ended.values[:, 0]
-    is_drawn = np.isfinite(values) & (ended.state != TrialState.LEFT_OUT)
+    ended = rows.state >= TrialState.COMPLETED
+    order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
+    values = rows.values[order, 0]
+    levels = best_levels(values, rows.can_be_best[order], minimise=minimise)
+    is_drawn = np.isfinite(values) & (rows.state[order] != TrialState.LEFT_OUT)
     started = rows.started[np.isfinite(rows.started)]
     start = float(started.min()) if len(started) else 0.0
-    minutes = active_seconds(ended.ended, start, pauses) / 60
-    return Trace(best_levels(ended, minimise=minimise), minutes, values[is_drawn])
+    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60, values[is_drawn])
 
 
 def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, float]]) -> Floats:

@@ -68,6 +68,12 @@ class Rows:
         return mask
 
     @property
+    def can_be_best(self) -> np.ndarray:
+        """Which of them can be the best by an objective: those that have completed and are whole; shape (n,)."""
+        mask: np.ndarray = (self.state == TrialState.COMPLETED) & self.is_whole
+        return mask
+
+    @property
     def is_counted(self) -> np.ndarray:
         """Which of them have ended and are not left out of the search; shape (n,)."""
         mask: np.ndarray = (self.state >= TrialState.COMPLETED) & (self.state != TrialState.LEFT_OUT)
@@ -549,9 +555,9 @@ class Front:
 
     def _join(self, numbers: np.ndarray, values: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers and values of the front of these and the completed ones of some rows, all values finite."""
-        completed = (rows.state == TrialState.COMPLETED) & rows.is_whole
-        numbers = np.concatenate([numbers, rows.numbers[completed]])
-        values = np.concatenate([values, rows.values[completed]])
+        chosen = rows.can_be_best
+        numbers = np.concatenate([numbers, rows.numbers[chosen]])
+        values = np.concatenate([values, rows.values[chosen]])
         is_front = pareto_front(values, self._minimise)
         return numbers[is_front], values[is_front]
 

@@ -61,8 +61,9 @@ def trace(*levels, minutes=None):
 def test_the_best_so_far_is_that_of_completed_trials_in_either_direction():
     ends = (0, FAILED), (3, DONE), (1, PRUNED), (math.nan, DONE), (2, DONE)
     ended = rows(*((value, 0, 1, state) for value, state in ends))
-    assert best_levels(ended, minimise=True).tolist() == [math.inf, 3, 3, 3, 2]
-    assert best_levels(ended, minimise=False).tolist() == [-math.inf, 3, 3, 3, 3]
+    values = ended.values[:, 0]
+    assert best_levels(values, ended.can_be_best, minimise=True).tolist() == [math.inf, 3, 3, 3, 2]
+    assert best_levels(values, ended.can_be_best, minimise=False).tolist() == [-math.inf, 3, 3, 3, 3]
 
 
 def test_a_trace_follows_the_order_in_which_trials_ended_and_the_minutes_since_the_first_start():

@@ -275,7 +275,8 @@ class TrialTable(ViewPart):
         Objectives and scalars have as many digits as tell those of these trials apart.
         """
         space, scalar_keys = search.space, tuple(self._scalars)
-        taken, headings = {"trial", "time", "state"}, {"trial", "time", "state"}
+        taken = {"trial", "time", "state"}
+        headings = set(taken)
 
         def objective(place: int, label: str) -> _TableColumn:
             return _TableColumn(

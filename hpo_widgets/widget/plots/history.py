@@ -123,7 +123,7 @@ class HistoryPlot(TrialPlot):
         """Return the newest trials with the best so far, which is that of all trials, and their space epochs."""
         rows, objective = self.search.snapshot(), self.objective
         minimise = self.search.objectives[objective].minimise
-        levels = best_levels(rows, objective=objective, minimise=minimise)
+        levels = best_levels(rows.values[:, objective], rows.can_be_best, minimise=minimise)
         best = dict(zip(rows.numbers.tolist(), np.where(np.isfinite(levels), levels, np.nan).tolist(), strict=True))
         more = {"best so far": lambda trial: best.get(trial.number), "space": lambda trial: trial.epoch + 1}
         return self._newest_numbers(more=more)

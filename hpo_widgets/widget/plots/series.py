@@ -55,7 +55,7 @@ class ObjectiveValues:
         self.values: Floats = np.empty(0)
         self.states: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
         self.has_rewritten = False
-        self._is_whole = np.empty(0, dtype=np.bool_)
+        self._can_be_best = np.empty(0, dtype=np.bool_)
         self._running: dict[int, float] = {}
 
     def put(self, rows: Rows) -> Numbers:
@@ -65,13 +65,13 @@ class ObjectiveValues:
         if missing > 0:
             self.values = np.concatenate([self.values, np.full(missing, np.nan)])
             self.states = np.concatenate([self.states, np.zeros(missing, dtype=np.uint8)])
-            self._is_whole = np.concatenate([self._is_whole, np.zeros(missing, dtype=np.bool_)])
+            self._can_be_best = np.concatenate([self._can_be_best, np.zeros(missing, dtype=np.bool_)])
         self._keep_running(rows)
         numbers = rows.numbers[rows.state >= _ENDED]
         was_drawn = self.states[numbers] >= _ENDED
         before = self.values[numbers], self.states[numbers]
         self.states[rows.numbers] = rows.state
-        self._is_whole[rows.numbers] = rows.is_whole
+        self._can_be_best[rows.numbers] = rows.can_be_best
         self.values[numbers] = rows.values[rows.state >= _ENDED, self._objective]
         same = (self.states[numbers] == before[1]) & np.equal(
             np.nan_to_num(self.values[numbers]), np.nan_to_num(before[0])
@@ -135,7 +135,7 @@ class ObjectiveValues:
 
     def improvements(self, most: int | None = None) -> Numbers:
         """Numbers of the completed trials that were better than all before, so many at most."""
-        completed = np.where((self.states == TrialState.COMPLETED) & self._is_whole, self.values, np.nan)
+        completed = np.where(self._can_be_best, self.values, np.nan)
         return improvements(completed, minimise=self.minimise, most=most)
 
     def best_so_far(self, least_step: float = 0.0) -> tuple[Floats, Floats]:
