@@ -104,3 +104,66 @@ def test_whatever_has_the_focus_has_a_ring_also_what_ipywidgets_gave_none(notebo
     rings = panel.evaluate(RINGS)
     assert len(rings) > 20
     assert {name: ring for name, ring in rings.items() if ring != "2px solid"} == {}
+
+
+# Font sizes of what has text of its own, but for plots, whose margins are in pixels.
+SIZES = """panel => [...panel.querySelectorAll('.hpo-part *')]
+  .filter(node => node instanceof HTMLElement && node.offsetParent && !node.closest('.bqplot, .hpo-ramp-host'))
+  .filter(node => node.matches('input:not([type="checkbox"])') ||
+    [...node.childNodes].some(child => child.nodeName === '#text'))
+  .map(node => parseFloat(getComputedStyle(node).fontSize))"""
+GROW = "size => document.documentElement.style.setProperty('--jp-ui-font-size1', size)"
+# What of the panel is beyond its sides, has text that it cuts off, or lies over something else that is read or pressed.
+OUT_OF_PLACE = """panel => {
+  const isText = node => node.nodeName === '#text' && node.textContent.trim();
+  const seen = [...panel.querySelectorAll('.hpo-part *')].filter(node =>
+    node instanceof HTMLElement && node.checkVisibility({ visibilityProperty: true }) &&
+    !node.closest('.bqplot, .hpo-hidden, .hpo-track, .hpo-table-scroll, .hpo-ramp-host, .lm-mod-hidden, option'));
+  const controls = 'button, summary, input, select, .hpo-pill, .hpo-badge, .hpo-chip, .hpo-filter-chip';
+  const read = seen.filter(node => node.matches(controls) || [...node.childNodes].some(isText));
+  const frame = panel.getBoundingClientRect();
+  const found = [];
+  const say = (fault, ...nodes) => found.push([fault, ...nodes.map(node => node.outerHTML.slice(0, 120))].join(' '));
+  for (const node of seen) {
+    const box = node.getBoundingClientRect();
+    if (box.width && (box.right > frame.right + 1 || box.left < frame.left - 1)) say('beyond', node);
+    const isCut = node.scrollHeight > node.clientHeight + 1 || node.scrollWidth > node.clientWidth + 1;
+    if (node.matches(controls) && getComputedStyle(node).display !== 'inline' && isCut) say('cut off', node);
+  }
+  for (const [place, node] of read.entries()) {
+    for (const other of read.slice(place + 1).filter(other => !node.contains(other) && !other.contains(node))) {
+      for (const a of node.getClientRects()) {
+        for (const b of other.getClientRects()) {
+          const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+          const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+          if (width > 5 && height > 3) say('over', node, other);
+        }
+      }
+    }
+  }
+  return found;
+}"""
+
+
+def test_text_is_as_large_as_jupyterlab_is_told_and_nothing_is_out_of_place_then(notebook):
+    panel = notebook.show(PANEL)
+    notebook.page.set_viewport_size({"width": 1700, "height": 1400})
+    notebook.kernel(f"exec({BUSY!r})")
+    notebook.kernel(f"exec({ASKED!r})")
+    expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
+    before = panel.evaluate(SIZES)
+    row = panel.locator(".hpo-table tbody tr:visible").first
+    height = row.evaluate("row => row.offsetHeight")
+    assert set(before) >= {11, 12, 13}
+    try:
+        for size in (13, 16, 17):
+            notebook.page.evaluate(GROW, f"{size}px")
+            after = panel.evaluate(SIZES)
+            assert {one - size for one in after} == {one - 13 for one in before}
+            assert row.evaluate("row => row.offsetHeight") == height + size - 13
+            for width in (360, 700, 930, 1100):
+                notebook.set_panel_width(width)
+                assert panel.evaluate(OUT_OF_PLACE) == [], (size, width)
+                notebook.screenshot(f"letters-{size}-{width}", panel)
+    finally:
+        notebook.page.evaluate(GROW, "13px")
