@@ -167,3 +167,63 @@ def test_text_is_as_large_as_jupyterlab_is_told_and_nothing_is_out_of_place_then
                 notebook.screenshot(f"letters-{size}-{width}", panel)
     finally:
         notebook.page.evaluate(GROW, "13px")
+
+
+def test_tabs_of_plots_and_the_button_that_swaps_axes_say_what_they_are(notebook):
+    panel = notebook.show(PANEL)
+    notebook.kernel("search.add_trials([0.3, 0.2, 0.1])")
+    expect(panel.get_by_role("tablist", name="Plots")).to_be_visible()
+    for tab in ("History", "Map"):
+        panel.get_by_role("tab", name=tab).click()
+        shown = panel.get_by_role("tabpanel", name=tab)
+        expect(shown.get_by_role("img").first).to_be_visible()
+    swap = shown.get_by_role("button", name="swap x and y")
+    expect(swap).to_have_text("⇄")
+    retry = panel.locator(".hpo-retry-failed")
+    expect(retry).to_be_hidden()
+    assert retry.text_content() == ""
+
+
+# How a colour of the system, or one of CSS, is told by the page.
+COLOUR = """colour => {
+  const probe = document.body.appendChild(document.createElement('p'));
+  probe.style.cssText = `forced-color-adjust: none; color: ${colour}`;
+  const told = getComputedStyle(probe).color;
+  probe.remove();
+  return told;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_colours_of_the_system_numbers_of_axes_the_chosen_row_and_text_buttons_are_clear(notebook, scheme):
+    page, panel = notebook.page, notebook.show(PANEL)
+    notebook.kernel(f"exec({BUSY!r})")
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    try:
+        canvas, text, chosen = (page.evaluate(COLOUR, name) for name in ("Canvas", "CanvasText", "Highlight"))
+        # Whatever the theme of JupyterLab is, which is light here.
+        expect(panel.locator(".bqplot:visible .tick text").first).to_have_css("fill", text)
+        expect(panel.locator(".bqplot:visible .axislabel").first).to_have_css("fill", text)
+        label = panel.locator(".bqplot:visible text.label[style*='--hpo-accent']").first
+        expect(label).to_have_css("fill", page.evaluate(COLOUR, "LinkText"))
+        row = panel.locator(".hpo-table tbody tr").first
+        row.click()
+        expect(row).to_have_attribute("aria-selected", "true")
+        expect(row.locator("td").last).to_have_css("background-color", chosen)
+        # What is see-through would be darker where it is twice.
+        behind = row.evaluate(
+            "row => [...row.querySelectorAll('td *, th *')].map(node => getComputedStyle(node).backgroundColor)"
+        )
+        assert set(behind) == {"rgba(0, 0, 0, 0)"}
+        words = panel.locator(".hpo-counts .hpo-typed-button")
+        page.mouse.move(0, 0)
+        for index in range(words.count()):
+            expect(words.nth(index)).to_have_css("border-top-color", canvas)
+        toggle, badge = (panel.locator(one).first for one in (".hpo-prior-toggle", ".hpo-badge"))
+        assert toggle.bounding_box()["x"] >= badge.evaluate("badge => badge.getBoundingClientRect().right")
+        rail = "node => getComputedStyle(node, '::before').backgroundColor"
+        assert panel.locator(".hpo-rail").first.evaluate(rail) == page.evaluate(COLOUR, "GrayText")
+        expect(panel.locator(".hpo-fill").first).to_have_css("background-color", chosen)
+        notebook.screenshot(f"forced-colours-{scheme}", panel)
+    finally:
+        page.emulate_media(forced_colors="none", color_scheme="light")

@@ -26,6 +26,16 @@ function hasTitle(node: Node): boolean {
   return node instanceof Element && (node.matches(TITLE) || node.querySelector(TITLE) !== null);
 }
 
+/** Names the list of tabs, and ties what each tab shows to it, which ipywidgets does not. */
+function nameTabs(root: Element): void {
+  const tabs = root.querySelectorAll(".hpo-tabs-host > .lm-TabBar [role=tab]");
+  root.querySelector(".hpo-tabs-host [role=tablist]")?.setAttribute("aria-label", "Plots");
+  for (const [index, panel] of root.querySelectorAll(".widget-tab-contents > .hpo-tab").entries()) {
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tabs[index]?.id ?? "");
+  }
+}
+
 /**
  * Follows the figures of the widget that a view is part of, as long as the view lives.
  *
@@ -166,6 +176,13 @@ export function followPlots(
       slices.tabIndex = 0;
       slices.setAttribute("role", "group");
       slices.setAttribute("aria-label", "Slices");
+    }
+    nameTabs(root);
+    for (const button of root.querySelectorAll<HTMLElement>(".hpo-plot-controls button[title]")) {
+      // A sign is no name: what it does is only in its title.
+      if (/^\P{L}+$/u.test(button.textContent ?? "")) {
+        button.setAttribute("aria-label", button.title);
+      }
     }
     for (const toggle of root.querySelectorAll(".hpo-select:not([aria-pressed])")) {
       // ipywidgets shows whether it is pressed, but does not tell it.

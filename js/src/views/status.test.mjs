@@ -136,6 +136,7 @@ test("failed points are offered to be run again as long as there are some, once 
   assert.deepEqual(model.sent, [{ kind: "retry_failed" }]);
   await model.change({ num_failed_points: 0 });
   assert.ok(panel.querySelector(".hpo-status").contains(document.activeElement));
+  assert.equal(button.textContent, "");
   await model.change({ num_failed_points: 2, commands: { retry_failed: "this is a view" } });
   assert.equal(button.getAttribute("title"), "this is a view");
   button.click(1);

@@ -215,7 +215,9 @@ export default view<Model>(({ model, el, lifetime }) => {
     keepFocus(() => {
       retryFailed.hidden = failed === 0;
     });
-    setText(retryFailed, failed === 1 ? "retry 1 point" : `retry ${failed} points`);
+    // Without any it is hidden, and says nothing in the text of its line either.
+    const points = failed === 1 ? "1 point" : `${failed} points`;
+    setText(retryFailed, failed === 0 ? "" : `retry ${points}`);
     setReason(retryFailed, commands.retry_failed ?? null, RETRY_FAILED);
 
     const best = model.get("best");
