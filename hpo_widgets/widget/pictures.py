@@ -21,6 +21,7 @@ from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import few_colours_picture
 from hpo_widgets.widget.sync.refresher import Refresher
+from hpo_widgets.widget.text import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +37,8 @@ _MOST_SMALL = 95_000
 """Greatest length of a small picture in bytes: a notebook stores it twice, each time a third longer, as base64."""
 _WIDTH, _HEIGHT, _SMALL_HEIGHT = 760, 420, 260
 _NUM_COLUMNS = 3
+_MOST_NAME = 46
+"""Letters for which there is room along an axis of a small picture."""
 _TOP = 12
 """Top margin, in pixels, of a figure that writes nothing above its plot."""
 _MUTED, _LINE = "#5f6368", "#d9dce0"
@@ -281,8 +284,9 @@ def _draw_figure(axes: Any, figure: Any, title: str) -> None:
             places[scale.model_id] = _Place(scale, np.concatenate(known) if known else np.empty(0))
         return places[scale.model_id]
 
+    names = short_names([axis.label for axis in figure.axes if axis.label], _MOST_NAME)
     for axis in figure.axes:
-        _draw_axis(axes, axis, place_of)
+        _draw_axis(axes, axis, place_of, names.get(axis.label, ""))
     for order, mark in enumerate(figure.marks):
         if mark.visible:
             draw = next((_DRAW[kind.__name__] for kind in type(mark).__mro__ if kind.__name__ in _DRAW), None)
@@ -312,7 +316,7 @@ def _draw_colours(axes: Any, colours: ColourScale) -> None:
     bar.annotate(colours.direction, (0, 0), (0, -6), ha="left", va="top", fontsize=8, **text)
 
 
-def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place]) -> None:
+def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place], name: str) -> None:
     """Draw ticks, grid and label; an axis that stands at a value of another one has a line of its own."""
     if not axis.visible:
         return
@@ -348,14 +352,14 @@ def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place]) -> None:
             if axis.grid_lines != "none" and "value" not in offset:
                 axes.plot([share, share], [0, 1], color=_LINE, lw=0.7, zorder=0)
             axes.annotate(words, (share, at), (0, 5 * sign), ha="center", va="bottom" if sign > 0 else "top", **text)
-    if axis.label:
+    if name:
         label = {**text, "fontsize": 9}
         if "value" in offset:
-            axes.annotate(axis.label, (at, 1), (0, 8), ha="center", va="bottom", **label)
+            axes.annotate(name, (at, 1), (0, 8), ha="center", va="bottom", **label)
         elif is_vertical:
-            axes.annotate(axis.label, (at, 0.5), (46 * sign, 0), ha="center", va="center", rotation=90, **label)
+            axes.annotate(name, (at, 0.5), (46 * sign, 0), ha="center", va="center", rotation=90, **label)
         else:
-            axes.annotate(axis.label, (0.5, at), (0, 22 * sign), ha="center", va="center", **label)
+            axes.annotate(name, (0.5, at), (0, 22 * sign), ha="center", va="center", **label)
 
 
 def _ticks(axis: Any, place: _Place) -> Sequence[Any]:

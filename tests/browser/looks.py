@@ -57,6 +57,27 @@ panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
 ).map(node => node.outerHTML.slice(0, 200))
 """
 
+# Of the text of the axes of a figure: names beyond its edge, names that read alike, and text that lies on a number.
+MISPLACED = """figure => {
+  const box = node => node.getBoundingClientRect();
+  const frame = box(figure);
+  const labels = [...figure.querySelectorAll(".axis text.axislabel")].filter(label => label.textContent);
+  const numbers = [...figure.querySelectorAll(".axis .tick text")].filter(
+    number => getComputedStyle(number).visibility === "visible" && number.textContent);
+  const isOutside = node => box(node).left < frame.left - 1 || box(node).right > frame.right + 1
+    || box(node).top < frame.top - 1 || box(node).bottom > frame.bottom + 1;
+  const shown = labels.map(label => label.firstChild.nodeValue);
+  const meet = (a, b) => a !== b && box(a).left < box(b).right && box(b).left < box(a).right
+    && box(a).top < box(b).bottom && box(b).top < box(a).bottom;
+  return [
+    labels.filter(isOutside).map(label => label.textContent),
+    shown.filter((name, index) => shown.indexOf(name) < index),
+    [...numbers, ...labels].filter(node =>
+      numbers.some(number => number.parentElement.parentElement === (node.closest(".axis")) && meet(node, number)))
+      .map(node => node.textContent),
+  ];
+}"""
+
 # What has a scroll bar for a few pixels, which a browser without a window does not show.
 SCROLLS = """
 panel => [...panel.querySelectorAll('.hpo-part, .hpo-part *')].filter(node => {

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import click_dot
-from tests.browser.looks import scrolls_by_few_pixels
+from tests.browser.looks import MISPLACED, scrolls_by_few_pixels
 from tests.browser.notebook import rest
 from tests.browser.scripted import panel_of
 
@@ -287,3 +287,39 @@ def test_a_plot_that_fails_says_why_and_is_whole_once_it_succeeds(notebook):
     notebook.kernel("setattr(Moody, 'fails_in', '')")
     notebook.kernel("search.add_trial(0.125)")
     expect(panel.get_by_text("3 drawn")).to_be_visible()
+
+
+LONG = "encoder_first_block_attention_dropout_learning_rate_multiplier"
+LONG_NAMES = panel_of(
+    f"[UniformParameterRange({LONG!r}, 0, 1), UniformParameterRange({LONG + '_2'!r}, 0, 1)]",
+    "search.add_trials([1234567 + number / 20 for number in range(40)])",
+)
+
+
+def test_the_text_of_axes_is_fitted_again_whenever_its_figure_or_what_it_says_changes(notebook):
+    panel = notebook.show(LONG_NAMES)
+    wide = {"width": 2000, "height": 1000}
+    notebook.page.set_viewport_size(wide)
+    rest(panel)
+    beside = wide["width"] - round(panel.bounding_box()["width"])
+    values = panel.locator(".hpo-history-host .bqplot:visible")
+    notebook.page.set_viewport_size({**wide, "width": 360 + beside})
+    notebook.kernel("search.add_trials([1234567.0] * 1_000)")
+    expect(values.locator(".tick text").get_by_text("1000", exact=True)).to_have_count(1)
+    values.scroll_into_view_if_needed()  # until then bqplot does not draw it narrower
+    rest(values)
+    assert values.evaluate(MISPLACED) == [[], [], []]
+
+    panel.get_by_role("tab", name="Map").click()
+    figure = panel.locator(".hpo-map .bqplot:visible")
+    across = figure.locator(".axislabel:not([transform^=rotate])")
+    first, second = (notebook.kernel(f"widget.plots['Map'].{axis}") for axis in "xy")
+    expect(across.locator("title")).to_have_text(first)
+    assert "…" in across.evaluate("label => label.firstChild.nodeValue")
+    notebook.kernel("widget.plots['Map'].set_trait('x', widget.plots['Map'].y)")
+    expect(across.locator("title")).to_have_text(second)
+    rest(figure)
+    assert figure.evaluate(MISPLACED) == [[], [], []]
+    notebook.page.set_viewport_size(wide)
+    expect(across).to_have_text(second)
+    expect(across.locator("title")).to_have_count(0)

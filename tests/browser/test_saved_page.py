@@ -17,6 +17,7 @@ from hpo_widgets.testing.objectives import branin
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
+from tests.browser.looks import MISPLACED
 from tests.browser.notebook import PAINTED, rest
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
@@ -129,6 +130,36 @@ def test_a_page_shows_what_was_tried_the_table_details_and_numbers_with_commands
     update = page.get_by_role("button", name="Update").filter(visible=True)
     expect(update).to_have_attribute("aria-disabled", "true")
     shown.screenshot("panel-saved")
+
+
+LONG = "encoder_first_block_attention_dropout_learning_rate_multiplier"
+
+
+@pytest.mark.slow
+def test_the_text_of_axes_fits_into_a_page_that_no_browser_has_shown_before(tmp_path, open_saved):
+    search = ScriptedSearch([UniformParameterRange(LONG, 0, 1), UniformParameterRange(f"{LONG}_2", 0, 1)])
+    search.add_trials([1234567 + number / 20 for number in range(40)])
+    panel = OptimizerWidget(search)
+    page = open_saved(save_html(panel, tmp_path / "page.html").path).page
+    panel.close()
+    page.set_viewport_size({"width": 360, "height": 900})
+    for tab in ("History", "Map", "Distribution"):
+        page.get_by_role("tab", name=tab).click()
+        figure = page.locator(".hpo-plot-host > .bqplot").filter(visible=True)
+        figure.wait_for()
+        figure.scroll_into_view_if_needed()
+        rest(figure)
+        outside, alike, on_one_another = figure.evaluate(MISPLACED)
+        assert (outside, alike, on_one_another) == ([], [], []), tab
+    page.get_by_role("tab", name="Map").click()
+    label = page.locator(".bqplot .axis text.axislabel", has_text="encoder").filter(visible=True).first
+    assert "…" in label.evaluate("label => label.firstChild.nodeValue")
+    whole = label.locator("title").text_content()
+    assert whole in search.space.names
+    label.scroll_into_view_if_needed()
+    box = label.bounding_box()
+    under = "([x, y]) => document.elementFromPoint(x, y).querySelector('title')?.textContent"
+    assert page.evaluate(under, [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]) == whole
 
 
 @pytest.mark.slow

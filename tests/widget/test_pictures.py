@@ -192,6 +192,16 @@ def test_ticks_are_written_in_the_format_of_the_axis():
     assert {"across", "up"} <= set(texts(figure(line)))
 
 
+def test_names_of_axes_have_room_in_a_picture_and_can_be_told_apart():
+    names = [f"encoder_first_block_{name}_of_the_attention_before_the_first_update" for name in ("rate", "decay")]
+    shown = figure((bqplot.Lines, {"x": [0.0, 1.0], "y": [0.0, 1.0]}))
+    for axis, name in zip(shown.axes, names, strict=True):
+        axis.label = name
+    written = [words for words in texts(shown) if words.startswith("encoder")]
+    assert len(set(written)) == 2
+    assert all("…" in words and len(words) <= 46 for words in written)
+
+
 @pytest.mark.parametrize(
     "words", ["$x_1$ \\frac", "<img src=x>", "a\nb", "شبكة", "\N{GRINNING FACE}", "x" * 300, "-->"]
 )

@@ -519,7 +519,7 @@ def tick_format(ticks: Sequence[float]) -> str:
     """Return how bqplot writes the ticks of one axis, all in one notation, with six digits or what tells them apart."""
     sizes = [abs(tick) for tick in ticks if tick]
     digits = max(_DIGITS, _digits_apart(ticks))
-    is_plain = all(_LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
+    is_plain = all(_LEAST_PLAIN <= size < 10.0**digits for size in sizes)
     if min(sizes, default=1.0) < _LEAST_LONG:
         is_plain = is_plain and max(len(f"{tick:.{digits}g}") for tick in ticks) <= _MOST_LETTERS
     # Beside large numbers, which it writes with an exponent anyway, it leaves 0 as it is.

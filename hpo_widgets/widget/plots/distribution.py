@@ -125,7 +125,7 @@ class DistributionPlot(Plot):
         self._x = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), name, label_offset="32px")
         shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
         y = FigureAxis(
-            Domain(0.0, 1.02), lambda _: shares, "share of completed trials", side="left", label_offset="54px"
+            Domain(0.0, 1.02), lambda _: shares, "share of completed trials", side="left", label_offset="60px"
         )
         scales = {"x": self._x.scale, "y": y.scale}
         self._lines = [

@@ -9,7 +9,6 @@ import numpy as np
 from bqplot import Axis, Figure, Image, LinearScale, LogScale, Tooltip
 from traitlets import Instance
 
-from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import tick_format
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.axes import Domain
 
-_MOST_NAME = 40
-"""Letters for which there is room along the axis of a small figure."""
 AXIS: dict[str, Any] = {
     "label_color": style.TEXT,
     "tick_style": {"font-size": "11px"},
@@ -103,7 +100,8 @@ class FigureAxis:
     ticks
         Gives the traits of the ticks for some ends.
     name
-        What lies along the axis, shortened where it is long; a logarithmic one says so behind it. Default: nothing.
+        What lies along the axis, which the page shortens to the figure; a logarithmic one says so behind it. Default:
+        nothing.
     traits
         Further traits of the axis.
 
@@ -118,7 +116,7 @@ class FigureAxis:
     def __init__(
         self, domain: Domain, ticks: Callable[[Domain], Mapping[str, Any]], name: str = "", **traits: Any
     ) -> None:
-        self._ticks, self._name, self._traits = ticks, text.short(name, _MOST_NAME), {**AXIS, **traits}
+        self._ticks, self._name, self._traits = ticks, name, {**AXIS, **traits}
         self._make(domain)
 
     def _make(self, domain: Domain) -> None:

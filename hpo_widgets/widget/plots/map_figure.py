@@ -98,8 +98,8 @@ class MapFigure(TrialFigure):
             self.across.domain,
             tip,
             tip,
-            label_x=short[0],
-            label_y=short[1],
+            label_x=labels[0],
+            label_y=labels[1],
             title=f"{labels[1]} of each trial against {labels[0]}, in the colour of its {objective}",
             on_click=on_click,
         )

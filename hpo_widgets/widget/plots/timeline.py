@@ -186,7 +186,7 @@ class TimelinePlot(Plot):
             for state, colour, opacity in _DRAWN
         }
         self._axis_x = Axis(scale=self._x, label_offset="32px", **AXIS)
-        self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **AXIS)
+        self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="60px", tick_format="d", **AXIS)
         self._axis_y.grid_lines = "none"
         self.figure = plain_figure(
             [*self._lines.values()], [self._axis_x, self._axis_y], "when each worker ran which trials"

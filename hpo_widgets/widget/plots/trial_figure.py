@@ -42,7 +42,7 @@ _LEAST_SIZE, _MOST_SIZE = 50, 2_000
 _REACH = 0.04
 _NOBODY = np.empty(0, dtype=np.int64)
 # Pixels from the left edge of a figure to the name of its axis of values.
-_LABEL = 18
+_LABEL = 12
 
 
 class TrialFigure:

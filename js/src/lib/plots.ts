@@ -1,7 +1,8 @@
-// Gives figures of bqplot a role and a name, which they lack, says whether the button for selecting is pressed, and tells
-// the kernel the sizes of figures and the clicks on them.
+// Gives figures of bqplot a role and a name, which they lack, fits the text of their axes, says whether the button for
+// selecting is pressed, and tells the kernel the sizes of figures and the clicks on them.
 
 import type { AnyModel } from "@anywidget/types";
+import { axisFitter } from "./axis_text";
 import { isRepeatedClick } from "./dom";
 import type { Lifetime } from "./lifetime";
 import { whenInPanel } from "./panel";
@@ -161,6 +162,7 @@ export function followPlots(
     },
     { signal: lifetime.signal },
   );
+  const fitAxes = axisFitter(lifetime);
   const resized = new ResizeObserver(() => {
     // Details that open beside it leave room for fewer figures in a row.
     held?.scrollIntoView({ block: "nearest" });
@@ -200,6 +202,7 @@ export function followPlots(
         figure.setAttribute("role", "img");
         figure.setAttribute("aria-label", title);
         resized.observe(figure);
+        fitAxes(figure);
         // When a tab is shown, the height of this host changes, but not the size of its figures.
         const host = figure.closest(".hpo-plot-host, .hpo-slices-host");
         if (host) {

@@ -393,7 +393,7 @@ def test_long_choices_have_room_beside_the_name_of_their_axis(show):
         assert len(set(words)) == len(words)
         room[up] = figure.figure.fig_margin["left"], figure.y.axis.label_offset
         assert max(map(len, words)) <= 13
-    assert room == {"few": (72, "54px"), "many": (120, "102px")}
+    assert room == {"few": (72, "60px"), "many": (120, "108px")}
 
 
 def test_many_long_names_and_choices_are_shown_as_text(show):
@@ -511,7 +511,7 @@ def test_parameters_whose_names_begin_alike_can_be_told_apart_and_have_all_of_th
     plot.x = names[2]
     assert chooser.tooltip == names[2]
     labels = [axis.label for axis in plot._figure.figure.axes if axis.label]
-    assert labels == ["encoder_transformer_block_dropout", "encoder_transformer…second_learning_rate"]
+    assert labels == [names[2], names[1]]
 
 
 def test_a_choice_that_was_added_has_a_place(show, search, refresh):
