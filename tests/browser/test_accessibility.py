@@ -94,6 +94,20 @@ RINGS = """panel => Object.fromEntries(
     }))"""
 
 
+# What stands beside a plot and is cut off less than a ring's width from it, which is 4 px with its distance.
+CUT_RINGS = """panel => [...panel.querySelectorAll('.hpo-plot-controls :is(input, button, select)')]
+  .filter(control => control.checkVisibility({ visibilityProperty: true }))
+  .filter(control => {
+    const ring = control.getBoundingClientRect();
+    for (let at = control.parentElement; at !== panel; at = at.parentElement) {
+      const box = at.getBoundingClientRect();
+      const isClose = Math.min(ring.left - box.left, box.right - ring.right, ring.top - box.top) < 4;
+      if (isClose && getComputedStyle(at).overflowX !== 'visible') return true;
+    }
+  })
+  .map(control => control.outerHTML.slice(0, 120))"""
+
+
 @pytest.mark.parametrize("tab", ["Map", "Curves"])
 def test_whatever_has_the_focus_has_a_ring_also_what_ipywidgets_gave_none(notebook, tab):
     panel = notebook.show(PANEL)
@@ -104,6 +118,7 @@ def test_whatever_has_the_focus_has_a_ring_also_what_ipywidgets_gave_none(notebo
     rings = panel.evaluate(RINGS)
     assert len(rings) > 20
     assert {name: ring for name, ring in rings.items() if ring != "2px solid"} == {}
+    assert panel.evaluate(CUT_RINGS) == []
 
 
 # Font sizes of what has text of its own, but for plots, whose margins are in pixels.
