@@ -310,11 +310,12 @@ class Refresher:
             False.
         """
         with self.lock:
-            snapshot = self.search.snapshot()
-            if not self._parts:
-                self._version = snapshot.version
             one = _Shown(part, name or type(part).__name__, is_drawn, hidden, 0 if hidden else None)
             if not hidden:
+                snapshot = self.search.snapshot()
+                # Where all others are hidden, it is the first that follows what changes from here on.
+                if all(other.is_hidden for other in self._parts):
+                    self._version = snapshot.version
                 self._tell(one, snapshot)
             self._parts.append(one)
 

@@ -266,6 +266,20 @@ def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_a
     assert len(hidden.updates) == num_updates
 
 
+def test_a_hidden_part_copies_no_trials_before_it_is_shown(refresher, search, monkeypatch):
+    search.command("start")
+    search.add_trial(0.5)
+    taken = []
+    snapshot = search.snapshot
+    monkeypatch.setattr(search, "snapshot", lambda: taken.append(snapshot()) or taken[-1])
+    hidden = Recording(refresher, hidden=True)
+    assert not taken
+    Recording(refresher)
+    assert len(taken) == 1
+    refresher.show(hidden)
+    assert hidden.numbers == {0}
+
+
 def test_hidden_parts_are_left_alone_where_a_page_has_the_cell_run(search, refresher, clock, monkeypatch):
     hidden = Recording(refresher, hidden=True)
     search.command("start")
