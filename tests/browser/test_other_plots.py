@@ -142,7 +142,7 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     panel.get_by_label("x", exact=True).select_option(label="layers")
     notebook.wait_kernel("plot.x == 'layers'")
     expect(panel.locator(".hpo-map .axislabel", has_text="layers")).to_be_visible()
-    panel.get_by_role("button", name="⇄").click()
+    panel.get_by_role("button", name="swap x and y").click()
     notebook.wait_kernel("plot.y == 'layers'")
     notebook.kernel("setattr(plot, 'x', 'activation')")
     expect(panel.get_by_label("x", exact=True)).to_have_value("activation")

@@ -79,6 +79,11 @@ function numbersOf(label: Element): SVGTextElement[] {
   return [...(label.parentElement?.querySelectorAll<SVGTextElement>(".tick > text") ?? [])];
 }
 
+/** Whether it is a choice, which no neighbour lets people guess, so that it is shown in any case. */
+function isWord(number: Element): boolean {
+  return Number.isNaN(Number((number.textContent ?? "").replace("−", "-").replace("%", "")));
+}
+
 /** What bqplot has drawn of the axes of a figure: read without a layout, as that of many points takes long. */
 function drawnText(figure: Element): unknown[] {
   return labelsOf(figure).flatMap((label) => [
@@ -194,7 +199,7 @@ function fit(figures: readonly Element[]): void {
   axes.forEach(shorten);
   const changes = axes.flatMap((axis) => [
     moveInside(axis),
-    axis.isUp ? condense(axis) : thinOut(axis.numbers),
+    axis.isUp ? condense(axis) : thinOut(axis.numbers.some(isWord) ? [] : axis.numbers),
   ]);
   for (const change of changes) {
     change();
