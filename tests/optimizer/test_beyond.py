@@ -122,14 +122,15 @@ def test_points_asked_ahead_under_the_old_range_are_dropped(two_running, gate, o
 
 
 def test_a_change_of_ranges_that_the_journal_cannot_take_at_once_holds_all_the_same(two_running, gate, monkeypatch):
-    made = two_running(total_max_jobs=6)
-    flush = made._recorder.flush
+    made, write = two_running(total_max_jobs=6), Journal.write
 
-    def refuse():
-        monkeypatch.setattr(made._recorder, "flush", flush)
-        raise JournalError("locked by another process")
+    def refuse_the_change_once(journal, rows, scalars, outputs, events):
+        if any(event["kind"] == "set_ranges" for event in events):  # not what of the two trials may still wait
+            monkeypatch.setattr(Journal, "write", write)
+            raise JournalError("locked by another process")
+        write(journal, rows, scalars, outputs, events)
 
-    monkeypatch.setattr(made._recorder, "flush", refuse)
+    monkeypatch.setattr(Journal, "write", refuse_the_change_once)
     with pytest.raises(JournalError, match="locked"):
         made.set_ranges({"x": (0.9, 1.0)})
     gate.open()
